@@ -1,0 +1,48 @@
+//! Every bound of the engine, in one place, with its reason; relations between them are checked at compile time.
+
+/// Checks decided side by side: one bit each in a machine word.
+pub const LANES: usize = 64;
+/// Most features of one snapshot: built-in, ext and velocity together. A column is 512 bytes, so 512 of them stay in the L2 cache.
+pub const FEATURES_MAX: usize = 512;
+/// Most velocity features of one policy.
+pub const WINDOWS_MAX: usize = 256;
+/// Most distinct keys (field tuples) that velocity features are kept by.
+pub const KEYS_MAX: usize = 16;
+/// Most fields in one key.
+pub const KEY_FIELDS_MAX: usize = 4;
+/// Most limits of one policy.
+pub const LIMITS_MAX: usize = 64;
+/// Most lists of one policy.
+pub const LISTS_MAX: usize = 64;
+/// Most rules of one policy.
+pub const RULES_MAX: usize = 10_000;
+/// Most instructions of one program.
+pub const OPS_MAX: usize = 65_536;
+/// Shortest window, in milliseconds.
+pub const WINDOW_MS_MIN: i64 = 1_000;
+/// Longest window, in milliseconds: thirty days.
+pub const WINDOW_MS_MAX: i64 = 30 * 86_400_000;
+/// Sub-windows of a window: a value beyond the exact range is above the true one by at most one of them.
+pub const SUB_WINDOWS: i64 = 16;
+/// Largest constant that a count can be compared with exactly.
+pub const EXACT_COUNT_MAX: usize = 64;
+/// Most distinct values that `distinct` holds exactly.
+pub const EXACT_DISTINCT_MAX: usize = 64;
+/// Most rule matches kept of one decision; the rest are counted.
+pub const HITS_MAX: usize = 16;
+/// Most trees of a forest.
+pub const TREES_MAX: usize = 4_096;
+/// Most nodes of a forest over all its trees.
+pub const NODES_MAX: usize = 4_000_000;
+/// Deepest tree.
+pub const DEPTH_MAX: usize = 64;
+/// Most input features of a forest.
+pub const FOREST_INPUTS_MAX: usize = 256;
+/// Longest record of one decision, in bytes.
+pub const RECORD_BYTES_MAX: usize = 8 * 1024;
+
+const _: () = assert!(LANES == u64::BITS as usize, "a mask is one word");
+const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
+const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
+const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
+const _: () = assert!(RECORD_BYTES_MAX >= 512 + FEATURES_MAX * 10);

@@ -1,0 +1,217 @@
+//! What a policy compiles to: plain data, checked and laid out by [`crate::Snapshot`].
+
+use wire::{Challenge, Verdict};
+
+use crate::feature::{FeatureId, FeatureTable};
+use crate::program::{Kinds, NumberType, Program, Source, Truth};
+
+/// Order of decision: the first tier with a live match decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Token, hard limits, sanctions, compliance.
+    Guard,
+    /// Refusal.
+    Deny,
+    /// Trust: overrides what follows.
+    Allow,
+    /// A person looks.
+    Review,
+    /// One more proof.
+    Challenge,
+    /// Adds to the score only.
+    Score,
+}
+
+/// Whether a rule acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It acts.
+    Live,
+    /// It is recorded and never acts.
+    Shadow,
+    /// It is not evaluated.
+    Off,
+}
+
+/// Words that go with a rule, limit or stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReasonText {
+    /// Stable code.
+    pub code: String,
+    /// Id of the rule, limit or stage.
+    pub rule: String,
+    /// Words for the operator.
+    pub text: String,
+    /// Words that are safe to show the customer; may be empty.
+    pub customer: String,
+}
+
+/// The comparison that a reason quotes: what was found and what it met.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Witness {
+    /// The feature whose value is quoted.
+    pub feature: FeatureId,
+    /// What it was compared with.
+    pub threshold: Source,
+    /// How the threshold's bits are read; a money feature's threshold is in minor units.
+    pub ty: NumberType,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Tier it acts in.
+    pub tier: Tier,
+    /// Kinds of event it looks at.
+    pub kinds: Kinds,
+    /// Register that holds its condition.
+    pub when: Truth,
+    /// Verdict when it decides: `Deny` for guard and deny rules unless the file says otherwise.
+    pub verdict: Verdict,
+    /// Proof to ask for, in tier challenge.
+    pub challenge: Option<Challenge>,
+    /// Added to the score on a live match.
+    pub score: f64,
+    /// Words.
+    pub reason: ReasonText,
+    /// What the reason quotes.
+    pub witness: Option<Witness>,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// Share of accounts it looks at, in percent, chosen by a keyed hash of the account.
+    pub sample_percent: u8,
+    /// Unix milliseconds from which it no longer acts; `i64::MAX` for never.
+    pub expires_ms: i64,
+}
+
+/// How a velocity feature is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// Number of events.
+    Count,
+    /// Sum of a whole-number or money feature of the event itself.
+    Sum(FeatureId),
+    /// Largest value of a whole-number or money feature of the event itself.
+    Max(FeatureId),
+    /// Number of distinct values of a text field.
+    Distinct(FeatureId),
+    /// Seconds since the event before this one; -1 when there was none in the window.
+    Last,
+    /// Seconds since the first event, as far as the key is remembered; 0 for the first itself.
+    First,
+}
+
+/// Which events a velocity feature takes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Every check.
+    Attempt,
+    /// Checks answered allow, until their outcome says failed or cancelled.
+    Approved,
+}
+
+/// A velocity feature: an aggregate over the events of a key in a sliding window (t − w, t].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Where its value stands in the feature table.
+    pub feature: FeatureId,
+    /// What is computed.
+    pub aggregate: Aggregate,
+    /// Kinds of event taken in. The value is read by events of every kind that have the key.
+    pub kinds: Kinds,
+    /// Fields of the key, in order; one to [`crate::limits::KEY_FIELDS_MAX`] text features.
+    pub key: Vec<FeatureId>,
+    /// Length in milliseconds.
+    pub window_ms: i64,
+    /// Which events count.
+    pub status: Status,
+    /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
+    /// with, at most [`crate::limits::EXACT_COUNT_MAX`]; 0 where nothing needs it.
+    pub exact: u16,
+}
+
+/// A maximum on an approved count or sum, reserved before the verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// Place of the limited feature in [`Policy::windows`].
+    pub window: usize,
+    /// Largest value allowed, in minor units for money.
+    pub max: i64,
+    /// Register of [`Policy::gate`] that says whether it applies; always when absent.
+    pub when: Option<Truth>,
+    /// Verdict when it refuses.
+    pub verdict: Verdict,
+    /// Proof to ask for when the verdict is challenge.
+    pub challenge: Option<Challenge>,
+    /// Words.
+    pub reason: ReasonText,
+}
+
+/// What a list is kept for. A list's action is an ordinary rule; watch only shows in `lists`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// Name in rules and in the lists API.
+    pub name: String,
+    /// Text feature that is looked up.
+    pub on: FeatureId,
+    /// How keys match.
+    pub matching: Matching,
+}
+
+/// How a list's keys match a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Matching {
+    /// The whole value.
+    Exact,
+    /// Address or network prefix (CIDR), v4 or v6; only on `ip`.
+    Network,
+    /// Leading digits: card BINs of 6 to 8 digits.
+    Prefix,
+}
+
+/// Score bands: the verdict of the last tier. A band above 1 is never reached.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bands {
+    /// Score from which to challenge.
+    pub challenge: f64,
+    /// Score from which a person looks.
+    pub review: f64,
+    /// Score from which to refuse.
+    pub deny: f64,
+}
+
+impl Default for Bands {
+    /// No band is reached.
+    fn default() -> Self {
+        Bands { challenge: 2.0, review: 2.0, deny: 2.0 }
+    }
+}
+
+/// A compiled policy.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// Hash of the sources, in hexadecimal.
+    pub version: String,
+    /// Built-in, ext and velocity features.
+    pub features: FeatureTable,
+    /// Names and places of the ext fields among the features, in order.
+    pub ext: Vec<FeatureId>,
+    /// Velocity features.
+    pub windows: Vec<Window>,
+    /// Lists.
+    pub lists: Vec<List>,
+    /// Runs before velocity, for limits' conditions: reads fields, lists, token and profiles only.
+    pub gate: Program,
+    /// Limits.
+    pub limits: Vec<Limit>,
+    /// Runs after the model.
+    pub program: Program,
+    /// Rules, in file order.
+    pub rules: Vec<Rule>,
+    /// Score bands.
+    pub bands: Bands,
+    /// Challenge asked for by the challenge band.
+    pub band_challenge: Option<Challenge>,
+    /// Offset of the policy's local time from UTC, in minutes; 480 is China.
+    pub utc_offset_minutes: i32,
+}
