@@ -9,3 +9,4 @@ pub mod forest;
 pub mod limits;
 pub mod policy;
 pub mod program;
+pub mod table;

@@ -30,6 +30,8 @@ pub const EXACT_COUNT_MAX: usize = 64;
 pub const EXACT_DISTINCT_MAX: usize = 64;
 /// Most rule matches kept of one decision; the rest are counted.
 pub const HITS_MAX: usize = 16;
+/// Most threads that decide at once.
+pub const WORKERS_MAX: usize = 64;
 /// Most trees of a forest.
 pub const TREES_MAX: usize = 4_096;
 /// Most nodes of a forest over all its trees.

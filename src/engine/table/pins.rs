@@ -1,0 +1,50 @@
+//! Which batches are in flight: a slot may be given to another key only if nobody can still be working on it.
+//!
+//! A worker pins the time at which its batch entered; whoever evicts takes only slots last touched before every pinned
+//! time. This is epoch-based reclamation with the clock as the epoch.
+
+use super::{Ordering, Word};
+use crate::limits::WORKERS_MAX;
+
+/// Alone on its cache line, so that workers do not slow each other down.
+#[repr(align(64))]
+struct Line(Word);
+
+/// Entry times of the batches in flight.
+pub struct Pins {
+    entered_ms: [Line; WORKERS_MAX],
+}
+
+const IDLE: u64 = u64::MAX;
+
+impl Default for Pins {
+    fn default() -> Self {
+        Pins { entered_ms: std::array::from_fn(|_| Line(Word::new(IDLE))) }
+    }
+}
+
+impl Pins {
+    /// Pins a worker's batch until the pin is dropped. Workers are numbered by their owner, each number used by one thread.
+    pub fn enter(&self, worker: usize, now_ms: i64) -> Pin<'_> {
+        let word = &self.entered_ms[worker % WORKERS_MAX].0;
+        // Sequentially consistent, so that an evicting thread that does not see the pin is itself seen by our look-ups.
+        word.swap(now_ms as u64, Ordering::SeqCst);
+        Pin { word }
+    }
+
+    /// Slots last touched before this time are out of every worker's hands.
+    pub fn oldest_ms(&self) -> u64 {
+        self.entered_ms.iter().map(|line| line.0.load(Ordering::SeqCst)).min().unwrap_or(IDLE)
+    }
+}
+
+/// Proof that a batch is in flight.
+pub struct Pin<'a> {
+    word: &'a Word,
+}
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        self.word.store(IDLE, Ordering::Release);
+    }
+}
