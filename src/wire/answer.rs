@@ -119,6 +119,46 @@ pub struct Answer<'a> {
     pub decision: u64,
 }
 
+/// An answer without its reasons, for writers that stream those from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AnswerHead<'a> {
+    /// The check's id.
+    pub id: &'a str,
+    /// What to do.
+    pub verdict: Verdict,
+    /// The proof to ask for; only with [`Verdict::Challenge`].
+    pub challenge: Option<Challenge>,
+    /// Risk, 0 to 1.
+    pub score: f64,
+    /// Set of [`Degraded`], bit `code` each.
+    pub degraded: u16,
+    /// Whether this repeats an earlier answer to the same id.
+    pub replayed: bool,
+    /// Version (content hash) of the policy that decided.
+    pub policy: &'a str,
+    /// Version of the model that scored; empty when none did.
+    pub model: &'a str,
+    /// Number of the decision in the log.
+    pub decision: u64,
+}
+
+impl<'a> Answer<'a> {
+    /// All but the reasons.
+    pub fn head(&self) -> AnswerHead<'a> {
+        AnswerHead {
+            id: self.id,
+            verdict: self.verdict,
+            challenge: self.challenge,
+            score: self.score,
+            degraded: self.degraded,
+            replayed: self.replayed,
+            policy: self.policy,
+            model: self.model,
+            decision: self.decision,
+        }
+    }
+}
+
 impl Degraded {
     /// The bit of this flag in [`Answer::degraded`].
     pub const fn bit(self) -> u16 {

@@ -16,6 +16,8 @@ macro_rules! names {
         #[repr(u8)]
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
+        // Sets that never cross the wire have no use for their codes.
+        #[allow(dead_code)]
         impl $name {
             /// Every value, in the order of its code.
             pub const ALL: &'static [$name] = &[$($name::$variant,)+];
@@ -41,6 +43,22 @@ macro_rules! names {
             }
         }
 
+        impl $crate::check::Named for $name {
+            const ALL: &'static [$name] = $name::ALL;
+
+            fn name(self) -> &'static str {
+                $name::name(self)
+            }
+
+            fn from_name(name: &str) -> Option<$name> {
+                $name::from_name(name)
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.name())
@@ -49,6 +67,14 @@ macro_rules! names {
     };
 }
 pub(crate) use names;
+
+/// A closed set of names, for code that reads any of them.
+pub(crate) trait Named: Copy + 'static {
+    const ALL: &'static [Self];
+    fn name(self) -> &'static str;
+    fn from_name(name: &str) -> Option<Self>;
+    fn index(self) -> usize;
+}
 
 names! {
     /// What the account is about to do.

@@ -5,13 +5,18 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+mod bounds;
 pub mod check;
 pub mod error;
+pub mod frame;
+pub mod json;
 pub mod limits;
 pub mod money;
 pub mod outcome;
+pub mod owned;
 
-pub use answer::{Answer, Challenge, Degraded, Reason, Value, Verdict};
+pub use answer::{Answer, AnswerHead, Challenge, Degraded, Reason, Value, Verdict};
 pub use check::{Check, Device, DeviceClass, Ext, ExtValue, Geo, Kind, Text};
 pub use error::{DecodeError, ErrorCode};
 pub use outcome::{Outcome, OutcomeKind};
+pub use owned::{OwnedAnswer, OwnedReason};

@@ -1,0 +1,111 @@
+//! Where a reader stands in the document, so that an error names its field.
+//!
+//! serde's own errors carry a sentence and a position, no path. Readers share one trail: they note the field
+//! they are in (two stores, no allocation) and leave the precise error here before they hand serde an empty one.
+
+use std::cell::{Cell, RefCell};
+
+use serde::de;
+
+use crate::bounds::{self, Refusal};
+use crate::check::Named;
+use crate::error::{DecodeError, ErrorCode};
+
+/// The reader's place and the error found there.
+#[derive(Default)]
+pub(crate) struct Trail {
+    /// Object within the document, such as `device`; empty at the top.
+    pub object: Cell<&'static str>,
+    /// Field being read; empty between fields.
+    pub field: Cell<&'static str>,
+    fault: RefCell<Option<DecodeError>>,
+}
+
+impl Trail {
+    fn path(&self) -> String {
+        match (self.object.get(), self.field.get()) {
+            ("", field) => field.to_owned(),
+            (object, "") => object.to_owned(),
+            (object, field) => format!("{object}.{field}"),
+        }
+    }
+
+    /// Refuses the value of the current field.
+    #[cold]
+    pub fn refuse<E: de::Error>(&self, refusal: Refusal) -> E {
+        self.fail(refusal.at(self.path()))
+    }
+
+    /// Refuses the current field by name.
+    #[cold]
+    pub fn missing<E: de::Error>(&self, field: &'static str) -> E {
+        self.field.set(field);
+        self.refuse(bounds::missing(field))
+    }
+
+    /// Refuses the document with that error.
+    #[cold]
+    pub fn fail<E: de::Error>(&self, error: DecodeError) -> E {
+        self.fault.replace(Some(error));
+        E::custom("")
+    }
+
+    /// Refuses a name that no field of this object has, and offers the nearest.
+    #[cold]
+    pub fn unknown<F: Named, E: de::Error>(&self, found: &str) -> E {
+        let found = shortened(found);
+        let mut message = format!("no field is called `{found}`");
+        if let Some(near) = nearest(&found, F::ALL.iter().map(|field| field.name())) {
+            message.push_str(&format!("; did you mean `{near}`?"));
+        }
+        let path =
+            if self.object.get().is_empty() { found } else { format!("{}.{found}", self.object.get()) };
+        self.fail(DecodeError::new(ErrorCode::Unknown, path, message))
+    }
+
+    /// The precise error, once serde has returned its own.
+    #[cold]
+    pub fn explain(&self, error: &serde_json::Error) -> DecodeError {
+        if let Some(fault) = self.fault.take() {
+            return fault;
+        }
+        let code = match error.classify() {
+            serde_json::error::Category::Data => ErrorCode::WrongType,
+            _ => ErrorCode::Malformed,
+        };
+        DecodeError::new(code, self.path(), error.to_string())
+    }
+}
+
+/// A name from outside, cut to what fits in a message.
+pub(crate) fn shortened(name: &str) -> String {
+    const CHARS_MAX: usize = 64;
+    match name.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// The known name at most two edits away, and fewer than its own length.
+pub(crate) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    known
+        .map(|name| (edits(found.as_bytes(), name.as_bytes()), name))
+        .filter(|&(distance, name)| distance <= 2 && distance < name.len())
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein distance: insertions, deletions and replacements of bytes.
+fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
