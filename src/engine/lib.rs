@@ -5,6 +5,9 @@
 #![deny(unsafe_code)]
 
 pub mod feature;
+pub mod key;
+pub mod lists;
+pub mod token;
 pub mod forest;
 pub mod limits;
 pub mod policy;

@@ -30,6 +30,10 @@ pub const EXACT_COUNT_MAX: usize = 64;
 pub const EXACT_DISTINCT_MAX: usize = 64;
 /// Most rule matches kept of one decision; the rest are counted.
 pub const HITS_MAX: usize = 16;
+/// Longest prefix in a prefix list, in characters.
+pub const LIST_PREFIX_MAX: usize = 16;
+/// Entries looked at for one key of a list; a list table is built half as large again as asked, so longer runs are rare.
+pub const LIST_PROBES_MAX: usize = 128;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 64;
 /// Most trees of a forest.
