@@ -1,1 +1,21 @@
-//! model
+//! Models: training, the file a model lives in, the checks before one is used, and the figures that say how good it is.
+//!
+//! A model enters the engine as a [`engine::forest::ForestSpec`]. [`load`] gives one only after its hash, its bounds, its
+//! structure and its own test vectors have held; whatever does not hold is refused with the reason.
+#![forbid(unsafe_code)]
+
+pub mod artefact;
+pub mod check;
+pub mod dataset;
+pub mod file;
+pub mod manifest;
+pub mod quality;
+mod readout;
+pub mod train;
+pub mod walk;
+
+pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
+pub use check::check_inputs;
+pub use dataset::Dataset;
+pub use manifest::Manifest;
+pub use train::{Settings, TrainError, train};

@@ -1,0 +1,288 @@
+//! Whether a forest may be used: every bound and every shape that the engine relies on.
+//!
+//! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
+
+use engine::feature::{FeatureTable, Type};
+use engine::forest::{ForestSpec, Node, Tree};
+use engine::limits;
+
+/// Why a forest is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ForestError {
+    /// It has no tree.
+    Empty,
+    /// More of something than [`engine::limits`] allows.
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many were found.
+        found: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A tree of the wrong shape.
+    Tree {
+        /// Which tree, from 0.
+        tree: usize,
+        /// Which node, from 0.
+        node: usize,
+        /// What is wrong with it.
+        fault: TreeFault,
+    },
+    /// The number added to the sum is not finite.
+    BaseNotFinite,
+    /// The same input twice.
+    DuplicateInput(String),
+    /// An input that no feature has.
+    UnknownInput {
+        /// The name.
+        name: String,
+        /// The nearest name that there is.
+        nearest: String,
+    },
+    /// An input that is text: trees compare numbers.
+    TextInput(String),
+}
+
+/// What is wrong with a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TreeFault {
+    /// The tree has no node.
+    NoNode,
+    /// A child that does not exist.
+    ChildOutOfRange,
+    /// Reached twice: a cycle, or two parents.
+    ReachedTwice,
+    /// Reached by nothing.
+    Unreachable,
+    /// A leaf or threshold that is infinite or not a number.
+    NotFinite,
+    /// An input past the forest's inputs.
+    InputOutOfRange,
+    /// Deeper than [`limits::DEPTH_MAX`].
+    TooDeep,
+}
+
+impl std::fmt::Display for TreeFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TreeFault::NoNode => f.write_str("the tree has no node"),
+            TreeFault::ChildOutOfRange => f.write_str("a child does not exist"),
+            TreeFault::ReachedTwice => f.write_str("reached twice: a cycle, or two parents"),
+            TreeFault::Unreachable => f.write_str("reached by no parent"),
+            TreeFault::NotFinite => f.write_str("the number is infinite or not a number"),
+            TreeFault::InputOutOfRange => f.write_str("the input is past the last one"),
+            TreeFault::TooDeep => write!(f, "deeper than {} splits", limits::DEPTH_MAX),
+        }
+    }
+}
+
+impl std::fmt::Display for ForestError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ForestError::Empty => f.write_str("the forest has no tree"),
+            ForestError::TooMany { what, found, max } => {
+                write!(f, "{found} {what}, at most {max} are allowed")
+            }
+            ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
+            ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
+            ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
+            ForestError::UnknownInput { name, nearest } => {
+                write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
+            }
+            ForestError::TextInput(name) => write!(f, "feature `{name}` is text, and trees compare numbers"),
+        }
+    }
+}
+
+impl std::error::Error for ForestError {}
+
+/// Checks bounds and structure of a forest, without regard to what its inputs are called in the feature table.
+///
+/// # Errors
+/// The first fault found.
+pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
+    let nodes = forest.trees.iter().map(|tree| tree.nodes.len()).sum();
+    for (what, found, max) in [
+        ("trees", forest.trees.len(), limits::TREES_MAX),
+        ("nodes", nodes, limits::NODES_MAX),
+        ("inputs", forest.inputs.len(), limits::FOREST_INPUTS_MAX),
+    ] {
+        if found > max {
+            return Err(ForestError::TooMany { what, found, max });
+        }
+    }
+    if forest.trees.is_empty() {
+        return Err(ForestError::Empty);
+    }
+    if !forest.base.is_finite() {
+        return Err(ForestError::BaseNotFinite);
+    }
+    for (place, name) in forest.inputs.iter().enumerate() {
+        if forest.inputs[..place].contains(name) {
+            return Err(ForestError::DuplicateInput(name.clone()));
+        }
+    }
+    for (tree, nodes) in forest.trees.iter().enumerate() {
+        check_tree(nodes, forest.inputs.len()).map_err(|(node, fault)| ForestError::Tree {
+            tree,
+            node,
+            fault,
+        })?;
+    }
+    Ok(())
+}
+
+/// Checks one tree: finite numbers, inputs and children in range, every node reached exactly once, bounded depth.
+///
+/// # Errors
+/// The node at fault and what is wrong with it.
+pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> {
+    if tree.nodes.is_empty() {
+        return Err((0, TreeFault::NoNode));
+    }
+    let mut reached = vec![false; tree.nodes.len()];
+    let mut open = vec![(0_usize, 0_usize)];
+    while let Some((at, depth)) = open.pop() {
+        let node = tree.nodes.get(at).ok_or((at, TreeFault::ChildOutOfRange))?;
+        if depth > limits::DEPTH_MAX {
+            return Err((at, TreeFault::TooDeep));
+        }
+        if std::mem::replace(&mut reached[at], true) {
+            return Err((at, TreeFault::ReachedTwice));
+        }
+        match *node {
+            Node::Leaf(value) if !value.is_finite() => return Err((at, TreeFault::NotFinite)),
+            Node::Leaf(_) => {}
+            Node::Split { input, threshold, left, right } => {
+                if !threshold.is_finite() {
+                    return Err((at, TreeFault::NotFinite));
+                }
+                if usize::from(input) >= inputs {
+                    return Err((at, TreeFault::InputOutOfRange));
+                }
+                open.push((right as usize, depth + 1));
+                open.push((left as usize, depth + 1));
+            }
+        }
+    }
+    match reached.iter().position(|reached| !reached) {
+        Some(node) => Err((node, TreeFault::Unreachable)),
+        None => Ok(()),
+    }
+}
+
+/// Checks that every input is a feature of that table, and a number.
+///
+/// # Errors
+/// [`ForestError::UnknownInput`] or [`ForestError::TextInput`], for the first one.
+pub fn check_inputs(forest: &ForestSpec, features: &FeatureTable) -> Result<(), ForestError> {
+    for name in &forest.inputs {
+        match features.find(name) {
+            Some(id) if features.row(id).ty == Type::Text => {
+                return Err(ForestError::TextInput(name.clone()));
+            }
+            Some(_) => {}
+            None => {
+                let nearest = features.iter().min_by_key(|(_, row)| edits(name, &row.name));
+                let nearest = nearest.map(|(_, row)| row.name.clone()).unwrap_or_default();
+                return Err(ForestError::UnknownInput { name: name.clone(), nearest });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Levenshtein distance in bytes: how many edits turn one name into the other.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::forest::Transform;
+
+    use super::*;
+
+    fn forest(nodes: Vec<Node>) -> ForestSpec {
+        ForestSpec {
+            version: String::new(),
+            inputs: vec!["amount".to_owned(), "hour".to_owned()],
+            trees: vec![Tree { nodes }],
+            base: 0.0,
+            transform: Transform::Mean,
+        }
+    }
+
+    fn split(input: u16, threshold: f64, left: u32, right: u32) -> Node {
+        Node::Split { input, threshold, left, right }
+    }
+
+    fn fault(nodes: Vec<Node>) -> TreeFault {
+        match check_forest(&forest(nodes)) {
+            Err(ForestError::Tree { fault, .. }) => fault,
+            other => panic!("expected a faulty tree, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_sound_tree_passes() {
+        let nodes = vec![split(1, 3.5, 1, 2), Node::Leaf(0.0), Node::Leaf(1.0)];
+        assert_eq!(check_forest(&forest(nodes)), Ok(()));
+    }
+
+    #[test]
+    fn every_broken_shape_is_named() {
+        let leaf = Node::Leaf(0.5);
+        assert_eq!(fault(vec![]), TreeFault::NoNode);
+        assert_eq!(fault(vec![split(0, 1.0, 1, 2), leaf]), TreeFault::ChildOutOfRange);
+        assert_eq!(fault(vec![split(0, 1.0, 0, 1), leaf]), TreeFault::ReachedTwice);
+        assert_eq!(fault(vec![split(0, 1.0, 1, 1), leaf]), TreeFault::ReachedTwice);
+        assert_eq!(fault(vec![leaf, leaf]), TreeFault::Unreachable);
+        assert_eq!(fault(vec![Node::Leaf(f64::NAN)]), TreeFault::NotFinite);
+        assert_eq!(fault(vec![Node::Leaf(f64::INFINITY)]), TreeFault::NotFinite);
+        assert_eq!(fault(vec![split(0, f64::NAN, 1, 2), leaf, leaf]), TreeFault::NotFinite);
+        assert_eq!(fault(vec![split(2, 1.0, 1, 2), leaf, leaf]), TreeFault::InputOutOfRange);
+        let mut deep = Vec::new();
+        for level in 0..=limits::DEPTH_MAX as u32 {
+            deep.extend([split(0, 1.0, 2 * level + 1, 2 * level + 2), leaf]);
+        }
+        deep.push(leaf);
+        // Right children continue the chain, so that node 2k is the k-th split.
+        assert_eq!(fault(deep), TreeFault::TooDeep);
+    }
+
+    #[test]
+    fn too_much_of_anything_is_refused() {
+        let mut many = forest(vec![Node::Leaf(0.5)]);
+        many.trees = vec![Tree { nodes: vec![Node::Leaf(0.5)] }; limits::TREES_MAX + 1];
+        assert!(matches!(check_forest(&many), Err(ForestError::TooMany { what: "trees", .. })));
+        let mut wide = forest(vec![Node::Leaf(0.5)]);
+        wide.inputs = (0..=limits::FOREST_INPUTS_MAX).map(|i| format!("f{i}")).collect();
+        assert!(matches!(check_forest(&wide), Err(ForestError::TooMany { what: "inputs", .. })));
+        let mut big = forest(vec![]);
+        big.trees = vec![Tree { nodes: vec![Node::Leaf(0.5); limits::NODES_MAX + 1] }];
+        assert!(matches!(check_forest(&big), Err(ForestError::TooMany { what: "nodes", .. })));
+    }
+
+    #[test]
+    fn an_unknown_feature_is_refused_with_the_nearest_name() {
+        let mut model = forest(vec![Node::Leaf(0.5)]);
+        assert_eq!(check_inputs(&model, &FeatureTable::default()), Ok(()));
+        model.inputs.push("account_agee_s".to_owned());
+        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
+        assert_eq!(error.to_string(), "no feature is named `account_agee_s`; the nearest is `account_age_s`");
+        model.inputs = vec!["channel".to_owned()];
+        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
+        assert_eq!(error, ForestError::TextInput("channel".to_owned()));
+    }
+}

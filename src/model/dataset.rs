@@ -1,0 +1,130 @@
+//! Rows to train on and to measure with: inputs, label, time. Kept in time order so that no split can look ahead.
+
+/// A table of examples in time order.
+#[derive(Clone, Debug, Default)]
+pub struct Dataset {
+    inputs: Vec<String>,
+    values: Vec<f64>,
+    labels: Vec<bool>,
+    times_ms: Vec<i64>,
+}
+
+impl Dataset {
+    /// An empty table with these inputs.
+    pub fn new(inputs: Vec<String>) -> Dataset {
+        Dataset { inputs, ..Dataset::default() }
+    }
+
+    /// Adds a row at the end.
+    ///
+    /// # Panics
+    /// If the row has another number of values than the table has inputs.
+    pub fn push(&mut self, time_ms: i64, values: &[f64], fraud: bool) {
+        assert_eq!(values.len(), self.inputs.len(), "one value for each input");
+        self.values.extend_from_slice(values);
+        self.labels.push(fraud);
+        self.times_ms.push(time_ms);
+    }
+
+    /// Names of the inputs, in order.
+    pub fn inputs(&self) -> &[String] {
+        &self.inputs
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Values of that row.
+    pub fn row(&self, row: usize) -> &[f64] {
+        let width = self.inputs.len();
+        &self.values[row * width..(row + 1) * width]
+    }
+
+    /// Whether that row is fraud.
+    pub fn is_fraud(&self, row: usize) -> bool {
+        self.labels[row]
+    }
+
+    /// Time of that row, Unix milliseconds.
+    pub fn time_ms(&self, row: usize) -> i64 {
+        self.times_ms[row]
+    }
+
+    /// Number of rows that are fraud.
+    pub fn frauds(&self) -> usize {
+        self.labels.iter().filter(|fraud| **fraud).count()
+    }
+
+    /// The rows for which `keep` holds, in their order.
+    pub fn filter(&self, keep: impl Fn(usize) -> bool) -> Dataset {
+        let mut kept = Dataset::new(self.inputs.clone());
+        for row in (0..self.len()).filter(|row| keep(*row)) {
+            kept.push(self.time_ms(row), self.row(row), self.is_fraud(row));
+        }
+        kept
+    }
+
+    /// The same rows by ascending time; rows of one time keep their order.
+    pub fn in_time_order(&self) -> Dataset {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|row| self.times_ms[*row]);
+        let mut sorted = Dataset::new(self.inputs.clone());
+        for row in order {
+            sorted.push(self.time_ms(row), self.row(row), self.is_fraud(row));
+        }
+        sorted
+    }
+
+    /// Earlier and later part: the first holds `share` of the rows, never two rows of one time apart.
+    pub fn split_in_time(&self, share: f64) -> (Dataset, Dataset) {
+        let sorted = self.in_time_order();
+        let cut = (sorted.len() as f64 * share.clamp(0.0, 1.0)).round() as usize;
+        let Some(from_ms) = sorted.times_ms.get(cut).copied() else {
+            return (sorted, Dataset::new(self.inputs.clone()));
+        };
+        let early = sorted.filter(|row| sorted.times_ms[row] < from_ms);
+        let late = sorted.filter(|row| sorted.times_ms[row] >= from_ms);
+        (early, late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(times_ms: &[i64]) -> Dataset {
+        let mut data = Dataset::new(vec!["x".to_owned()]);
+        for &time_ms in times_ms {
+            data.push(time_ms, &[time_ms as f64], time_ms % 2 == 0);
+        }
+        data
+    }
+
+    #[test]
+    fn a_split_puts_every_later_row_after_every_earlier_one() {
+        let (early, late) = table(&[5, 1, 4, 2, 3, 6]).split_in_time(0.5);
+        assert_eq!(early.times_ms, [1, 2, 3]);
+        assert_eq!(late.times_ms, [4, 5, 6]);
+        assert_eq!(late.row(0), [4.0]);
+        assert!(late.is_fraud(0));
+    }
+
+    #[test]
+    fn rows_of_one_time_stay_on_one_side() {
+        let (early, late) = table(&[1, 2, 2, 2, 3]).split_in_time(0.6);
+        assert_eq!((early.len(), late.len()), (1, 4));
+    }
+
+    #[test]
+    fn a_whole_share_leaves_nothing_for_later() {
+        let (early, late) = table(&[1, 2]).split_in_time(1.0);
+        assert_eq!((early.len(), late.len()), (2, 0));
+    }
+}

@@ -1,0 +1,240 @@
+//! The native forest file: plain text, one node a line, each tree in preorder.
+//!
+//! Text, because a person can read and compare it, every language can parse it in twenty lines, and floats written in
+//! their shortest form come back bit for bit. Preorder, because it has no child numbers: a cycle, a shared subtree or a
+//! child out of range cannot be written down.
+//!
+//! ```text
+//! riskd-forest 1
+//! inputs 2
+//! tree
+//! 0 12.5        input 0 <= 12.5 ? the tree that follows : the tree after that
+//! = 0.01        a leaf
+//! = 0.9
+//! ```
+
+use std::fmt::Write as _;
+
+use engine::forest::{Node, Tree};
+use engine::limits;
+
+const FIRST_LINE: &str = "riskd-forest 1";
+
+/// Longest forest file, in bytes: the most nodes there may be, at 32 bytes a line.
+pub const FILE_BYTES_MAX: u64 = limits::NODES_MAX as u64 * 32;
+
+/// Why a forest file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileError {
+    /// The line at fault, from 1.
+    pub line: usize,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.message)
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// The text of these trees over that many inputs.
+///
+/// # Panics
+/// If a tree was not checked by [`crate::check::check_tree`].
+pub fn encode(trees: &[Tree], inputs: usize) -> String {
+    let mut text = format!("{FIRST_LINE}\ninputs {inputs}\n");
+    for tree in trees {
+        text.push_str("tree\n");
+        let mut open = vec![0];
+        while let Some(at) = open.pop() {
+            // Writing to a string cannot fail.
+            let _ = match tree.nodes[at as usize] {
+                Node::Leaf(value) => writeln!(text, "= {value:?}"),
+                Node::Split { input, threshold, left, right } => {
+                    open.extend([right, left]);
+                    writeln!(text, "{input} {threshold:?}")
+                }
+            };
+        }
+    }
+    text
+}
+
+/// The trees of a text, and how many inputs they were trained on. Bounds hold: trees, nodes, depth, inputs, finite numbers.
+///
+/// # Errors
+/// The first line that cannot be read, or the end of the text where a subtree is missing.
+pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
+    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).peekable();
+    let mut header = |expected: &str| match lines.next() {
+        Some((line, found)) => Ok((line, found)),
+        None => Err(fail(1, format!("the file ends where `{expected}` was expected"))),
+    };
+    let (line, found) = header(FIRST_LINE)?;
+    if found != FIRST_LINE {
+        return Err(fail(line, format!("found {found:?}, expected `{FIRST_LINE}`")));
+    }
+    let (line, found) = header("inputs N")?;
+    let inputs = found.strip_prefix("inputs ").and_then(|n| n.parse::<usize>().ok());
+    let inputs = inputs
+        .filter(|n| *n <= limits::FOREST_INPUTS_MAX)
+        .ok_or_else(|| fail(line, format!("expected `inputs N`, N at most {}", limits::FOREST_INPUTS_MAX)))?;
+
+    let mut trees = Vec::new();
+    let mut nodes_left = limits::NODES_MAX;
+    while let Some((line, found)) = lines.next() {
+        if found != "tree" {
+            return Err(fail(line, format!("found {found:?}, expected `tree`: the tree before is complete")));
+        }
+        if trees.len() == limits::TREES_MAX {
+            return Err(fail(line, format!("more than {} trees", limits::TREES_MAX)));
+        }
+        let tree = decode_tree(&mut lines, line, inputs, nodes_left)?;
+        nodes_left -= tree.nodes.len();
+        trees.push(tree);
+    }
+    Ok((trees, inputs))
+}
+
+/// Reads one tree: a split waits on a stack until its left subtree is complete and its right one begins.
+fn decode_tree<'t>(
+    lines: &mut impl Iterator<Item = (usize, &'t str)>,
+    mut line: usize,
+    inputs: usize,
+    nodes_max: usize,
+) -> Result<Tree, FileError> {
+    let mut nodes: Vec<Node> = Vec::new();
+    // Splits above the next node whose right child has not come yet, each with its depth.
+    let mut waiting: Vec<(usize, usize)> = Vec::new();
+    let mut depth = 0;
+    loop {
+        let Some((number, text)) = lines.next() else {
+            return Err(fail(line, "the file ends inside a tree: it is cut off".to_owned()));
+        };
+        line = number;
+        if nodes.len() == nodes_max {
+            return Err(fail(line, format!("more than {} nodes", limits::NODES_MAX)));
+        }
+        let here = nodes.len() as u32;
+        let (first, number) = text.split_once(' ').unwrap_or((text, ""));
+        let value = number.parse::<f64>().ok().filter(|x| x.is_finite());
+        let value = value.ok_or_else(|| fail(line, format!("{number:?} is not a finite number")))?;
+        if first == "=" {
+            nodes.push(Node::Leaf(value));
+            let Some((parent, above)) = waiting.pop() else {
+                return Ok(Tree { nodes });
+            };
+            if let Node::Split { right, .. } = &mut nodes[parent] {
+                *right = here + 1;
+            }
+            depth = above + 1;
+        } else {
+            let input = first.parse::<u16>().ok().filter(|input| usize::from(*input) < inputs);
+            let input =
+                input.ok_or_else(|| fail(line, format!("{first:?} is not an input below {inputs}")))?;
+            if depth == limits::DEPTH_MAX {
+                return Err(fail(line, format!("deeper than {} splits", limits::DEPTH_MAX)));
+            }
+            waiting.push((nodes.len(), depth));
+            nodes.push(Node::Split { input, threshold: value, left: here + 1, right: 0 });
+            depth += 1;
+        }
+    }
+}
+
+fn fail(line: usize, message: String) -> FileError {
+    FileError { line, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::check::check_tree;
+    use crate::walk::leaf;
+
+    fn refused(text: &str, expected: &str) {
+        let error = decode(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "found `{error}`, expected `{expected}`");
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_the_line() {
+        refused("", "line 1: the file ends");
+        refused("riskd-forest 2\n", "line 1: found \"riskd-forest 2\"");
+        refused("riskd-forest 1\ninputs 100000\n", "line 2: expected `inputs N`");
+        refused("riskd-forest 1\ninputs 1\n= 0\n", "line 3: found \"= 0\", expected `tree`");
+        refused("riskd-forest 1\ninputs 1\ntree\n", "line 3: the file ends inside a tree");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 1.5\n= 0.5\n", "line 5: the file ends inside a tree");
+        refused("riskd-forest 1\ninputs 1\ntree\n1 1.5\n", "line 4: \"1\" is not an input below 1");
+        refused("riskd-forest 1\ninputs 1\ntree\n= NaN\n", "line 4: \"NaN\" is not a finite number");
+        refused("riskd-forest 1\ninputs 1\ntree\n= 1e999\n", "line 4: \"1e999\" is not a finite number");
+        refused("riskd-forest 1\ninputs 1\ntree\n= 0.5\n= 0.5\n", "line 5: found \"= 0.5\", expected `tree`");
+    }
+
+    #[test]
+    fn a_tree_deeper_than_the_bound_is_refused_before_it_is_built() {
+        let mut text = "riskd-forest 1\ninputs 1\ntree\n".to_owned();
+        text.push_str(&"0 1.0\n".repeat(1_000_000));
+        refused(&text, &format!("line {}: deeper than", 4 + limits::DEPTH_MAX));
+    }
+
+    #[test]
+    fn too_many_trees_are_refused() {
+        let text = format!("riskd-forest 1\ninputs 0\n{}", "tree\n= 0.5\n".repeat(limits::TREES_MAX + 1));
+        refused(&text, "more than 4096 trees");
+    }
+
+    /// Any tree of up to five levels over three inputs, as nested choices.
+    fn any_tree() -> impl Strategy<Value = Tree> {
+        let leaf = any::<f64>().prop_filter("finite", |x| x.is_finite());
+        let leaf = leaf.prop_map(|x| Tree { nodes: vec![Node::Leaf(x)] });
+        leaf.prop_recursive(5, 64, 2, |inner| {
+            (0_u16..3, -100.0..100.0, inner.clone(), inner).prop_map(|(input, threshold, left, right)| {
+                let shift = |tree: &Tree, by: u32| -> Vec<Node> {
+                    let moved = tree.nodes.iter().map(|node| match *node {
+                        Node::Split { input, threshold, left, right } => {
+                            Node::Split { input, threshold, left: left + by, right: right + by }
+                        }
+                        leaf => leaf,
+                    });
+                    moved.collect()
+                };
+                // The right subtree first: the file's preorder must not depend on the order in memory.
+                let after = 1 + right.nodes.len() as u32;
+                let mut nodes = vec![Node::Split { input, threshold, left: after, right: 1 }];
+                nodes.extend(shift(&right, 1));
+                nodes.extend(shift(&left, after));
+                Tree { nodes }
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_tree_written_and_read_again_decides_the_same(
+            tree in any_tree(),
+            rows in prop::collection::vec(prop::array::uniform3(-120.0..120.0), 1..20),
+        ) {
+            let (back, inputs) = decode(&encode(std::slice::from_ref(&tree), 3)).unwrap();
+            prop_assert_eq!(inputs, 3);
+            prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
+            for row in rows {
+                prop_assert_eq!(leaf(&tree, &row).to_bits(), leaf(&back[0], &row).to_bits());
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}\n|[0-9] [0-9.]{0,4}\n|.{0,9}\n){0,40}") {
+            if let Ok((trees, inputs)) = decode(&text) {
+                for tree in &trees {
+                    prop_assert_eq!(check_tree(tree, inputs), Ok(()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A bad model is refused with its reason, whatever is wrong with it; a good one comes back as it was written.
+
+use std::path::Path;
+
+use engine::forest::{ForestSpec, Node, Transform, Tree};
+use model::artefact::MANIFEST_FILE;
+use model::manifest::{Input, Manifest, Training, TransformName, Vector};
+use model::{LoadError, SaveError, walk};
+
+fn forest() -> ForestSpec {
+    let split = |input, threshold, left, right| Node::Split { input, threshold, left, right };
+    let first = vec![
+        split(0, 500.0, 1, 2),
+        Node::Leaf(0.01),
+        split(1, 5.5, 3, 4),
+        Node::Leaf(1.0 / 3.0),
+        Node::Leaf(0.9),
+    ];
+    let second = vec![split(1, 3.0, 1, 2), Node::Leaf(0.7), Node::Leaf(0.1)];
+    ForestSpec {
+        version: String::new(),
+        inputs: vec!["amount".to_owned(), "hour".to_owned()],
+        trees: vec![Tree { nodes: first }, Tree { nodes: second }],
+        base: 0.0,
+        transform: Transform::Mean,
+    }
+}
+
+fn manifest(forest: &ForestSpec) -> Manifest {
+    let rows = [[100.0, 2.0], [100.0, 12.0], [900.0, 4.0], [900.0, f64::NAN]];
+    Manifest {
+        format: "riskd-forest-1".to_owned(),
+        name: "tiny".to_owned(),
+        file: String::new(),
+        sha256: String::new(),
+        objective: "probability of fraud".to_owned(),
+        transform: TransformName::Mean,
+        base: 0.0,
+        calibration: "none".to_owned(),
+        training: Training::default(),
+        inputs: [("amount", "minor units"), ("hour", "hour")]
+            .map(|(name, unit)| Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 })
+            .to_vec(),
+        vectors: rows.map(|row| Vector { inputs: row.to_vec(), score: walk::score(forest, &row) }).to_vec(),
+    }
+}
+
+/// A folder with a sound model in it.
+fn saved() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    model::save(folder.path(), manifest(&forest()), &forest()).unwrap();
+    folder
+}
+
+/// Rewrites one file of the folder.
+fn edit(folder: &Path, file: &str, change: impl FnOnce(String) -> String) {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, change(text)).unwrap();
+}
+
+/// Rewrites the forest file and makes the manifest's hash fit it, as a careless or hostile maker would.
+fn forge(folder: &Path, change: impl FnOnce(String) -> String) {
+    edit(folder, "forest.txt", change);
+    let Err(LoadError::Hash { expected, found }) = model::load(folder) else {
+        panic!("a changed file must not match its hash");
+    };
+    edit(folder, MANIFEST_FILE, |text| text.replace(&expected, &found));
+}
+
+fn refusal(folder: &Path) -> String {
+    model::load(folder).unwrap_err().to_string()
+}
+
+#[test]
+fn a_sound_model_comes_back_as_it_was_written() {
+    let folder = saved();
+    let artefact = model::read(folder.path()).unwrap();
+    assert_eq!(artefact.forest.trees, forest().trees);
+    assert_eq!(artefact.forest.inputs, ["amount", "hour"]);
+    assert_eq!(artefact.forest.version, format!("tiny@{}", &artefact.manifest.sha256[..12]));
+    assert_eq!(artefact.manifest.inputs[1].splits, 0.667);
+    assert_eq!(model::load(folder.path()).unwrap(), artefact.forest);
+}
+
+#[test]
+fn a_cut_or_flipped_file_is_refused_by_its_hash() {
+    let folder = saved();
+    edit(folder.path(), "forest.txt", |text| text[..text.len() - 7].to_owned());
+    assert!(refusal(folder.path()).contains("SHA-256"));
+    let folder = saved();
+    edit(folder.path(), "forest.txt", |text| text.replace("0.9", "0.8"));
+    assert!(refusal(folder.path()).contains("SHA-256"));
+}
+
+#[test]
+fn a_cut_file_with_a_fitting_hash_is_refused_by_its_structure() {
+    let folder = saved();
+    forge(folder.path(), |text| text[..text.rfind("= ").unwrap()].to_owned());
+    assert!(refusal(folder.path()).contains("cut off"), "{}", refusal(folder.path()));
+}
+
+#[test]
+fn a_leaf_that_is_no_number_is_refused() {
+    for bad in ["NaN", "inf", "-inf", "1e400", ""] {
+        let folder = saved();
+        forge(folder.path(), |text| text.replace("= 0.9\n", &format!("= {bad}\n")));
+        assert!(refusal(folder.path()).contains("is not a finite number"), "{}", refusal(folder.path()));
+    }
+}
+
+#[test]
+fn an_input_out_of_range_is_refused() {
+    let folder = saved();
+    forge(folder.path(), |text| text.replace("1 5.5", "2 5.5"));
+    assert!(refusal(folder.path()).contains("\"2\" is not an input below 2"));
+    let folder = saved();
+    forge(folder.path(), |text| text.replace("inputs 2", "inputs 3"));
+    assert_eq!(refusal(folder.path()), "the manifest names 2 inputs, the model file has 3");
+}
+
+#[test]
+fn too_many_trees_are_refused() {
+    let folder = saved();
+    forge(folder.path(), |text| text + &"tree\n= 0.5\n".repeat(engine::limits::TREES_MAX));
+    assert!(refusal(folder.path()).contains("more than 4096 trees"));
+}
+
+#[test]
+fn vectors_that_do_not_reproduce_are_refused() {
+    let folder = saved();
+    forge(folder.path(), |text| text.replace("= 0.9", "= 0.90000001"));
+    assert!(refusal(folder.path()).contains("test vector 3: the model gives"), "{}", refusal(folder.path()));
+    let mut bare = manifest(&forest());
+    bare.vectors.clear();
+    model::save(folder.path(), bare, &forest()).unwrap();
+    assert_eq!(model::load(folder.path()), Err(LoadError::NoVector));
+    let mut short = manifest(&forest());
+    short.vectors[1].inputs.pop();
+    model::save(folder.path(), short, &forest()).unwrap();
+    assert!(refusal(folder.path()).contains("test vector 1: 1 values for 2 inputs"));
+    let mut unknown = manifest(&forest());
+    unknown.vectors[0].score = f64::NAN;
+    model::save(folder.path(), unknown, &forest()).unwrap();
+    assert!(refusal(folder.path()).contains("test vector 0"));
+}
+
+#[test]
+fn a_broken_manifest_is_refused_with_its_line() {
+    let folder = saved();
+    edit(folder.path(), MANIFEST_FILE, |text| text.replace("objective", "objektive"));
+    let reason = refusal(folder.path());
+    assert!(reason.contains("objektive") && reason.contains("line"), "{reason}");
+    for (key, value) in [("file = \"forest.txt\"", "file = \"../forest.txt\""), ("riskd-forest-1", "onnx")] {
+        let folder = saved();
+        edit(folder.path(), MANIFEST_FILE, |text| text.replace(key, value));
+        assert!(matches!(model::load(folder.path()), Err(LoadError::Manifest(_))), "{value}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_far_too_long_is_refused() {
+    let folder = saved();
+    edit(folder.path(), MANIFEST_FILE, |text| text + &"#".repeat(2 << 20));
+    assert!(matches!(model::load(folder.path()), Err(LoadError::TooLarge { .. })));
+    let folder = saved();
+    std::fs::remove_file(folder.path().join("forest.txt")).unwrap();
+    assert!(refusal(folder.path()).contains("cannot read"));
+}
+
+#[test]
+fn a_forest_that_would_be_refused_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cyclic = forest();
+    if let Node::Split { left, .. } = &mut cyclic.trees[0].nodes[2] {
+        *left = 0;
+    }
+    let error = model::save(folder.path(), manifest(&forest()), &cyclic).unwrap_err();
+    assert!(matches!(error, SaveError::Forest(_)), "{error}");
+    assert_eq!(error.to_string(), "tree 0, node 0: reached twice: a cycle, or two parents");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
