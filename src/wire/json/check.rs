@@ -4,7 +4,7 @@ use serde::de::{self, MapAccess};
 
 use super::leaf::Leaf;
 use super::object::{Object, fields, nested};
-use super::trail::{Trail, shortened};
+use super::trail::Trail;
 use crate::bounds::{self, FRACTION, LATITUDE, LONGITUDE, Refusal};
 use crate::check::{Check, Device, DeviceClass, Ext, ExtValue, Geo, Kind, Text, names};
 use crate::error::ErrorCode;
@@ -158,9 +158,12 @@ impl<'de> Object<'de> for Ext<'de> {
                     trail.refuse(Refusal::new(ErrorCode::Malformed, "the name of a field is a string"))
                 );
             };
-            let refuse = |refusal: Refusal| trail.fail(refusal.at(format!("ext.{}", shortened(&name))));
+            let refuse = |refusal: Refusal| {
+                trail.within(&name);
+                trail.refuse(refusal)
+            };
             bounds::ext_name(&name, &ext).map_err(refuse)?;
-            let value = match map.next_value()? {
+            let value = match map.next_value().inspect_err(|_| trail.within(&name))? {
                 Leaf::Null => continue,
                 Leaf::Bool(flag) => ExtValue::Bool(flag),
                 Leaf::Int(number) => ExtValue::Int(number),

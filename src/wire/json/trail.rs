@@ -18,16 +18,25 @@ pub(crate) struct Trail {
     pub object: Cell<&'static str>,
     /// Field being read; empty between fields.
     pub field: Cell<&'static str>,
+    /// Name from outside within the object, set once something is wrong with it.
+    name: RefCell<String>,
     fault: RefCell<Option<DecodeError>>,
 }
 
 impl Trail {
     fn path(&self) -> String {
-        match (self.object.get(), self.field.get()) {
-            ("", field) => field.to_owned(),
-            (object, "") => object.to_owned(),
-            (object, field) => format!("{object}.{field}"),
+        match (self.object.get(), self.field.get(), self.name.borrow().as_str()) {
+            ("", field, _) => field.to_owned(),
+            (object, "", "") => object.to_owned(),
+            (object, "", name) => format!("{object}.{name}"),
+            (object, field, _) => format!("{object}.{field}"),
         }
+    }
+
+    /// The fault lies in the field of that name, which the caller chose.
+    #[cold]
+    pub fn within(&self, name: &str) {
+        self.name.replace(shortened(name));
     }
 
     /// Refuses the value of the current field.
