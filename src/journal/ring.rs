@@ -18,8 +18,11 @@ pub fn ring(capacity_bytes: usize) -> (Producer, Consumer) {
 
 /// Writes every byte once, so that no page is first touched while a check is being decided.
 fn touch(producer: &mut rtrb::Producer<u8>, consumer: &mut rtrb::Consumer<u8>, capacity_bytes: usize) {
-    if let Ok(chunk) = producer.write_chunk(capacity_bytes) {
-        chunk.commit_all();
+    let zeros = [0; 4096];
+    let mut left = capacity_bytes;
+    while left > 0 {
+        let (written, _) = producer.push_partial_slice(&zeros[..left.min(zeros.len())]);
+        left -= written.len();
     }
     if let Ok(chunk) = consumer.read_chunk(capacity_bytes) {
         chunk.commit_all();

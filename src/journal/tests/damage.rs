@@ -15,7 +15,7 @@ struct Bench {
 
 impl Bench {
     fn on(disk: &Disk) -> Bench {
-        let (producer, consumer) = ring(1 << 20);
+        let (producer, consumer) = ring(1 << 16);
         let (drain, _) = Drain::open(disk.storage(), &WriterConfig::default(), vec![consumer], None).unwrap();
         Bench { producer, drain, now: Now { monotonic_ms: 10, unix_ms: 1_700_000_000_000 } }
     }
@@ -167,7 +167,7 @@ fn a_block_hidden_inside_a_record_is_not_mistaken_for_one() {
     let (_, name, bytes) = small_segment();
     let hidden = &bytes[block_offsets(&bytes)[3]..];
     let disk = Disk::default();
-    let (mut producer, consumer) = ring(1 << 20);
+    let (mut producer, consumer) = ring(1 << 16);
     let (mut drain, _) = Drain::open(disk.storage(), &WriterConfig::default(), vec![consumer], None).unwrap();
     producer.push(1, hidden).unwrap();
     drain.turn(Now { monotonic_ms: 10, unix_ms: 0 });
