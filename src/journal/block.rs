@@ -1,7 +1,8 @@
-//! The bytes of a segment: its header, its blocks, the records in a block. Pure; `docs/journal.md` describes the same layout.
+//! The bytes of a segment: its header, its blocks, the records in a block. Pure; `docs/journal.md`
+//! describes the same layout.
 //!
-//! Every segment draws a random mark and every block begins with it, so that a search for the next whole block after damage
-//! cannot be led astray by a block that someone hid inside a record.
+//! Every segment draws a random mark and every block begins with it, so that a search for the next whole
+//! block after damage cannot be led astray by a block that someone hid inside a record.
 
 use crate::limits::{BLOCK_BYTES_MAX, HEADER_BYTES, RECORD_BYTES_MAX, RECORD_HEADER_BYTES};
 

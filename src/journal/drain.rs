@@ -1,5 +1,5 @@
-//! The writer without its thread: takes records out of the rings, writes blocks, syncs when due. Time is handed in, so that tests
-//! run it turn by turn against a failing disk.
+//! The writer without its thread: takes records out of the rings, writes blocks, syncs when due. Time is
+//! handed in, so that tests run it turn by turn against a failing disk.
 
 use std::sync::Arc;
 
@@ -77,8 +77,9 @@ impl Drain {
         &self.stats
     }
 
-    /// Takes what waits, writes it if it is much or the commit is due, syncs if due; the bytes taken. Under `durability` a failing
-    /// disk leaves records in the rings until they are full; under `availability` they are taken, counted as lost and dropped.
+    /// Takes what waits, writes it if it is much or the commit is due, syncs if due; the bytes taken. Under
+    /// `durability` a failing disk leaves records in the rings until they are full; under `availability`
+    /// they are taken, counted as lost and dropped.
     pub fn turn(&mut self, now: Now) -> usize {
         if self.stats.failed() && now.monotonic_ms >= self.retry_at_ms {
             self.revive(now);
@@ -140,8 +141,8 @@ impl Drain {
         taken
     }
 
-    /// Writes the block, on a new segment if the one at hand fails. A block that cannot be written is dropped or held, by
-    /// configuration.
+    /// Writes the block, on a new segment if the one at hand fails. A block that cannot be written is
+    /// dropped or held, by configuration.
     fn write(&mut self, now: Now) {
         if self.block.is_empty() {
             return;

@@ -111,7 +111,8 @@ pub enum FaultKind {
         /// How many bytes.
         bytes: u64,
     },
-    /// A whole block or header that does not follow from what stands before it: something was removed, moved or replaced.
+    /// A whole block or header that does not follow from what stands before it: something was removed,
+    /// moved or replaced.
     Chain,
     /// A block whose numbers were served already. Its records are passed over.
     Repeated,

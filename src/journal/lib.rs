@@ -1,8 +1,9 @@
 //! The durable log of decisions, and of what must not be lost once acknowledged.
 //!
-//! Two doors, one file format (`docs/journal.md`). Scoring threads push into bounded rings and never wait; one [`Writer`] drains
-//! them into checksummed, chained segments and syncs every few milliseconds. A [`Log`] acknowledges only what is on disk. Records
-//! are opaque bytes under a 64-bit key: this room knows nothing of checks and answers.
+//! Two doors, one file format (`docs/journal.md`). Scoring threads push into bounded rings and never wait;
+//! one [`Writer`] drains them into checksummed, chained segments and syncs every few milliseconds. A
+//! [`Log`] acknowledges only what is on disk. Records are opaque bytes under a 64-bit key: this room knows
+//! nothing of checks and answers.
 //!
 //! ```text
 //! Producer ─ring─ Consumer ┐

@@ -22,7 +22,8 @@ pub const COMMIT_INTERVAL_MS_DEFAULT: u64 = 10;
 pub const COMMIT_INTERVAL_MS_MAX: u64 = 10_000;
 /// Default time between attempts to write again after the disk failed, in milliseconds.
 pub const RETRY_MS_DEFAULT: u64 = 1_000;
-/// Default size of a worker's ring, in bytes: about 100,000 records of 300 bytes, a sync of 100 ms at a million a second.
+/// Default size of a worker's ring, in bytes: about 100,000 records of 300 bytes, a sync of 100 ms at a
+/// million a second.
 pub const RING_BYTES_DEFAULT: usize = 32 << 20;
 /// Default memory of the latest records, in bytes: about 200,000 records of 300 bytes.
 pub const RECENT_BYTES_DEFAULT: usize = 64 << 20;

@@ -1,5 +1,5 @@
-//! The log of what must be on disk before anyone is told: outcomes, list changes, activations. Same segments as the decisions;
-//! callers that come while a sync is under way share the next one.
+//! The log of what must be on disk before anyone is told: outcomes, list changes, activations. Same
+//! segments as the decisions; callers that come while a sync is under way share the next one.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -65,8 +65,8 @@ impl Log {
         receiver.recv().unwrap_or(Err(AppendError::Closed))
     }
 
-    /// Takes the record and calls `done` from the log's thread once it is on disk, or refused by it. Never waits; `done` must not
-    /// either, nor panic.
+    /// Takes the record and calls `done` from the log's thread once it is on disk, or refused by it. Never
+    /// waits; `done` must not either, nor panic.
     pub fn append_then(
         &self,
         key: u64,
@@ -141,8 +141,8 @@ fn run(shared: &Shared, mut segments: Segments, stats: Arc<Stats>) {
     }
 }
 
-/// Writes and syncs a block; the number of its first record. A write is tried once more on a new segment; a failed sync is told to
-/// the callers, who alone know whether to try again.
+/// Writes and syncs a block; the number of its first record. A write is tried once more on a new segment; a
+/// failed sync is told to the callers, who alone know whether to try again.
 fn commit(segments: &mut Segments, block: &mut BlockBuilder, stats: &Stats) -> Result<u64, io::ErrorKind> {
     let count = u64::from(block.count());
     let now = stats.now();
@@ -172,7 +172,8 @@ fn commit(segments: &mut Segments, block: &mut BlockBuilder, stats: &Stats) -> R
     }
 }
 
-/// Refuses further appends once the thread has ended, however it ended; callers that still wait hear that it is closed.
+/// Refuses further appends once the thread has ended, however it ended; callers that still wait hear that
+/// it is closed.
 struct Ending<'a> {
     shared: &'a Shared,
     stats: Stopped,

@@ -1,5 +1,5 @@
-//! Reads the records of a journal in the order of their numbers, each at most once, telling faults where they stand. Only bytes
-//! whose checksums hold are served; memory is one block.
+//! Reads the records of a journal in the order of their numbers, each at most once, telling faults where
+//! they stand. Only bytes whose checksums hold are served; memory is one block.
 
 use std::io;
 use std::path::Path;
@@ -47,8 +47,8 @@ pub enum Entry<'a> {
     Fault(Fault),
 }
 
-/// Reads a journal from its oldest segment to its newest. As an [`Iterator`] it yields records on their own; `next_entry` lends them
-/// without a copy.
+/// Reads a journal from its oldest segment to its newest. As an [`Iterator`] it yields records on their
+/// own; `next_entry` lends them without a copy.
 pub struct Reader {
     storage: Arc<dyn Storage>,
     /// Names still to be opened, last first.
@@ -79,8 +79,8 @@ enum Advance {
 }
 
 impl Reader {
-    /// Reads all segments of a folder, beside a writer or without one. Beside a writer, the write that is going on at the end reads
-    /// as a cut tail.
+    /// Reads all segments of a folder, beside a writer or without one. Beside a writer, the write that is
+    /// going on at the end reads as a cut tail.
     pub fn open(folder: &Path) -> io::Result<Reader> {
         Reader::of(Arc::new(Folder::readable(folder)))
     }

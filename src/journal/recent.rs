@@ -1,8 +1,9 @@
-//! The latest records in memory, found by key: what `GET /v1/explain/{id}` answers from. The writing thread fills it, the admin
-//! thread reads it, scoring threads never touch it.
+//! The latest records in memory, found by key: what `GET /v1/explain/{id}` answers from. The writing thread
+//! fills it, the admin thread reads it, scoring threads never touch it.
 //!
-//! One ring of bytes, taken at start, and a table of buckets. Each entry names the one before it in its bucket, so that an insert
-//! is a copy and one store, and what is overwritten needs no clearing: positions only grow, and one behind the ring is gone.
+//! One ring of bytes, taken at start, and a table of buckets. Each entry names the one before it in its
+//! bucket, so that an insert is a copy and one store, and what is overwritten needs no clearing: positions
+//! only grow, and one behind the ring is gone.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -155,7 +156,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a map that forgets nothing: what is found is the newest, and the latest half of the memory is always found.
+        /// Against a map that forgets nothing: what is found is the newest, and the latest half of the
+        /// memory is always found.
         #[test]
         fn what_is_found_is_the_newest_and_the_latest_are_found(
             records in prop::collection::vec((0u64..40, 0usize..200), 1..400)

@@ -1,7 +1,7 @@
 //! What opening for append finds: where the chain and the numbers go on, and an unfinished write cut off the end.
 //!
-//! Only bytes with no whole block after them are cut. Damage in the middle is left where it is, told and passed over: it is
-//! evidence, and what follows it is still readable.
+//! Only bytes with no whole block after them are cut. Damage in the middle is left where it is, told and
+//! passed over: it is evidence, and what follows it is still readable.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,5 +1,5 @@
-//! A worker's way into the journal: a bounded ring of bytes with one producer and one consumer. Pushing copies the record
-//! once, allocates nothing and never waits; what does not fit is counted as lost.
+//! A worker's way into the journal: a bounded ring of bytes with one producer and one consumer. Pushing
+//! copies the record once, allocates nothing and never waits; what does not fit is counted as lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,8 +46,8 @@ impl Producer {
         if self.bytes.cached_slots() < needed && self.bytes.slots() < needed {
             return self.refuse(PushError::Full);
         }
-        // Header and record are published one after the other; the consumer waits for both. There is room for both, so neither
-        // can fail, and this spares filling the space before it is copied to.
+        // Header and record are published one after the other; the consumer waits for both. There is room
+        // for both, so neither can fail, and this spares filling the space before it is copied to.
         let header = encode_record_header(record.len(), key);
         let pushed =
             self.bytes.push_entire_slice(&header).and_then(|()| self.bytes.push_entire_slice(record));
@@ -85,8 +85,9 @@ impl Consumer {
         self.bytes.slots()
     }
 
-    /// Moves whole records into the block until the ring has no more, the block is full, or `bytes_max` is reached; the bytes
-    /// moved. One look at the shared positions and one release of space, however many records.
+    /// Moves whole records into the block until the ring has no more, the block is full, or `bytes_max` is
+    /// reached; the bytes moved. One look at the shared positions and one release of space, however many
+    /// records.
     pub(crate) fn drain(&mut self, block: &mut BlockBuilder, bytes_max: usize) -> usize {
         let waiting = self.bytes.slots().min(bytes_max);
         let Ok(chunk) = self.bytes.read_chunk(waiting) else { return 0 };

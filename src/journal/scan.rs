@@ -1,5 +1,6 @@
-//! Walks the blocks of one segment, whatever its bytes are. Every step yields a whole block, a fault or the end; memory is one
-//! block, time is linear in the file, and only blocks whose checksums hold are ever handed on.
+//! Walks the blocks of one segment, whatever its bytes are. Every step yields a whole block, a fault or the
+//! end; memory is one block, time is linear in the file, and only blocks whose checksums hold are ever
+//! handed on.
 
 use std::io;
 
@@ -192,8 +193,8 @@ impl Scan {
         }
     }
 
-    /// The first whole block that begins at `from` or later. Time is linear: a candidate without a sound header costs its
-    /// header, one with a sound header is passed over with its payload.
+    /// The first whole block that begins at `from` or later. Time is linear: a candidate without a sound
+    /// header costs its header, one with a sound header is passed over with its payload.
     fn search(&mut self, mut from: u64) -> Result<Option<u64>, io::ErrorKind> {
         let Some(mark) = self.mark.map(u64::to_le_bytes) else { return Ok(None) };
         let mut window = vec![0; SEARCH_BYTES];

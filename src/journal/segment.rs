@@ -1,7 +1,8 @@
 //! The writing end of a folder of segments: appends blocks, syncs, begins the next segment, deletes the oldest.
 //!
-//! After a failed write or sync the page cache can no longer be believed (a second fsync may succeed though the data is gone), so
-//! the segment is cut back to what is known to be on disk and left; the next block begins a new one.
+//! After a failed write or sync the page cache can no longer be believed (a second fsync may succeed though
+//! the data is gone), so the segment is cut back to what is known to be on disk and left; the next block
+//! begins a new one.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -133,13 +134,14 @@ impl Segments {
         self.open.as_ref().map_or(0, |open| open.unsynced_records)
     }
 
-    /// Passes over numbers of records that were lost before they reached a block, so that the journal itself shows the gap.
+    /// Passes over numbers of records that were lost before they reached a block, so that the journal
+    /// itself shows the gap.
     pub fn skip(&mut self, count: u64) {
         self.next_number = self.next_number.saturating_add(count);
     }
 
-    /// Appends a block; the number of its first record and its bytes. On failure the block keeps its records: the caller may
-    /// append it again, which begins a new segment.
+    /// Appends a block; the number of its first record and its bytes. On failure the block keeps its
+    /// records: the caller may append it again, which begins a new segment.
     pub fn append(&mut self, block: &mut BlockBuilder, now_unix_ms: u64) -> Result<(u64, u64), Failure> {
         let bytes = (HEADER_BYTES + block.payload().len()) as u64;
         let full = self.open.as_ref().is_some_and(|open| {
@@ -232,8 +234,9 @@ impl Segments {
         Ok(())
     }
 
-    /// Leaves the segment being written, cut back to what is on disk for certain. A failed write says nothing of the blocks before
-    /// it, so these get one more sync (`try_sync`); after a failed sync nothing since the last good one is certain.
+    /// Leaves the segment being written, cut back to what is on disk for certain. A failed write says
+    /// nothing of the blocks before it, so these get one more sync (`try_sync`); after a failed sync
+    /// nothing since the last good one is certain.
     fn leave(&mut self, error: io::Error, try_sync: bool) -> Failure {
         if try_sync {
             // Whether it worked shows in what is known to be on disk.
@@ -242,7 +245,7 @@ impl Segments {
         let Some(open) = self.open.take() else { return Failure { error, lost: 0 } };
         // Should cutting or removing fail too, a reader finds the remains and reports them.
         if open.synced_bytes > HEADER_BYTES as u64 {
-            let _ = open.file.truncate(open.synced_bytes);
+            let _ = open.file.truncate(open.synced_bytes).and_then(|()| open.file.sync());
             self.head = open.synced_head;
             self.closed.push_back((open.sequence, open.synced_bytes));
         } else {
@@ -257,7 +260,8 @@ impl Segments {
         Failure { error, lost: open.unsynced_records }
     }
 
-    /// Deletes the oldest closed segments beyond what is kept. One that cannot be deleted is tried again with the next segment.
+    /// Deletes the oldest closed segments beyond what is kept. One that cannot be deleted is tried again
+    /// with the next segment.
     fn retain(&mut self) {
         let Some(retain_bytes_max) = self.config.retain_bytes_max else { return };
         let mut kept_bytes = self.kept_bytes();

@@ -1,5 +1,5 @@
-//! What the journal tells the rest of the daemon: counters for metrics, and the one flag that makes it refuse checks. All atomics:
-//! read from anywhere, without waiting.
+//! What the journal tells the rest of the daemon: counters for metrics, and the one flag that makes it
+//! refuse checks. All atomics: read from anywhere, without waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -98,8 +98,8 @@ impl Stats {
         }
     }
 
-    /// Whether checks must be refused because they could not be recorded: the disk fails and the configuration chose durability.
-    /// One relaxed load on the way of every check.
+    /// Whether checks must be refused because they could not be recorded: the disk fails and the
+    /// configuration chose durability. One relaxed load on the way of every check.
     pub fn refuse(&self) -> bool {
         self.refuse_on_failure && (self.failed() || self.stopped.load(Ordering::Relaxed))
     }

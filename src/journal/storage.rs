@@ -1,5 +1,5 @@
-//! The file system as the journal sees it: five calls on a folder, five on a file, so that tests can hand it a disk that fails,
-//! writes short, fills up or forgets what was not synced.
+//! The file system as the journal sees it: five calls on a folder, five on a file, so that tests can hand
+//! it a disk that fails, writes short, fills up or forgets what was not synced.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
