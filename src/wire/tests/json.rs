@@ -17,7 +17,7 @@ fn every_bad_check_is_refused_by_code_and_field() {
         let field = if field == "-" { "" } else { field };
         match json::decode_check(body.as_bytes()) {
             Err(error) if error.code.name() == code && error.field == field => {
-                assert!(!error.message.is_empty())
+                assert!(!error.message.is_empty());
             }
             other => wrong.push(format!("{line}\n    gave {other:?}")),
         }
@@ -124,7 +124,7 @@ fn depth_and_length_are_refused_cheaply() {
     assert_eq!(refusal(deep.as_bytes()).code, ErrorCode::TooLong);
     let deep = "[".repeat(CHECK_JSON_BYTES_MAX - 100);
     for body in [
-        format!("{deep}"),
+        deep.clone(),
         format!("{{\"id\":{deep}"),
         format!("{{\"ext\":{{\"a\":{deep}"),
         deep.replace('[', "{\"device\":"),
