@@ -1,1 +1,97 @@
-//! policy
+//! Rule files to engine programs.
+//!
+//! [`compile_dir`] gives a bundle and every diagnostic of the directory at once, never the first fault alone. A bundle's
+//! own tests are run by [`testing::run`]; diagnostics become text or JSON in [`render`].
+#![forbid(unsafe_code)]
+
+mod cel;
+mod compile;
+mod diagnostic;
+mod document;
+pub mod limits;
+mod lower;
+pub mod render;
+mod source;
+mod symbols;
+pub mod testing;
+mod yaml;
+
+use std::path::Path;
+
+pub use diagnostic::{Code, Diagnostic, Place, Severity};
+pub use source::{Position, Source, Sources};
+
+use diagnostic::Sink;
+
+/// A compiled directory: what the engine runs, and what tools show beside it.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// What the engine runs.
+    pub policy: engine::policy::Policy,
+    /// Facts about each rule of [`engine::policy::Policy::rules`], in the same order.
+    pub rules: Vec<RuleInfo>,
+    /// The files' own tests.
+    pub tests: Vec<testing::Test>,
+}
+
+/// What the engine does not need to know of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Who answers for it; may be empty.
+    pub owner: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// The result of a compilation.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The bundle, unless there was an error.
+    pub bundle: Option<Bundle>,
+    /// Every error and warning, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that the diagnostics point into.
+    pub sources: Sources,
+}
+
+impl Compiled {
+    /// The diagnostics as text for a terminal.
+    pub fn render(&self, color: bool) -> String {
+        render::render(&self.sources, &self.diagnostics, color)
+    }
+}
+
+/// Compiles the rule files of a directory.
+pub fn compile_dir(dir: &Path) -> Compiled {
+    on_deep_stack(|| {
+        let mut sink = Sink::default();
+        let sources = Sources::of_dir(dir, &mut sink);
+        compile::compile(sources, sink)
+    })
+}
+
+/// Compiles rule files given as `(name, text)`.
+pub fn compile_sources(texts: &[(&str, &str)]) -> Compiled {
+    on_deep_stack(|| {
+        let mut sink = Sink::default();
+        let sources = Sources::of_texts(texts, &mut sink);
+        compile::compile(sources, sink)
+    })
+}
+
+/// Runs on a stack that the bounds on expressions were made for, whatever thread asks.
+fn on_deep_stack(work: impl FnOnce() -> Compiled + Send) -> Compiled {
+    let failed = |message: &str| Compiled {
+        bundle: None,
+        diagnostics: vec![Diagnostic::error(Code::Source, Place::default(), message)],
+        sources: Sources::default(),
+    };
+    std::thread::scope(|scope| {
+        match std::thread::Builder::new().stack_size(limits::STACK_BYTES).spawn_scoped(scope, work) {
+            Ok(thread) => {
+                thread.join().unwrap_or_else(|_| failed("the compiler failed; this is a fault of its own"))
+            }
+            Err(error) => failed(&format!("no thread to compile on: {error}")),
+        }
+    })
+}

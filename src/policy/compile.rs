@@ -1,0 +1,355 @@
+//! The stages in order: sources → trees → declarations → names → checked expressions → programs → policy.
+//!
+//! A stage takes what the one before could save, so that one run shows every fault of a directory.
+
+use std::collections::HashMap;
+
+use engine::feature::{FeatureId, Type};
+use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Window, Witness};
+use engine::program::{Kinds, Truth};
+use wire::{Challenge, Verdict};
+
+use crate::cel::Front;
+use crate::cel::text::Text;
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::limit::Limit as DeclaredLimit;
+use crate::document::list::List as DeclaredList;
+use crate::document::reason::Reason;
+use crate::document::rule::Rule as DeclaredRule;
+use crate::document::{Document, settings};
+use crate::limits::NODES_MAX;
+use crate::lower::{Lowering, Moment};
+use crate::source::Sources;
+use crate::symbols::{Names, Symbols};
+use crate::yaml::load::load;
+use crate::yaml::{Node, Word, values};
+use crate::{Bundle, Compiled, RuleInfo, testing};
+
+/// The distinct values that `distinct` holds exactly unless the file says otherwise.
+const EXACT_DISTINCT: u16 = 16;
+
+/// Compiles sources that were read already.
+pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
+    let document = read(&sources, &mut sink);
+    let symbols = Symbols::build(&document, &sources, &mut sink);
+    let bundle = assemble(&document, symbols, &sources, &mut sink);
+    let bundle = bundle.filter(|_| sink.errors() == 0);
+    Compiled { bundle, diagnostics: sink.finish(), sources }
+}
+
+/// Every file's declarations.
+fn read(sources: &Sources, sink: &mut Sink) -> Document {
+    let mut document = Document::default();
+    let mut budget = NODES_MAX;
+    for (file, source) in sources.files().iter().enumerate() {
+        if let Some(root) = load(file as u16, &source.text, &mut budget, sink)
+            && !root.is_null()
+        {
+            document.read(&root, sink);
+        }
+    }
+    document
+}
+
+fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
+    let (bands, band_challenge, utc_offset_minutes) = settings(document, sources, sink);
+    let lowering =
+        |moment| Lowering::new(&symbols.features, &symbols.list_numbers, symbols.velocity_from, moment);
+    let mut stage = Stage {
+        sources,
+        symbols: &symbols,
+        front: Front::new(&symbols),
+        gate: lowering(Moment::Gate),
+        program: lowering(Moment::Rules),
+        sink,
+    };
+    let (limits, exact_limits) = stage.limits(document);
+    let (rules, info) = stage.rules(document, utc_offset_minutes);
+    let (gate, program) = (stage.gate, stage.program);
+    let ((gate, _), (program, thresholds)) = (gate.finish(), program.finish());
+    if gate.is_none() || program.is_none() {
+        let place = document.rules.last().map_or_else(Place::default, |rule| rule.id.place);
+        sink.error(Code::Bound, place, format!("the rules together take more than {OPS_MAX} instructions"));
+    }
+    let tests = testing::compile(&document.tests, &symbols, &rules, sink);
+    let windows = exact_windows(document, &symbols, &thresholds, &exact_limits, sink);
+    let policy = Policy {
+        version: sources.version(),
+        windows,
+        features: symbols.features,
+        ext: symbols.ext,
+        lists: symbols.lists,
+        gate: gate?,
+        limits,
+        program: program?,
+        rules,
+        bands,
+        band_challenge,
+        utc_offset_minutes,
+    };
+    Some(Bundle { policy, rules: info, tests })
+}
+
+/// What stands once in a policy.
+fn settings(
+    document: &Document,
+    sources: &Sources,
+    sink: &mut Sink,
+) -> (policy::Bands, Option<Challenge>, i32) {
+    let mut once = |places: Vec<Place>, what: &str| {
+        if let [first, second, ..] = places[..] {
+            let fault = Diagnostic::error(Code::Duplicate, second, format!("{what} stand once in a policy"));
+            sink.push(fault.label(format!("the first stand at {}", sources.location(first))));
+        }
+    };
+    once(document.bands.iter().map(|bands| bands.place).collect(), "`bands`");
+    once(document.settings.iter().map(|settings| settings.place).collect(), "`settings`");
+    let bands = document.bands.first().map_or_else(policy::Bands::default, |declared| declared.bands);
+    let none = settings::Settings { place: Place::default(), utc_offset_minutes: None, band_challenge: None };
+    let settings = document.settings.first().unwrap_or(&none);
+    (bands, settings.band_challenge.or(Some(Challenge::Sms)), settings.utc_offset_minutes.unwrap_or(0))
+}
+
+/// What expressions are compiled with.
+struct Stage<'s, 'k> {
+    sources: &'s Sources,
+    symbols: &'s Symbols,
+    front: Front<'s>,
+    gate: Lowering<'s>,
+    program: Lowering<'s>,
+    sink: &'k mut Sink,
+}
+
+impl Stage<'_, '_> {
+    fn condition(&mut self, node: &Node, moment: Moment) -> Option<(Truth, Option<Witness>)> {
+        let source = self.sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
+        let Some(text) = Text::of(node, source) else {
+            let message = format!("an expression is a single value, and this is {}", node.shape());
+            self.sink.error(Code::WrongType, node.place, message);
+            return None;
+        };
+        let tree = self.front.check(&text, self.sink)?;
+        let lowering = match moment {
+            Moment::Gate => &mut self.gate,
+            Moment::Rules => &mut self.program,
+        };
+        let (truth, witness) = lowering.condition(&tree, &text, self.sink)?;
+        if let Some(known) = lowering.builder().known(truth)
+            && !matches!(text.value.trim(), "true" | "false")
+        {
+            let message = format!("this is always {known}, whatever the event");
+            self.sink.push(Diagnostic::warning(Code::Expression, node.place, message));
+        }
+        Some((truth, witness))
+    }
+
+    /// Rules in order: those of lists' actions first, then the files' own.
+    fn rules(&mut self, document: &Document, utc_offset_minutes: i32) -> (Vec<Rule>, Vec<RuleInfo>) {
+        let (mut rules, mut info) = (Vec::new(), Vec::new());
+        for list in &document.lists {
+            if let Some(rule) = self.list_rule(list) {
+                rules.push(rule);
+                info.push(RuleInfo { owner: list.owner.clone(), place: list.name.place });
+            }
+        }
+        let mut ids = Names::new("rule or limit", self.sources);
+        document.limits.iter().for_each(|limit| {
+            ids.declare(&limit.id, self.sink);
+        });
+        for declared in &document.rules {
+            let is_new = ids.declare(&declared.id, self.sink);
+            let rule = self.rule(declared, utc_offset_minutes);
+            if let Some(rule) = rule.filter(|_| is_new) {
+                rules.push(rule);
+                info.push(RuleInfo { owner: declared.owner.clone(), place: declared.id.place });
+            }
+        }
+        if rules.len() > RULES_MAX {
+            let place = info.last().map_or_else(Place::default, |info| info.place);
+            self.sink.error(
+                Code::Bound,
+                place,
+                format!("a policy has at most {RULES_MAX} rules, lists' included"),
+            );
+        }
+        (rules, info)
+    }
+
+    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Option<Rule> {
+        let condition = self.condition(&declared.when, Moment::Rules);
+        let expires_ms = match &declared.expires {
+            Some(word) => expires_ms(word, utc_offset_minutes, self.sink),
+            None => Some(i64::MAX),
+        };
+        let (when, witness) = condition?;
+        Some(Rule {
+            tier: declared.tier,
+            kinds: declared.kinds,
+            when,
+            verdict: declared.verdict,
+            challenge: declared.challenge,
+            score: declared.score,
+            reason: reason(&declared.reason, declared.id.text.clone()),
+            witness,
+            mode: declared.mode,
+            sample_percent: declared.sample_percent,
+            expires_ms: expires_ms?,
+        })
+    }
+
+    /// The rule that a list's action stands for.
+    fn list_rule(&mut self, list: &DeclaredList) -> Option<Rule> {
+        let tier = list.action?;
+        let number = *self.symbols.list_numbers.get(&list.name.text)?;
+        let id = format!("list:{}", list.name.text);
+        let reason = match &list.reason {
+            Some(declared) => reason(declared, id),
+            None => {
+                let text = format!("on the list {}", list.name.text);
+                ReasonText { code: "LIST".to_owned(), rule: id, text, customer: String::new() }
+            }
+        };
+        Some(Rule {
+            tier,
+            kinds: Kinds::ALL,
+            when: self.program.on_list(number),
+            verdict: match tier {
+                policy::Tier::Guard | policy::Tier::Deny => Verdict::Deny,
+                policy::Tier::Review => Verdict::Review,
+                _ => Verdict::Allow,
+            },
+            challenge: None,
+            score: 0.0,
+            reason,
+            witness: None,
+            mode: Mode::Live,
+            sample_percent: 100,
+            expires_ms: i64::MAX,
+        })
+    }
+
+    /// Limits, and the largest count that each limited feature must hold exactly.
+    fn limits(&mut self, document: &Document) -> (Vec<policy::Limit>, HashMap<FeatureId, i64>) {
+        let mut exact = HashMap::new();
+        let mut limits = Vec::new();
+        for declared in &document.limits {
+            let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
+            let Some((window, max)) = self.limited(declared) else { continue };
+            if limits.len() >= LIMITS_MAX {
+                let message = format!("a policy has at most {LIMITS_MAX} limits");
+                self.sink.error(Code::Bound, declared.id.place, message);
+                break;
+            }
+            let when = match when {
+                None => None,
+                Some(Some((truth, _))) => Some(truth),
+                Some(None) => continue,
+            };
+            let feature = self.symbols.windows[window].feature;
+            let held = exact.entry(feature).or_insert(0);
+            *held = max.max(*held);
+            let reason = reason(&declared.reason, declared.id.text.clone());
+            let (verdict, challenge) = (declared.verdict, declared.challenge);
+            limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
+        }
+        (limits, exact)
+    }
+
+    /// The window that a limit bounds, and its maximum.
+    fn limited(&mut self, declared: &DeclaredLimit) -> Option<(usize, i64)> {
+        let name = &declared.feature;
+        let row = |window: &Window| self.symbols.features.row(window.feature);
+        let names = || self.symbols.windows.iter().map(|window| row(window).name.as_str());
+        let Some(at) = names().position(|known| known == name.text) else {
+            if self.symbols.faulty.contains(&name.text) {
+                return None;
+            }
+            let message = format!("no velocity feature is named `{}`", values::shortened(&name.text));
+            let fault = Diagnostic::error(Code::UnknownName, name.place, message)
+                .label("expected a name from `features:`")
+                .nearest(&name.text, names());
+            self.sink.push(fault);
+            return None;
+        };
+        let window = &self.symbols.windows[at];
+        if !matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_)) {
+            let message = format!("`{}` cannot be limited: only a count or a sum can be reserved", name.text);
+            self.sink.error(Code::WrongType, name.place, message);
+            return None;
+        }
+        if window.status == Status::Attempt {
+            let message =
+                format!("`{}` counts attempts, and a refused attempt cannot be given back", name.text);
+            let fault = Diagnostic::error(Code::WrongType, name.place, message)
+                .label("expected a feature with `status: approved`")
+                .help("to refuse on attempts, write a rule in tier guard or deny");
+            self.sink.push(fault);
+            return None;
+        }
+        let max = match row(window).ty {
+            Type::Money => values::money(&declared.max, self.sink)?,
+            _ => values::integer(&declared.max, 0..=i64::MAX, self.sink)?,
+        };
+        Some((at, max))
+    }
+}
+
+fn reason(declared: &Reason, rule: String) -> ReasonText {
+    ReasonText {
+        code: declared.code.clone(),
+        rule,
+        text: declared.text.clone(),
+        customer: declared.customer.clone(),
+    }
+}
+
+/// The windows with the exactness that rules and limits ask of them.
+fn exact_windows(
+    document: &Document,
+    symbols: &Symbols,
+    thresholds: &HashMap<FeatureId, i64>,
+    limits: &HashMap<FeatureId, i64>,
+    sink: &mut Sink,
+) -> Vec<Window> {
+    let mut windows = symbols.windows.clone();
+    for window in &mut windows {
+        let asked = |all: &HashMap<FeatureId, i64>| all.get(&window.feature).copied();
+        let needed = [asked(thresholds), asked(limits)].into_iter().flatten().max();
+        let needed = needed.filter(|&n| n <= EXACT_COUNT_MAX as i64).map_or(0, |n| n.max(0) as u16 + 1);
+        match window.aggregate {
+            Aggregate::Count => window.exact = window.exact.max(needed).min(EXACT_COUNT_MAX as u16),
+            Aggregate::Distinct(_) => {
+                let name = &symbols.features.row(window.feature).name;
+                let declared = document.features.iter().find(|feature| feature.name.text == *name);
+                if let Some(declared) = declared.filter(|feature| feature.exact.is_some_and(|n| n < needed)) {
+                    let message = format!("`{name}` is compared with {}, beyond its `exact`", needed - 1);
+                    let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);
+                    sink.push(fault.label(format!("{needed} would make the comparison exact")));
+                }
+                if declared.is_none_or(|feature| feature.exact.is_none()) {
+                    window.exact = needed.clamp(EXACT_DISTINCT, EXACT_DISTINCT_MAX as u16);
+                }
+            }
+            _ => {}
+        }
+    }
+    windows
+}
+
+/// The moment from which a rule no longer acts: a date begins at midnight of the policy's local time.
+fn expires_ms(word: &Word, utc_offset_minutes: i32, sink: &mut Sink) -> Option<i64> {
+    let offset = jiff::tz::Offset::from_seconds(utc_offset_minutes * 60).unwrap_or(jiff::tz::Offset::UTC);
+    let date = word.text.parse::<jiff::civil::Date>().ok();
+    // A date alone is no moment; a text with a time must say its offset.
+    let moment = match date.filter(|_| word.text.len() == "2027-03-01".len()) {
+        Some(date) => offset.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok(),
+        None => word.text.parse::<jiff::Timestamp>().ok(),
+    };
+    if moment.is_none() {
+        let message = format!("`{}` is not a date", values::shortened(&word.text));
+        let label = "expected a date such as 2027-03-01, or a time such as 2027-03-01T08:00:00Z";
+        sink.push(Diagnostic::error(Code::OutOfRange, word.place, message).label(label));
+    }
+    moment.map(jiff::Timestamp::as_millisecond)
+}

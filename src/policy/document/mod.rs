@@ -1,0 +1,138 @@
+//! What the files declare, with names still unresolved: one struct per sort of declaration, each read in its own file.
+
+pub(crate) mod feature;
+pub(crate) mod limit;
+pub(crate) mod list;
+pub(crate) mod reason;
+pub(crate) mod rule;
+pub(crate) mod schema;
+pub(crate) mod settings;
+pub(crate) mod test;
+
+use engine::program::Kinds;
+use wire::Kind;
+
+use crate::diagnostic::{Code, Place, Sink};
+use crate::limits::TESTS_MAX;
+use crate::yaml::fields::Fields;
+use crate::yaml::{Data, Node, Word, values};
+
+/// Every declaration of every file, in the order of the files.
+#[derive(Default)]
+pub(crate) struct Document {
+    pub schema: Vec<schema::ExtField>,
+    pub lists: Vec<list::List>,
+    pub features: Vec<feature::Feature>,
+    pub limits: Vec<limit::Limit>,
+    pub rules: Vec<rule::Rule>,
+    pub bands: Vec<settings::Bands>,
+    pub settings: Vec<settings::Settings>,
+    pub tests: Vec<test::Test>,
+    /// Every name under schema, lists and features, whether or not its declaration could be read.
+    pub names: Vec<String>,
+}
+
+impl Document {
+    /// Takes in one file's tree.
+    pub(crate) fn read(&mut self, root: &Node, sink: &mut Sink) {
+        let Some(mut fields) = Fields::of(root, "a rule file", sink) else { return };
+        if let Some(node) = fields.get("settings") {
+            self.settings.extend(settings::read(node, sink));
+        }
+        if let Some(node) = fields.get("schema") {
+            named(node, "`schema`", sink, |name, node, sink| {
+                self.names.push(format!("ext.{}", name.text));
+                self.schema.extend(schema::read(name, node, sink));
+            });
+        }
+        if let Some(node) = fields.get("lists") {
+            named(node, "`lists`", sink, |name, node, sink| {
+                self.names.push(name.text.clone());
+                self.lists.extend(list::read(name, node, sink));
+            });
+        }
+        if let Some(node) = fields.get("features") {
+            named(node, "`features`", sink, |name, node, sink| {
+                self.names.push(name.text.clone());
+                self.features.extend(feature::read(name, node, sink));
+            });
+        }
+        if let Some(node) = fields.get("limits") {
+            let limits = values::list(node, "a list of limits", sink);
+            self.limits.extend(limits.iter().filter_map(|node| limit::read(node, sink)));
+        }
+        if let Some(node) = fields.get("rules") {
+            for node in values::list(node, "a list of rules", sink) {
+                if self.rules.len() >= engine::limits::RULES_MAX {
+                    let message = format!("a policy has at most {} rules", engine::limits::RULES_MAX);
+                    sink.error(Code::Bound, node.place, message);
+                    break;
+                }
+                self.rules.extend(rule::read(node, sink));
+            }
+        }
+        if let Some(node) = fields.get("bands") {
+            self.bands.extend(settings::read_bands(node, sink));
+        }
+        if let Some(node) = fields.get("tests") {
+            for node in values::list(node, "a list of tests", sink) {
+                if self.tests.len() >= TESTS_MAX {
+                    sink.error(Code::Bound, node.place, format!("a policy has at most {TESTS_MAX} tests"));
+                    break;
+                }
+                self.tests.extend(test::read(node, sink));
+            }
+        }
+        fields.finish(sink);
+    }
+}
+
+/// Each entry of a map from names to declarations.
+fn named<'n>(
+    node: &'n Node,
+    what: &str,
+    sink: &mut Sink,
+    mut each: impl FnMut(&'n Word, &'n Node, &mut Sink),
+) {
+    match &node.data {
+        Data::Map(entries) => entries.iter().for_each(|(name, node)| each(name, node, sink)),
+        _ => {
+            let message = format!("{what} is a map from names to declarations, and this is {}", node.shape());
+            sink.error(Code::WrongType, node.place, message);
+        }
+    }
+}
+
+/// A set of kinds: one, a list, or `any`.
+pub(crate) fn kinds(node: &Node, sink: &mut Sink) -> Kinds {
+    let mut all: Vec<(&str, Kinds)> =
+        Kind::ALL.iter().map(|&kind| (kind.name(), Kinds::of(&[kind]))).collect();
+    all.push(("any", Kinds::ALL));
+    let members = values::one_or_many(node, "a kind of event or a list of them", sink);
+    let sets = members.into_iter().filter_map(|member| values::choice(member, "a kind of event", &all, sink));
+    Kinds(sets.fold(0, |union, set| union | set.0))
+}
+
+/// Name, value pairs of a closed set of the wire.
+pub(crate) fn closed<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<(&'static str, T)> {
+    all.iter().map(|&value| (name(value), value)).collect()
+}
+
+/// A name that expressions can say: lower-case letters, digits and `_`.
+pub(crate) fn is_expression_name(name: &str) -> bool {
+    name.len() <= crate::limits::NAME_BYTES_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// Reports a name that expressions cannot say.
+pub(crate) fn check_expression_name(name: &Word, what: &str, sink: &mut Sink) -> bool {
+    let good = is_expression_name(&name.text) && !crate::cel::is_reserved(&name.text);
+    if !good {
+        let message = format!("`{}` cannot name {what}", values::shortened(&name.text));
+        let place: Place = name.place;
+        let label = "expected lower-case letters, digits and `_`, and no word of the expression language";
+        sink.push(crate::Diagnostic::error(Code::OutOfRange, place, message).label(label));
+    }
+    good
+}

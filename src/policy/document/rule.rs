@@ -1,0 +1,124 @@
+//! `rules:` — one rule: where it stands, what it looks at, what it asks for, and who answers for it.
+
+use engine::policy::{Mode, Tier};
+use engine::program::Kinds;
+use wire::{Challenge, Verdict};
+
+use super::reason::{self, Reason};
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::yaml::fields::Fields;
+use crate::yaml::{Node, Word, values};
+
+/// A declared rule.
+pub(crate) struct Rule {
+    pub id: Word,
+    pub tier: Tier,
+    pub kinds: Kinds,
+    pub when: Node,
+    pub verdict: Verdict,
+    pub challenge: Option<Challenge>,
+    pub score: f64,
+    pub reason: Reason,
+    pub mode: Mode,
+    pub sample_percent: u8,
+    pub owner: String,
+    /// A date or time as written; read once the policy's UTC offset is known.
+    pub expires: Option<Word>,
+}
+
+const TIERS: [(&str, Tier); 6] = [
+    ("guard", Tier::Guard),
+    ("deny", Tier::Deny),
+    ("allow", Tier::Allow),
+    ("review", Tier::Review),
+    ("challenge", Tier::Challenge),
+    ("score", Tier::Score),
+];
+const MODES: [(&str, Mode); 3] = [("live", Mode::Live), ("shadow", Mode::Shadow), ("off", Mode::Off)];
+
+pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
+    let mut fields = Fields::of(node, "a rule", sink)?;
+    let id = fields.require("id").and_then(|node| values::identifier(node, "a rule's id", sink));
+    let tier = fields.require("tier").and_then(|node| values::choice(node, "a tier", &TIERS, sink));
+    let kinds = fields.get("on").map_or(Kinds::ALL, |node| super::kinds(node, sink));
+    let when = fields.require("when").cloned();
+    let verdict = read_verdict(&mut fields, tier, sink);
+    let asks = tier == Some(Tier::Challenge) || verdict == Some(Verdict::Challenge);
+    let challenge = read_challenge(&mut fields, asks, sink);
+    let score_node = if tier == Some(Tier::Score) { fields.require("score") } else { fields.get("score") };
+    let score = score_node.and_then(|node| values::decimal(node, -1.0..=1.0, sink)).unwrap_or(0.0);
+    let reason = fields.require("reason").and_then(|node| reason::read(node, sink));
+    let mode = fields
+        .get("mode")
+        .and_then(|node| values::choice(node, "a mode", &MODES, sink))
+        .unwrap_or(Mode::Live);
+    let sample = fields.get("sample").and_then(|node| values::integer(node, 1..=100, sink)).unwrap_or(100);
+    let owner =
+        fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
+    let expires = fields.get("expires").and_then(|node| values::word(node, "a date", sink));
+    fields.finish(sink);
+    Some(Rule {
+        id: id?,
+        tier: tier?,
+        kinds,
+        when: when?,
+        verdict: verdict?,
+        challenge,
+        score,
+        reason: reason?,
+        mode,
+        // In 1..=100 by the check above.
+        sample_percent: sample as u8,
+        owner,
+        expires,
+    })
+}
+
+/// The verdict of the tier; only a guard rule may choose another one.
+fn read_verdict(fields: &mut Fields<'_>, tier: Option<Tier>, sink: &mut Sink) -> Option<Verdict> {
+    let written = fields.entry("verdict");
+    let of_tier = match tier? {
+        Tier::Guard | Tier::Deny => Verdict::Deny,
+        Tier::Allow | Tier::Score => Verdict::Allow,
+        Tier::Review => Verdict::Review,
+        Tier::Challenge => Verdict::Challenge,
+    };
+    match (written, tier?) {
+        (None, _) => Some(of_tier),
+        (Some((_, node)), Tier::Guard) => values::choice(node, "a refusal", &super::limit::REFUSALS, sink),
+        (Some((word, _)), _) => {
+            let message =
+                "only a guard rule has a verdict of its own; in the other tiers the tier is the verdict";
+            sink.error(Code::UnknownKey, word.place, message);
+            Some(of_tier)
+        }
+    }
+}
+
+/// The proof to ask for: needed where the verdict is challenge, meaningless elsewhere.
+pub(crate) fn read_challenge(fields: &mut Fields<'_>, asks: bool, sink: &mut Sink) -> Option<Challenge> {
+    let all = super::closed(Challenge::ALL, Challenge::name);
+    match (fields.entry("challenge"), asks) {
+        (Some((_, node)), true) => values::choice(node, "a challenge", &all, sink),
+        (Some((word, _)), false) => {
+            sink.error(
+                Code::UnknownKey,
+                word.place,
+                "nothing is asked for here: the verdict is not challenge",
+            );
+            None
+        }
+        (None, true) => {
+            let place: Place = fields.head();
+            let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+            let fault = Diagnostic::error(
+                Code::MissingKey,
+                place,
+                "a challenge needs `challenge`: the proof to ask for",
+            );
+            sink.push(fault.label(format!("expected `challenge:` {}", values::listed(&names))));
+            None
+        }
+        (None, false) => None,
+    }
+}

@@ -1,0 +1,36 @@
+//! Every bound on rule files, in one place, with its reason.
+//!
+//! A rule file is written by people, but it also arrives over an API and from mounted volumes: whatever it holds, reading
+//! it takes bounded time and memory and ends in a diagnostic. The engine's own bounds stand in [`engine::limits`].
+
+/// Largest rule file, in bytes: ten thousand rules of a hundred bytes.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// Most rule files in one directory.
+pub const FILES_MAX: usize = 256;
+/// Largest sum of all files, in bytes.
+pub const TOTAL_BYTES_MAX: usize = 16 << 20;
+/// Most YAML nodes of one policy after aliases are expanded: a bomb of aliases stops here.
+pub const NODES_MAX: usize = 1 << 20;
+/// Deepest nesting of YAML collections; the file format itself needs six.
+pub const DEPTH_MAX: usize = 16;
+/// Longest identifier (rule id, feature or list name), in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest reason or owner text, in bytes.
+pub const WORDS_BYTES_MAX: usize = 512;
+/// Longest expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 8 << 10;
+/// Most operators, brackets and dots of one expression; the parser underneath recurses on them.
+pub const EXPRESSION_MARKS_MAX: usize = 1_024;
+/// Stack of the compiling thread, in bytes: the deepest tree the two bounds above admit, in a debug build, twice over.
+pub const STACK_BYTES: usize = 64 << 20;
+/// Most diagnostics kept of one compilation; the rest are counted.
+pub const DIAGNOSTICS_MAX: usize = 500;
+/// Most tests in one policy.
+pub const TESTS_MAX: usize = 10_000;
+/// Most events in one test.
+pub const TEST_EVENTS_MAX: usize = 1_000;
+/// Most members of one list literal or one list of names.
+pub const MEMBERS_MAX: usize = 512;
+
+const _: () = assert!(FILE_BYTES_MAX <= TOTAL_BYTES_MAX);
+const _: () = assert!(TOTAL_BYTES_MAX < u32::MAX as usize, "places are 32-bit");

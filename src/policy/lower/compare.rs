@@ -1,0 +1,258 @@
+//! Comparisons: money in whole minor units, whole numbers against decimals exactly, texts and truths by their own rules.
+
+use std::cmp::Ordering;
+
+use cel_core::SpannedExpr;
+use engine::policy::Witness;
+use engine::program::{Arithmetic, Comparison, NumberType, Op, Source, Truth};
+
+use super::value::{Constant, Decimal, Number, Unit, Value};
+use super::{Expression, Lowered, Weight};
+use crate::diagnostic::Code;
+
+/// What is left of a comparison of a whole number with a double once it is made exact.
+enum Exact {
+    Known(bool),
+    Whole(Comparison, i64),
+}
+
+impl Expression<'_, '_> {
+    pub(super) fn compare(
+        &mut self,
+        comparison: Comparison,
+        a: Value,
+        b: Value,
+        tree: &SpannedExpr,
+    ) -> Lowered<Truth> {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => self.compare_numbers(comparison, a, b, tree),
+            (Value::Text(a), Value::Text(b)) => self.compare_texts(comparison, a, b, tree),
+            (Value::Truth(a), Value::Truth(b)) => match comparison {
+                Comparison::Equal => {
+                    let not_b = self.lowering.builder.not(b);
+                    Ok(self.same_truth(a, b, not_b))
+                }
+                Comparison::NotEqual => {
+                    let not_b = self.lowering.builder.not(b);
+                    Ok(self.same_truth(a, not_b, b))
+                }
+                _ => self.refuse(
+                    Code::Unsupported,
+                    &tree.span,
+                    "truths have no order here",
+                    "expected == or !=",
+                ),
+            },
+            (a, b) => {
+                let message = format!("{} is never compared with {}", a.type_name(), b.type_name());
+                self.refuse(Code::WrongType, &tree.span, message, "these types do not fit")
+            }
+        }
+    }
+
+    /// `a ? b : not_b`, with what is known folded away.
+    fn same_truth(&mut self, a: Truth, b: Truth, not_b: Truth) -> Truth {
+        let builder = &mut self.lowering.builder;
+        match builder.known(b) {
+            Some(true) => a,
+            Some(false) => builder.not(a),
+            None => builder.choose(a, b, not_b),
+        }
+    }
+
+    fn compare_numbers(
+        &mut self,
+        comparison: Comparison,
+        a: Number,
+        b: Number,
+        tree: &SpannedExpr,
+    ) -> Lowered<Truth> {
+        match (a.constant(), b.constant()) {
+            (Some(x), Some(y)) => {
+                let truth = holds(comparison, order(x, y));
+                return Ok(self.lowering.builder.always(truth));
+            }
+            // Constants stand on the right from here on.
+            (Some(_), None) => return self.compare_numbers(flipped(comparison), b, a, tree),
+            _ => {}
+        }
+        match (a.unit, b.unit) {
+            (x, y) if x == y => Ok(self.emit(x, comparison, a.source, b.source)),
+            (Unit::Money, _) => self.compare_money(comparison, a, b, tree),
+            (_, Unit::Money) => self.compare_money(flipped(comparison), b, a, tree),
+            (Unit::Int, _) => match b.constant() {
+                Some(Constant::Double(x)) => Ok(match exact(comparison, x) {
+                    Exact::Known(truth) => self.lowering.builder.always(truth),
+                    Exact::Whole(comparison, n) => {
+                        self.emit(Unit::Int, comparison, a.source, Source::Constant(n as u64))
+                    }
+                }),
+                _ => self.mixed(tree),
+            },
+            _ => match b.constant() {
+                Some(Constant::Int(n)) if n as f64 as i128 == i128::from(n) => {
+                    let constant = Source::Constant((n as f64).to_bits());
+                    Ok(self.emit(Unit::Double, comparison, a.source, constant))
+                }
+                _ => self.mixed(tree),
+            },
+        }
+    }
+
+    fn mixed(&mut self, tree: &SpannedExpr) -> Lowered<Truth> {
+        let message = "a whole number and a double are compared exactly only where one is a literal";
+        self.refuse(Code::WrongType, &tree.span, message, "convert one side with `double(…)` or `int(…)`")
+    }
+
+    /// Money on the left against anything else.
+    fn compare_money(
+        &mut self,
+        comparison: Comparison,
+        a: Number,
+        b: Number,
+        tree: &SpannedExpr,
+    ) -> Lowered<Truth> {
+        let minor = match (b.unit, b.constant(), b.decimal) {
+            (Unit::Int, Some(Constant::Int(n)), _) => match n.checked_mul(100) {
+                Some(minor) => minor,
+                None => {
+                    return self.refuse(
+                        Code::OutOfRange,
+                        &tree.span,
+                        "no amount is so large",
+                        "out of range",
+                    );
+                }
+            },
+            (Unit::Int, ..) => {
+                let (n, hundred) = (b.source, Source::Constant(100));
+                let to = self.lowering.builder.number(|to| Op::Calculate {
+                    to,
+                    ty: NumberType::Int,
+                    operation: Arithmetic::Multiply,
+                    a: n,
+                    b: hundred,
+                });
+                return Ok(self.emit(Unit::Money, comparison, a.source, Source::Register(to)));
+            }
+            (_, _, Decimal::Hundredths(minor)) => minor,
+            (_, _, Decimal::TooFine) => {
+                let message = "money is compared with at most two decimals";
+                return self.refuse(Code::WrongType, &tree.span, message, "expected a literal such as 5.00");
+            }
+            (_, _, Decimal::Computed) => {
+                let major = self.to_double(a);
+                return Ok(self.emit(Unit::Double, comparison, major.source, b.source));
+            }
+        };
+        Ok(self.emit(Unit::Money, comparison, a.source, Source::Constant(minor as u64)))
+    }
+
+    /// The instruction, with what it tells about thresholds and reasons.
+    fn emit(&mut self, unit: Unit, comparison: Comparison, a: Source, b: Source) -> Truth {
+        let ty = unit.number_type();
+        if let (Source::Feature(feature), Source::Constant(bits)) = (a, b) {
+            let weight = if self.is_velocity(feature) { Weight::Velocity } else { Weight::Number };
+            self.quote(weight, Witness { feature, threshold: b, ty });
+            if unit == Unit::Int {
+                let held = self.lowering.thresholds.entry(feature).or_insert(0);
+                let constant = bits as i64;
+                if constant <= engine::limits::EXACT_COUNT_MAX as i64 {
+                    *held = constant.max(*held);
+                }
+            }
+        }
+        self.lowering.builder.truth(|to| Op::Compare { to, ty, comparison, a, b })
+    }
+}
+
+/// The comparison with its sides swapped.
+fn flipped(comparison: Comparison) -> Comparison {
+    match comparison {
+        Comparison::Equal | Comparison::NotEqual => comparison,
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+    }
+}
+
+/// Whether a comparison holds for two things in that order; unordered ones (NaN) only differ.
+pub(super) fn holds(comparison: Comparison, order: Option<Ordering>) -> bool {
+    match (comparison, order) {
+        (Comparison::NotEqual, order) => order != Some(Ordering::Equal),
+        (_, None) => false,
+        (Comparison::Equal, Some(order)) => order.is_eq(),
+        (Comparison::Less, Some(order)) => order.is_lt(),
+        (Comparison::LessOrEqual, Some(order)) => order.is_le(),
+        (Comparison::Greater, Some(order)) => order.is_gt(),
+        (Comparison::GreaterOrEqual, Some(order)) => order.is_ge(),
+    }
+}
+
+/// The exact order of two constants, whatever their types.
+fn order(a: Constant, b: Constant) -> Option<Ordering> {
+    match (a, b) {
+        (Constant::Int(a), Constant::Int(b)) => Some(a.cmp(&b)),
+        (Constant::Double(a), Constant::Double(b)) => a.partial_cmp(&b),
+        (Constant::Int(a), Constant::Double(b)) => whole_order(a, b),
+        (Constant::Double(a), Constant::Int(b)) => whole_order(b, a).map(Ordering::reverse),
+    }
+}
+
+/// The order of a whole number and a double, without rounding either.
+fn whole_order(n: i64, x: f64) -> Option<Ordering> {
+    if x.is_nan() {
+        return None;
+    }
+    // Beyond ±2^63 no whole number is left to compare with; within, the floor is a whole number exactly.
+    if x >= 9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Less);
+    }
+    if x < -9_223_372_036_854_775_808.0 {
+        return Some(Ordering::Greater);
+    }
+    let floor = x.floor();
+    Some(n.cmp(&(floor as i64)).then(if x > floor { Ordering::Less } else { Ordering::Equal }))
+}
+
+/// A comparison of an unknown whole number with a double, as a comparison of whole numbers.
+fn exact(comparison: Comparison, x: f64) -> Exact {
+    use Comparison::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+    let beyond = whole_order(i64::MIN, x).filter(|order| order.is_gt());
+    let above = whole_order(i64::MAX, x).filter(|order| order.is_lt());
+    if x.is_nan() {
+        return Exact::Known(comparison == NotEqual);
+    }
+    if beyond.is_some() {
+        return Exact::Known(matches!(comparison, Greater | GreaterOrEqual | NotEqual));
+    }
+    if above.is_some() {
+        return Exact::Known(matches!(comparison, Less | LessOrEqual | NotEqual));
+    }
+    let floor = x.floor();
+    let n = floor as i64;
+    if x == floor {
+        return Exact::Whole(comparison, n);
+    }
+    match comparison {
+        Equal => Exact::Known(false),
+        NotEqual => Exact::Known(true),
+        Less | LessOrEqual => Exact::Whole(LessOrEqual, n),
+        Greater | GreaterOrEqual => Exact::Whole(Greater, n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_and_doubles_are_ordered_without_rounding() {
+        assert_eq!(whole_order(3, 3.5), Some(Ordering::Less));
+        assert_eq!(whole_order(-3, -3.5), Some(Ordering::Greater));
+        assert_eq!(whole_order(i64::MAX, 9_223_372_036_854_775_807.0), Some(Ordering::Less));
+        assert_eq!(whole_order((1 << 53) + 1, (1_i64 << 53) as f64), Some(Ordering::Greater));
+        assert_eq!(whole_order(0, f64::NAN), None);
+    }
+}

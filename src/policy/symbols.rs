@@ -1,0 +1,258 @@
+//! Names to numbers: builds the feature table, the lists and the windows that everything else refers to.
+
+use std::collections::{HashMap, HashSet};
+
+use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
+use engine::limits::{FEATURES_MAX, KEYS_MAX, LISTS_MAX, WINDOWS_MAX};
+use engine::policy::{Aggregate, List, Matching, Status, Window};
+use engine::program::Kinds;
+use wire::Kind;
+
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::Document;
+use crate::document::feature::{Aggregate as Declared, Feature as DeclaredFeature};
+use crate::document::list::List as DeclaredList;
+use crate::source::Sources;
+use crate::yaml::{Word, values};
+
+/// Every name of a policy with its number.
+#[derive(Default)]
+pub(crate) struct Symbols {
+    pub features: FeatureTable,
+    pub ext: Vec<FeatureId>,
+    pub lists: Vec<List>,
+    pub list_numbers: HashMap<String, u16>,
+    pub windows: Vec<Window>,
+    /// Features from here on are velocity features.
+    pub velocity_from: usize,
+    /// Names whose declaration is at fault: what refers to them is not reported a second time.
+    pub faulty: HashSet<String>,
+}
+
+/// Finds names that are declared twice, over all files.
+pub(crate) struct Names<'s> {
+    what: &'static str,
+    sources: &'s Sources,
+    places: HashMap<String, Place>,
+}
+
+impl<'s> Names<'s> {
+    pub(crate) fn new(what: &'static str, sources: &'s Sources) -> Names<'s> {
+        Names { what, sources, places: HashMap::new() }
+    }
+
+    /// Whether the name is new; a second one is reported with the place of the first.
+    pub(crate) fn declare(&mut self, name: &Word, sink: &mut Sink) -> bool {
+        match self.places.get(&name.text) {
+            None => {
+                self.places.insert(name.text.clone(), name.place);
+                true
+            }
+            Some(first) => {
+                let message = format!("a second {} is named `{}`", self.what, name.text);
+                let first = self.sources.location(*first);
+                let fault = Diagnostic::error(Code::Duplicate, name.place, message);
+                sink.push(fault.label(format!("the first stands at {first}")));
+                false
+            }
+        }
+    }
+}
+
+impl Symbols {
+    /// The symbols of those declarations; faults go to the sink and their names stay out.
+    pub(crate) fn build(document: &Document, sources: &Sources, sink: &mut Sink) -> Symbols {
+        let mut symbols = Symbols::default();
+        let mut fields = Names::new("extra field", sources);
+        for field in &document.schema {
+            if !fields.declare(&field.name, sink) {
+                continue;
+            }
+            let row = Feature {
+                name: format!("ext.{}", field.name.text),
+                ty: field.ty,
+                missing: field.missing,
+                doc: "a field of this site".to_owned(),
+            };
+            if let Some(id) = symbols.push(row, &field.name, sink) {
+                symbols.ext.push(id);
+            }
+        }
+        symbols.velocity_from = symbols.features.len();
+        let mut lists = Names::new("list", sources);
+        for list in &document.lists {
+            if lists.declare(&list.name, sink) {
+                symbols.add_list(list, sink);
+            }
+        }
+        let mut features = Names::new("feature", sources);
+        for feature in &document.features {
+            if features.declare(&feature.name, sink) {
+                symbols.add_window(feature, sink);
+            }
+        }
+        symbols.check_keys(document, sink);
+        let unknown = |name: &&String| {
+            symbols.features.find(name).is_none() && !symbols.list_numbers.contains_key(name.as_str())
+        };
+        symbols.faulty = document.names.iter().filter(unknown).cloned().collect();
+        symbols
+    }
+
+    fn push(&mut self, row: Feature, name: &Word, sink: &mut Sink) -> Option<FeatureId> {
+        if self.features.find(&row.name).is_some() {
+            let message = format!("`{}` is a field that every event has", row.name);
+            sink.push(Diagnostic::error(Code::Duplicate, name.place, message).label("expected another name"));
+            return None;
+        }
+        let id = self.features.push(row);
+        if id.is_none() {
+            let message = format!("a policy has at most {FEATURES_MAX} features, built-in ones included");
+            sink.error(Code::Bound, name.place, message);
+        }
+        id
+    }
+
+    /// The text feature that a key, a list or `distinct` names; `device` stands for `device.id`.
+    pub(crate) fn text_field(&self, word: &Word, sink: &mut Sink) -> Option<FeatureId> {
+        let name = if word.text == "device" { "device.id" } else { &word.text };
+        let texts = || self.features.iter().filter(|(_, feature)| feature.ty == Type::Text);
+        let id = texts().find(|(_, feature)| feature.name == name).map(|(id, _)| id);
+        if id.is_none() {
+            let shown = values::shortened(&word.text);
+            let fault = match self.features.find(name) {
+                Some(_) => {
+                    Diagnostic::error(Code::WrongType, word.place, format!("`{shown}` is not a text field"))
+                }
+                None => {
+                    Diagnostic::error(Code::UnknownName, word.place, format!("no field is named `{shown}`"))
+                        .nearest(name, texts().map(|(_, feature)| feature.name.as_str()))
+                }
+            };
+            sink.push(fault.label("expected a text field such as account, device or ip"));
+        }
+        id
+    }
+
+    /// The whole-number or money field of the event itself that a sum or maximum takes.
+    fn number_field(&self, word: &Word, sink: &mut Sink) -> Option<(FeatureId, Type)> {
+        let fits = |id: FeatureId, ty: Type| {
+            let of_event = id == Builtin::Amount.id() || self.ext.contains(&id);
+            of_event && matches!(ty, Type::Int | Type::Money)
+        };
+        let fitting = || self.features.iter().filter(|(id, feature)| fits(*id, feature.ty));
+        if let Some((id, feature)) = fitting().find(|(_, feature)| feature.name == word.text) {
+            return Some((id, feature.ty));
+        }
+        let names: Vec<&str> = fitting().map(|(_, feature)| feature.name.as_str()).collect();
+        let message = format!("`{}` cannot be summed", values::shortened(&word.text));
+        let fault = Diagnostic::error(Code::UnknownName, word.place, message)
+            .label(format!("expected {}", values::listed(&names)))
+            .nearest(&word.text, names.iter().copied());
+        sink.push(fault);
+        None
+    }
+
+    fn add_list(&mut self, list: &DeclaredList, sink: &mut Sink) {
+        let Some(on) = self.text_field(&list.on, sink) else { return };
+        let is_address = on == Builtin::Ip.id();
+        let matching = match &list.matching {
+            Some((Matching::Network, word)) if !is_address => {
+                sink.error(Code::WrongType, word.place, "networks are matched on `ip` only");
+                return;
+            }
+            Some((matching, _)) => *matching,
+            None if is_address => Matching::Network,
+            None => Matching::Exact,
+        };
+        if self.lists.len() >= LISTS_MAX {
+            sink.error(Code::Bound, list.name.place, format!("a policy has at most {LISTS_MAX} lists"));
+            return;
+        }
+        self.list_numbers.insert(list.name.text.clone(), self.lists.len() as u16);
+        self.lists.push(List { name: list.name.text.clone(), on, matching });
+    }
+
+    fn add_window(&mut self, declared: &DeclaredFeature, sink: &mut Sink) {
+        let key: Vec<FeatureId> =
+            declared.key.iter().filter_map(|word| self.text_field(word, sink)).collect();
+        let aggregate = match &declared.aggregate {
+            Declared::Count => Some((Aggregate::Count, Type::Int)),
+            Declared::Last => Some((Aggregate::Last, Type::Int)),
+            Declared::First => Some((Aggregate::First, Type::Int)),
+            Declared::Sum(word) => self.number_field(word, sink).map(|(id, ty)| (Aggregate::Sum(id), ty)),
+            Declared::Max(word) => self.number_field(word, sink).map(|(id, ty)| (Aggregate::Max(id), ty)),
+            Declared::Distinct(word) => {
+                self.text_field(word, sink).map(|id| (Aggregate::Distinct(id), Type::Int))
+            }
+        };
+        let Some((aggregate, ty)) = aggregate.filter(|_| key.len() == declared.key.len()) else { return };
+        let of_money = matches!(aggregate, Aggregate::Sum(_)) && ty == Type::Money;
+        let status = declared.status.unwrap_or(if of_money { Status::Approved } else { Status::Attempt });
+        if self.windows.len() >= WINDOWS_MAX {
+            let message = format!("a policy has at most {WINDOWS_MAX} velocity features");
+            sink.error(Code::Bound, declared.name.place, message);
+            return;
+        }
+        let row = Feature {
+            name: declared.name.text.clone(),
+            ty,
+            missing: match (aggregate, ty) {
+                (Aggregate::Last, _) => Scalar::Int(-1),
+                (_, Type::Money) => Scalar::Money(0),
+                _ => Scalar::Int(0),
+            },
+            doc: describe(declared, status),
+        };
+        let Some(feature) = self.push(row, &declared.name, sink) else { return };
+        self.windows.push(Window {
+            feature,
+            aggregate,
+            kinds: declared.kinds,
+            key,
+            window_ms: declared.window_ms,
+            status,
+            exact: declared.exact.unwrap_or(0),
+        });
+    }
+
+    /// Distinct keys are bounded, because each is one look-up of every check.
+    fn check_keys(&self, document: &Document, sink: &mut Sink) {
+        let mut keys = HashSet::new();
+        for (window, declared) in self.windows.iter().filter_map(|window| {
+            let name = &self.features.row(window.feature).name;
+            document
+                .features
+                .iter()
+                .find(|feature| feature.name.text == *name)
+                .map(|feature| (window, feature))
+        }) {
+            if keys.insert(window.key.as_slice()) && keys.len() > KEYS_MAX {
+                let message = format!("a policy keeps windows by at most {KEYS_MAX} different keys");
+                sink.error(Code::Bound, declared.name.place, message);
+                return;
+            }
+        }
+    }
+}
+
+/// What a velocity feature is, for reports: `count of claim by device in 10m, every attempt`.
+fn describe(declared: &DeclaredFeature, status: Status) -> String {
+    let aggregate = match &declared.aggregate {
+        Declared::Count => "count".to_owned(),
+        Declared::Last => "seconds since the last".to_owned(),
+        Declared::First => "seconds since the first".to_owned(),
+        Declared::Sum(word) => format!("sum of {}", word.text),
+        Declared::Max(word) => format!("largest {}", word.text),
+        Declared::Distinct(word) => format!("distinct {}", word.text),
+    };
+    let kinds: Vec<&str> =
+        Kind::ALL.iter().filter(|&&kind| declared.kinds.has(kind)).map(|kind| kind.name()).collect();
+    let kinds = if declared.kinds == Kinds::ALL { "any event".to_owned() } else { kinds.join(", ") };
+    let key: Vec<&str> = declared.key.iter().map(|word| word.text.as_str()).collect();
+    let status = match status {
+        Status::Attempt => "every attempt",
+        Status::Approved => "approved ones",
+    };
+    format!("{aggregate} over {kinds} by {} in {}, {status}", key.join(" and "), declared.window)
+}

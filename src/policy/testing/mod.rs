@@ -1,0 +1,137 @@
+//! The files' own tests: what they state, what they expect, and running them through the engine.
+//!
+//! Names are resolved when the policy is compiled, so that a test which speaks of a feature or rule that no longer exists
+//! is a diagnostic and not a test that passes by accident.
+
+mod check;
+mod expect;
+
+use engine::feature::{FeatureId, Scalar};
+use engine::policy::Rule;
+use wire::Check;
+
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::test::{Body as DeclaredBody, Test as DeclaredTest};
+use crate::symbols::Symbols;
+use crate::yaml::fields::Fields;
+use crate::yaml::{Node, values};
+
+pub use expect::Expect;
+
+/// Start of a test's events unless it says another: a Monday, 10:00 UTC.
+const START_MS: i64 = 1_767_607_200_000;
+
+/// One test.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// Its name.
+    pub name: String,
+    /// Where it is written.
+    pub place: Place,
+    /// What it does.
+    pub body: Body,
+}
+
+/// What a test does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// One check with stated feature values.
+    Given(Box<Given>, Expect),
+    /// Checks in order through a fresh engine.
+    Events(Vec<Event>),
+}
+
+/// A check and feature values that stand in for what the engine would compute.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The check.
+    pub check: Check<'static>,
+    /// Stated values of computed features.
+    pub features: Vec<(FeatureId, Scalar)>,
+    /// Lists that the check is on, by number.
+    pub lists: Vec<u16>,
+}
+
+/// One check of a row.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When, in Unix milliseconds.
+    pub at_ms: i64,
+    /// The check.
+    pub check: Check<'static>,
+    /// What it must give, if anything is expected of it.
+    pub expect: Option<Expect>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// The tests of those declarations; faults go to the sink.
+pub(crate) fn compile(
+    declared: &[DeclaredTest],
+    symbols: &Symbols,
+    rules: &[Rule],
+    sink: &mut Sink,
+) -> Vec<Test> {
+    let resolve = |test: &DeclaredTest| {
+        let body = match &test.body {
+            DeclaredBody::Given { given, expect } => {
+                let given = read_given(given, symbols, sink);
+                let expect = expect::read(expect, rules, sink);
+                Body::Given(Box::new(given?), expect?)
+            }
+            DeclaredBody::Events { start, events } => {
+                let start_ms = match start {
+                    Some(node) => read_start(node, sink)?,
+                    None => START_MS,
+                };
+                Body::Events(read_events(events, start_ms, symbols, rules, sink)?)
+            }
+        };
+        Some(Test { name: test.name.clone(), place: test.place, body })
+    };
+    declared.iter().filter_map(resolve).collect()
+}
+
+fn read_given(node: &Node, symbols: &Symbols, sink: &mut Sink) -> Option<Given> {
+    let errors = sink.errors();
+    let mut reader = check::Reader::new(symbols, true);
+    reader.read(node, &[], sink);
+    let given = reader.finish(node.place, sink)?;
+    (sink.errors() == errors).then_some(given)
+}
+
+fn read_events(
+    nodes: &[Node],
+    start_ms: i64,
+    symbols: &Symbols,
+    rules: &[Rule],
+    sink: &mut Sink,
+) -> Option<Vec<Event>> {
+    let errors = sink.errors();
+    let mut events: Vec<Event> = Vec::with_capacity(nodes.len());
+    for (i, node) in nodes.iter().enumerate() {
+        let Some(mut fields) = Fields::of(node, "an event", sink) else { continue };
+        let at = fields.require("at").and_then(|node| values::moment(node, sink));
+        let expect = fields.get("expect").map(|node| expect::read(node, rules, sink));
+        let mut reader = check::Reader::new(symbols, false);
+        reader.read(node, &["at", "expect"], sink);
+        let (Some(at), Some(given)) = (at, reader.finish(fields.head(), sink)) else { continue };
+        let mut check = given.check;
+        check.id = format!("event-{i}").into();
+        let at_ms = start_ms.saturating_add(at);
+        check.time_ms = Some(at_ms);
+        events.push(Event { at_ms, check, expect: expect.flatten(), place: fields.head() });
+    }
+    (sink.errors() == errors).then_some(events)
+}
+
+fn read_start(node: &Node, sink: &mut Sink) -> Option<i64> {
+    let text = values::scalar(node, "a time such as 2026-03-01T08:00:00Z", sink)?;
+    let moment = text.parse::<jiff::Timestamp>().ok();
+    if moment.is_none() {
+        let message = format!("`{}` is not a time", values::shortened(text));
+        let label = "expected a time such as 2026-03-01T08:00:00Z";
+        sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+    }
+    moment.map(jiff::Timestamp::as_millisecond)
+}
