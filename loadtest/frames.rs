@@ -1,0 +1,234 @@
+//! One connection that carries frames: a sender that keeps to the schedule, a receiver that takes the time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+use wire::frame::{self, Frame, FrameKind};
+
+use crate::connect::Duplex;
+use crate::in_flight::{InFlight, Sent};
+use crate::limits::{DRAIN, IN_FLIGHT_MAX, WRITE_BYTES};
+use crate::pacer;
+use crate::run::{GRACE, Job};
+use crate::schedule::Schedule;
+use crate::stock::Cursor;
+
+const READ_BYTES: usize = 64 << 10;
+/// A write that takes longer was held up by the server, which did not read.
+const BLOCKED: Duration = Duration::from_millis(1);
+
+/// What sender and receiver of a connection share; both run on one thread.
+struct Line {
+    in_flight: RefCell<InFlight>,
+    /// Rung after answers came in, and when the connection broke.
+    bell: Notify,
+    broken: Cell<bool>,
+}
+
+/// Runs the connection to its end. All results stand in the job's tally.
+pub(crate) async fn drive(job: Rc<Job>, duplex: Duplex) {
+    let window = job.plan.window.unwrap_or(IN_FLIGHT_MAX);
+    let line = Rc::new(Line {
+        in_flight: RefCell::new(InFlight::new(window)),
+        bell: Notify::new(),
+        broken: Cell::new(false),
+    });
+    let Duplex { read, write, keep } = duplex;
+    let receiver = tokio::task::spawn_local(receive(Rc::clone(&job), Rc::clone(&line), read));
+    let mut sender = Sender {
+        schedule: Schedule::new(&job.plan, job.connection),
+        cursor: job.stock.cursor(job.connection, job.plan.scenario.connections),
+        out: Vec::with_capacity(2 * WRITE_BYTES),
+        write,
+        released: job.start,
+        job: &job,
+        line: &line,
+    };
+    match job.plan.window {
+        None => sender.keep_pace().await,
+        Some(window) => sender.keep_busy(window).await,
+    }
+    // The write side stays open until the last answer: closing it would tell the server to hang up.
+    let drained = async {
+        while line.in_flight.borrow().outstanding() > 0 && !line.broken.get() {
+            line.bell.notified().await;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, drained).await;
+    receiver.abort();
+    job.tally.borrow_mut().unanswered += line.in_flight.borrow().unanswered();
+    if let Some((connection, endpoint)) = keep {
+        connection.close(0_u32.into(), b"done");
+        let _ = tokio::time::timeout(Duration::from_millis(200), endpoint.wait_idle()).await;
+    }
+}
+
+struct Sender<'j, W> {
+    schedule: Schedule,
+    cursor: Cursor,
+    out: Vec<u8>,
+    write: W,
+    /// When the server last let the sender go on: what was due before then is late for the server's sake.
+    released: Instant,
+    job: &'j Job,
+    line: &'j Line,
+}
+
+impl<W: AsyncWrite + Unpin> Sender<'_, W> {
+    /// Open loop: every batch at its moment, or as soon after it as can be.
+    async fn keep_pace(&mut self) {
+        let start = self.job.start;
+        let mut next = self.schedule.next();
+        while let Some(due) = next {
+            pacer::until(start + due.at).await;
+            let now = Instant::now();
+            if self.line.broken.get() || now > self.job.end + GRACE {
+                break;
+            }
+            while let Some(due) = next
+                && start + due.at <= now
+                && self.out.len() < WRITE_BYTES
+                && self.line.in_flight.borrow().has_room()
+            {
+                self.add(start + due.at, due.phase, now);
+                next = self.schedule.next();
+            }
+            if self.out.is_empty() { self.wait().await } else { self.flush().await }
+        }
+        let unsent = u64::from(next.is_some()) + self.schedule.by_ref().count() as u64;
+        self.job.tally.borrow_mut().unsent += unsent * self.job.plan.batch() as u64;
+    }
+
+    /// Closed loop: that many batches under way at any time.
+    async fn keep_busy(&mut self, window: usize) {
+        pacer::until(self.job.start).await;
+        loop {
+            let now = Instant::now();
+            if self.line.broken.get() || now >= self.job.end || self.schedule.left() == 0 {
+                return;
+            }
+            let phase = self.schedule.phase_at(now - self.job.start);
+            while self.line.in_flight.borrow().outstanding() < window
+                && self.out.len() < WRITE_BYTES
+                && self.line.in_flight.borrow().has_room()
+                && self.schedule.spend()
+            {
+                self.add(now, phase, now);
+            }
+            if self.out.is_empty() { self.wait().await } else { self.flush().await }
+        }
+    }
+
+    fn add(&mut self, meant: Instant, phase: usize, now: Instant) {
+        let mut in_flight = self.line.in_flight.borrow_mut();
+        let count = self.job.stock.append(&mut self.cursor, in_flight.next_tag(), &mut self.out);
+        in_flight.add(Sent { meant, count, phase });
+        let held_up = meant <= self.released;
+        self.job.tally.borrow_mut().sent(phase, count, now.saturating_duration_since(meant), held_up);
+    }
+
+    async fn wait(&mut self) {
+        let deadline = (self.job.end + DRAIN).into();
+        let _ = tokio::time::timeout_at(deadline, self.line.bell.notified()).await;
+        self.released = Instant::now();
+    }
+
+    async fn flush(&mut self) {
+        let deadline = (self.job.end + DRAIN).into();
+        let began = Instant::now();
+        let written = tokio::time::timeout_at(deadline, async {
+            self.write.write_all(&self.out).await?;
+            self.write.flush().await
+        });
+        match written.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.give_up(&format!("write: {error}")),
+            Err(_) => self.give_up("the server stopped reading"),
+        }
+        self.out.clear();
+        let now = Instant::now();
+        if now - began > BLOCKED {
+            self.released = now;
+        }
+    }
+
+    fn give_up(&self, why: &str) {
+        if !self.line.broken.replace(true) {
+            self.job.tally.borrow_mut().broken.push(format!("connection {}: {why}", self.job.connection));
+        }
+    }
+}
+
+async fn receive(job: Rc<Job>, line: Rc<Line>, mut read: impl AsyncRead + Unpin) {
+    let mut received = BytesMut::with_capacity(2 * READ_BYTES);
+    let why = loop {
+        received.reserve(READ_BYTES);
+        match read.read_buf(&mut received).await {
+            Ok(0) => break "closed by the server".to_owned(),
+            Ok(_) => {}
+            Err(error) => break format!("read: {error}"),
+        }
+        let now = Instant::now();
+        loop {
+            match frame::split(&received) {
+                Ok(Some(frame)) => {
+                    let bytes = frame.bytes;
+                    take(&job, &line, &frame, now);
+                    received.advance(bytes);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    fail(&job, &line, &error.to_string());
+                    return;
+                }
+            }
+        }
+        line.bell.notify_one();
+    };
+    fail(&job, &line, &why);
+}
+
+fn fail(job: &Job, line: &Line, why: &str) {
+    if !line.broken.replace(true) {
+        job.tally.borrow_mut().broken.push(format!("connection {}: {why}", job.connection));
+    }
+    line.bell.notify_one();
+}
+
+/// Takes one frame of the server's.
+fn take(job: &Job, line: &Line, frame: &Frame<'_>, now: Instant) {
+    let mut tally = job.tally.borrow_mut();
+    let Some(sent) = line.in_flight.borrow_mut().answered(frame.header.tag) else {
+        tally.error("unasked_frame", 1);
+        return;
+    };
+    tally.answered(sent, now);
+    job.progress(sent.count);
+    match frame.header.kind {
+        FrameKind::Answers => match frame::decode_answers(&frame.header, frame.body) {
+            Ok(answers) => {
+                let missing = u64::from(sent.count).saturating_sub(answers.len() as u64);
+                for answer in answers {
+                    match answer {
+                        Ok(answer) => tally.verdict(answer.verdict, answer.replayed, answer.degraded != 0),
+                        Err(error) => tally.error(error.code.name(), 1),
+                    }
+                }
+                if missing > 0 {
+                    tally.error("short_frame", missing);
+                }
+            }
+            Err(error) => tally.error(error.code.name(), u64::from(sent.count)),
+        },
+        FrameKind::Error => {
+            let error = frame::decode_error(&frame.header, frame.body);
+            let code = error.map_or_else(|error| error.code, |error| error.code);
+            tally.error(code.name(), u64::from(sent.count));
+        }
+        _ => tally.error("unasked_frame", u64::from(sent.count)),
+    }
+}
