@@ -58,9 +58,6 @@ pub struct Args {
     /// Certificate that QUIC trusts, PEM [default: data/tls/dev-cert.pem if it is there]
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
-    /// Size of a QUIC packet, at most 6500; beyond 1452 the server must be set to the same
-    #[arg(long, default_value_t = 1452, value_parser = clap::value_parser!(u16).range(1200..=6500))]
-    pub quic_mtu: u16,
     /// Write the latency distribution in the format of HdrHistogram's plotter, in milliseconds
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,

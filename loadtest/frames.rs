@@ -4,10 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use client::{Receiver, Replied, Reply};
 use tokio::sync::Notify;
-use wire::frame::{self, Frame, FrameKind};
 
 use crate::connect::Duplex;
 use crate::in_flight::{InFlight, Sent};
@@ -17,7 +15,8 @@ use crate::run::{GRACE, Job};
 use crate::schedule::Schedule;
 use crate::stock::Cursor;
 
-const READ_BYTES: usize = 64 << 10;
+/// How long a QUIC connection may take to say goodbye.
+const CLOSE: Duration = Duration::from_millis(200);
 /// A write that takes longer was held up by the server, which did not read.
 const BLOCKED: Duration = Duration::from_millis(1);
 
@@ -37,13 +36,12 @@ pub(crate) async fn drive(job: Rc<Job>, duplex: Duplex) {
         bell: Notify::new(),
         broken: Cell::new(false),
     });
-    let Duplex { read, write, keep } = duplex;
-    let receiver = tokio::task::spawn_local(receive(Rc::clone(&job), Rc::clone(&line), read));
-    let mut sender = Sender {
+    let receiver = tokio::task::spawn_local(receive(Rc::clone(&job), Rc::clone(&line), duplex.receiver));
+    let mut sender = Pacing {
         schedule: Schedule::new(&job.plan, job.connection),
         cursor: job.stock.cursor(job.connection, job.plan.scenario.connections),
         out: Vec::with_capacity(2 * WRITE_BYTES),
-        write,
+        half: duplex.sender,
         released: job.start,
         job: &job,
         line: &line,
@@ -61,24 +59,24 @@ pub(crate) async fn drive(job: Rc<Job>, duplex: Duplex) {
     let _ = tokio::time::timeout(DRAIN, drained).await;
     receiver.abort();
     job.tally.borrow_mut().unanswered += line.in_flight.borrow().unanswered();
-    if let Some((connection, endpoint)) = keep {
-        connection.close(0_u32.into(), b"done");
-        let _ = tokio::time::timeout(Duration::from_millis(200), endpoint.wait_idle()).await;
+    if let Some(connection) = duplex.quic {
+        let _ = tokio::time::timeout(CLOSE, connection.close()).await;
     }
 }
 
-struct Sender<'j, W> {
+/// The sending side of a connection and where it stands in its schedule.
+struct Pacing<'j> {
     schedule: Schedule,
     cursor: Cursor,
     out: Vec<u8>,
-    write: W,
+    half: client::Sender,
     /// When the server last let the sender go on: what was due before then is late for the server's sake.
     released: Instant,
     job: &'j Job,
     line: &'j Line,
 }
 
-impl<W: AsyncWrite + Unpin> Sender<'_, W> {
+impl Pacing<'_> {
     /// Open loop: every batch at its moment, or as soon after it as can be.
     async fn keep_pace(&mut self) {
         let start = self.job.start;
@@ -140,13 +138,10 @@ impl<W: AsyncWrite + Unpin> Sender<'_, W> {
     async fn flush(&mut self) {
         let deadline = (self.job.end + DRAIN).into();
         let began = Instant::now();
-        let written = tokio::time::timeout_at(deadline, async {
-            self.write.write_all(&self.out).await?;
-            self.write.flush().await
-        });
+        let written = tokio::time::timeout_at(deadline, self.half.send_bytes(&self.out));
         match written.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self.give_up(&format!("write: {error}")),
+            Ok(Err(error)) => self.give_up(&error.to_string()),
             Err(_) => self.give_up("the server stopped reading"),
         }
         self.out.clear();
@@ -157,39 +152,22 @@ impl<W: AsyncWrite + Unpin> Sender<'_, W> {
     }
 
     fn give_up(&self, why: &str) {
-        if !self.line.broken.replace(true) {
-            self.job.tally.borrow_mut().broken.push(format!("connection {}: {why}", self.job.connection));
-        }
+        fail(self.job, self.line, why);
     }
 }
 
-async fn receive(job: Rc<Job>, line: Rc<Line>, mut read: impl AsyncRead + Unpin) {
-    let mut received = BytesMut::with_capacity(2 * READ_BYTES);
-    let why = loop {
-        received.reserve(READ_BYTES);
-        match read.read_buf(&mut received).await {
-            Ok(0) => break "closed by the server".to_owned(),
-            Ok(_) => {}
-            Err(error) => break format!("read: {error}"),
+async fn receive(job: Rc<Job>, line: Rc<Line>, mut receiver: Receiver) {
+    loop {
+        match receiver.reply().await {
+            Ok(Some(reply)) => take(&job, &line, reply),
+            Ok(None) => return fail(&job, &line, "closed by the server"),
+            Err(error) => return fail(&job, &line, &error.to_string()),
         }
-        let now = Instant::now();
-        loop {
-            match frame::split(&received) {
-                Ok(Some(frame)) => {
-                    let bytes = frame.bytes;
-                    take(&job, &line, &frame, now);
-                    received.advance(bytes);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    fail(&job, &line, &error.to_string());
-                    return;
-                }
-            }
+        // One ring for all that came at once.
+        if !receiver.has_reply() {
+            line.bell.notify_one();
         }
-        line.bell.notify_one();
-    };
-    fail(&job, &line, &why);
+    }
 }
 
 fn fail(job: &Job, line: &Line, why: &str) {
@@ -200,35 +178,29 @@ fn fail(job: &Job, line: &Line, why: &str) {
 }
 
 /// Takes one frame of the server's.
-fn take(job: &Job, line: &Line, frame: &Frame<'_>, now: Instant) {
+fn take(job: &Job, line: &Line, reply: Reply<'_>) {
     let mut tally = job.tally.borrow_mut();
-    let Some(sent) = line.in_flight.borrow_mut().answered(frame.header.tag) else {
+    let Some(sent) = line.in_flight.borrow_mut().answered(reply.tag) else {
         tally.error("unasked_frame", 1);
         return;
     };
-    tally.answered(sent, now);
+    tally.answered(sent, Instant::now());
     job.progress(sent.count);
-    match frame.header.kind {
-        FrameKind::Answers => match frame::decode_answers(&frame.header, frame.body) {
-            Ok(answers) => {
-                let missing = u64::from(sent.count).saturating_sub(answers.len() as u64);
-                for answer in answers {
-                    match answer {
-                        Ok(answer) => tally.verdict(answer.verdict, answer.replayed, answer.degraded != 0),
-                        Err(error) => tally.error(error.code.name(), 1),
-                    }
-                }
-                if missing > 0 {
-                    tally.error("short_frame", missing);
+    let count = u64::from(sent.count);
+    match reply.replied {
+        Replied::Answers(answers) => {
+            let missing = count.saturating_sub(answers.len() as u64);
+            for answer in answers {
+                match answer {
+                    Ok(answer) => tally.verdict(answer.verdict, answer.replayed, answer.degraded != 0),
+                    Err(error) => tally.error(error.code.name(), 1),
                 }
             }
-            Err(error) => tally.error(error.code.name(), u64::from(sent.count)),
-        },
-        FrameKind::Error => {
-            let error = frame::decode_error(&frame.header, frame.body);
-            let code = error.map_or_else(|error| error.code, |error| error.code);
-            tally.error(code.name(), u64::from(sent.count));
+            if missing > 0 {
+                tally.error("short_frame", missing);
+            }
         }
-        _ => tally.error("unasked_frame", u64::from(sent.count)),
+        Replied::Refused(error) => tally.error(error.code.name(), count),
+        Replied::Results(_) | Replied::Pong => tally.error("unasked_frame", count),
     }
 }

@@ -26,8 +26,6 @@ pub struct Plan {
     pub window: Option<usize>,
     /// Certificates QUIC trusts.
     pub trust: Option<PathBuf>,
-    /// Size of a QUIC packet, in bytes.
-    pub quic_mtu_bytes: u16,
     /// Distinguishes the ids of this run from those of any other.
     pub run: u32,
 }
@@ -88,7 +86,6 @@ impl Plan {
         plan.threads = args.threads.min(plan.scenario.connections);
         plan.window = args.closed.then_some(args.window);
         plan.requests = args.requests;
-        plan.quic_mtu_bytes = args.quic_mtu;
         plan.trust = args.trust.clone().or_else(|| {
             let development = PathBuf::from(DEVELOPMENT_CERTIFICATE);
             development.exists().then_some(development)
@@ -118,7 +115,6 @@ impl Plan {
             threads: 1,
             window: None,
             trust: None,
-            quic_mtu_bytes: 1452,
             run: (since_1970.as_millis() as u32).wrapping_mul(0x9e37_79b1) ^ std::process::id(),
         })
     }
