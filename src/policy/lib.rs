@@ -8,6 +8,7 @@ mod cel;
 mod compile;
 mod diagnostic;
 mod document;
+pub mod eval;
 pub mod limits;
 mod lower;
 pub mod render;
@@ -55,6 +56,11 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    fn failed(message: &str) -> Compiled {
+        let diagnostics = vec![Diagnostic::error(Code::Source, Place::default(), message)];
+        Compiled { bundle: None, diagnostics, sources: Sources::default() }
+    }
+
     /// The diagnostics as text for a terminal.
     pub fn render(&self, color: bool) -> String {
         render::render(&self.sources, &self.diagnostics, color)
@@ -68,6 +74,7 @@ pub fn compile_dir(dir: &Path) -> Compiled {
         let sources = Sources::of_dir(dir, &mut sink);
         compile::compile(sources, sink)
     })
+    .unwrap_or_else(|message| Compiled::failed(&message))
 }
 
 /// Compiles rule files given as `(name, text)`.
@@ -77,21 +84,14 @@ pub fn compile_sources(texts: &[(&str, &str)]) -> Compiled {
         let sources = Sources::of_texts(texts, &mut sink);
         compile::compile(sources, sink)
     })
+    .unwrap_or_else(|message| Compiled::failed(&message))
 }
 
 /// Runs on a stack that the bounds on expressions were made for, whatever thread asks.
-fn on_deep_stack(work: impl FnOnce() -> Compiled + Send) -> Compiled {
-    let failed = |message: &str| Compiled {
-        bundle: None,
-        diagnostics: vec![Diagnostic::error(Code::Source, Place::default(), message)],
-        sources: Sources::default(),
-    };
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
-        match std::thread::Builder::new().stack_size(limits::STACK_BYTES).spawn_scoped(scope, work) {
-            Ok(thread) => {
-                thread.join().unwrap_or_else(|_| failed("the compiler failed; this is a fault of its own"))
-            }
-            Err(error) => failed(&format!("no thread to compile on: {error}")),
-        }
+        let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| format!("no thread to compile on: {error}"))?;
+        thread.join().map_err(|_| "the compiler failed; this is a fault of its own".to_owned())
     })
 }

@@ -178,7 +178,7 @@ fn flipped(comparison: Comparison) -> Comparison {
 }
 
 /// Whether a comparison holds for two things in that order; unordered ones (NaN) only differ.
-pub(super) fn holds(comparison: Comparison, order: Option<Ordering>) -> bool {
+pub(crate) fn holds(comparison: Comparison, order: Option<Ordering>) -> bool {
     match (comparison, order) {
         (Comparison::NotEqual, order) => order != Some(Ordering::Equal),
         (_, None) => false,

@@ -136,13 +136,39 @@ impl Expression<'_, '_> {
         if let Some(truth) = self.kind_in(&value, elements)? {
             return Ok(truth);
         }
+        // CEL makes the list before it looks into it, so a member that fails fails the whole, found or not.
+        let mut sound =
+            if elements.is_empty() { self.sound(&value) } else { self.lowering.builder.always(true) };
         let mut any = self.lowering.builder.always(false);
         for element in elements {
             let member = self.lower(&element.expr)?;
+            let member_sound = self.sound(&member);
+            sound = self.lowering.builder.and(sound, member_sound);
             let equal = self.compare(Comparison::Equal, value.clone(), member, tree)?;
             any = self.lowering.builder.or(any, equal);
         }
-        Ok(any)
+        Ok(self.lowering.builder.and(any, sound))
+    }
+
+    /// True for every value, and a fault where the value is one.
+    fn sound(&mut self, value: &Value) -> Truth {
+        let builder = &mut self.lowering.builder;
+        match value {
+            Value::Number(Number { unit, source: a @ Source::Register(_), .. }) => {
+                let (a, ty) = (*a, unit.number_type());
+                let equal =
+                    builder.truth(|to| Op::Compare { to, ty, comparison: Comparison::Equal, a, b: a });
+                // A double that is no number equals nothing, itself included.
+                let other =
+                    builder.truth(|to| Op::Compare { to, ty, comparison: Comparison::NotEqual, a, b: a });
+                builder.or(equal, other)
+            }
+            Value::Truth(truth) if builder.known(*truth).is_none() => {
+                let not = builder.not(*truth);
+                builder.or(*truth, not)
+            }
+            _ => builder.always(true),
+        }
     }
 
     fn choose(

@@ -7,6 +7,8 @@ mod builder;
 mod compare;
 mod expression;
 mod number;
+#[cfg(test)]
+mod tests;
 mod text;
 pub(crate) mod value;
 
@@ -19,6 +21,8 @@ use engine::policy::Witness;
 use engine::program::{Op, Program, Truth};
 
 pub(crate) use builder::Builder;
+pub(crate) use compare::holds;
+pub(crate) use number::{float, whole};
 
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Sink};

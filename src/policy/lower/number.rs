@@ -134,7 +134,7 @@ impl Expression<'_, '_> {
 }
 
 /// CEL's arithmetic on whole numbers; `None` where it faults.
-fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
+pub(crate) fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
     match operation {
         Arithmetic::Add => a.checked_add(b),
         Arithmetic::Subtract => a.checked_sub(b),
@@ -144,7 +144,8 @@ fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
     }
 }
 
-fn float(operation: Arithmetic, a: f64, b: f64) -> f64 {
+/// IEEE 754 arithmetic.
+pub(crate) fn float(operation: Arithmetic, a: f64, b: f64) -> f64 {
     match operation {
         Arithmetic::Add => a + b,
         Arithmetic::Subtract => a - b,

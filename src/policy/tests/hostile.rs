@@ -1,0 +1,149 @@
+//! Whatever a rule file holds, reading it ends soon and in a diagnostic.
+
+use std::time::{Duration, Instant};
+
+use policy::{Code, Compiled};
+
+/// Longest a refusal may take here, debug build and busy machine included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn compile(text: &str) -> Compiled {
+    compile_all(&[("hostile.yaml", text)])
+}
+
+fn compile_all(texts: &[(&str, &str)]) -> Compiled {
+    let start = Instant::now();
+    let compiled = policy::compile_sources(texts);
+    assert!(start.elapsed() < PATIENCE, "took {:?}", start.elapsed());
+    compiled
+}
+
+fn refused(text: &str, code: Code, words: &str) {
+    let compiled = compile(text);
+    assert!(compiled.bundle.is_none());
+    let first = &compiled.diagnostics[0];
+    assert!(first.code == code && first.message.contains(words), "{first:?}");
+}
+
+fn rule(when: &str) -> String {
+    format!("rules:\n- id: r\n  tier: deny\n  reason: {{ code: R1, text: t }}\n  when: >-\n    {when}\n")
+}
+
+#[test]
+fn a_file_of_a_hundred_megabytes_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(dir.path().join("big.yaml")).unwrap();
+    file.set_len(100 << 20).unwrap();
+    let start = Instant::now();
+    let compiled = policy::compile_dir(dir.path());
+    assert!(start.elapsed() < PATIENCE);
+    assert!(compiled.diagnostics[0].message.contains("longer than"), "{}", compiled.render(false));
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_by_name_and_the_other_files_are_still_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.yaml"), b"rules: \xff\xfe").unwrap();
+    std::fs::write(dir.path().join("b.yaml"), "rulse: []\n").unwrap();
+    let messages: Vec<_> =
+        policy::compile_dir(dir.path()).diagnostics.into_iter().map(|d| d.message).collect();
+    assert_eq!(messages, ["a.yaml is not UTF-8 at byte 7", "a rule file has no key `rulse`"]);
+}
+
+#[test]
+fn no_directory_and_an_empty_one_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(policy::compile_dir(dir.path()).diagnostics[0].message.contains("holds no .yaml file"));
+    assert!(policy::compile_dir(&dir.path().join("none")).diagnostics[0].message.contains("cannot be read"));
+}
+
+#[test]
+fn deep_nesting_is_refused_in_yaml_and_in_expressions() {
+    refused(&"[".repeat(10_000), Code::Yaml, "not YAML");
+    refused(&rule(&"(".repeat(3_000)), Code::Bound, "operators and brackets");
+    refused(&rule(&format!("{}true", "!".repeat(3_000))), Code::Bound, "operators and brackets");
+    refused(&rule(&"(".repeat(100_000)), Code::Bound, "bytes");
+    refused(&rule(&vec!["1"; 1_100].join(" in ")), Code::Bound, "operators and brackets");
+}
+
+#[test]
+fn the_deepest_expressions_within_the_bounds_stand_on_the_stack() {
+    let brackets = format!("{}kyc == 1{}", "(".repeat(505), ")".repeat(505));
+    assert!(compile(&rule(&brackets)).bundle.is_some());
+    let negations = format!("{}device.rooted", "!".repeat(1_020));
+    assert!(compile(&rule(&negations)).bundle.is_some());
+    let choices = format!("{}kyc == 1{}", "kyc == 1 ? (".repeat(120), ") : kyc == 2".repeat(120));
+    assert!(compile(&rule(&choices)).bundle.is_some());
+    let sums = format!("kyc{} > 1", " + kyc".repeat(1_000));
+    assert!(compile(&rule(&sums)).bundle.is_some());
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for i in 1..12 {
+        text += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
+    }
+    refused(&text, Code::Bound, "aliases expanded");
+}
+
+#[test]
+fn one_id_in_two_files_names_both_places() {
+    let file = rule("kyc == 1");
+    let compiled = compile_all(&[("one.yaml", &file), ("two.yaml", &file)]);
+    assert_eq!(compiled.diagnostics.len(), 1);
+    assert_eq!(compiled.diagnostics[0].label, "the first stands at one.yaml:2:7");
+    assert_eq!(compiled.sources.location(compiled.diagnostics[0].place), "two.yaml:2:7");
+}
+
+#[test]
+fn a_hundred_thousand_rules_are_too_many() {
+    let file = |from: usize| {
+        let rules = (from..from + 10_000).map(|i| {
+            format!("- {{id: r{i}, tier: deny, when: kyc == {i}, reason: {{code: R{i}, text: t}}}}\n")
+        });
+        format!("rules:\n{}", rules.collect::<String>())
+    };
+    let files: Vec<(String, String)> = (0..10).map(|i| (format!("{i}.yaml"), file(i * 10_000))).collect();
+    let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let compiled = compile_all(&texts);
+    assert!(compiled.bundle.is_none());
+    assert_eq!(compiled.diagnostics[0].message, "a policy has at most 10000 rules");
+}
+
+#[test]
+fn a_thousand_faults_are_shown_up_to_a_bound() {
+    let text: String = (0..1_000).map(|i| format!("unknown{i}: 1\n")).collect();
+    let compiled = compile(&text);
+    assert_eq!(compiled.diagnostics.len(), policy::limits::DIAGNOSTICS_MAX + 1);
+    assert!(compiled.render(false).contains("500 more faults are not shown"));
+}
+
+#[test]
+fn odd_shapes_are_named_and_never_panic() {
+    for text in [
+        "",
+        "- 1",
+        "rules: 7",
+        "rules: {a: 1}",
+        "rules: [1, [2], null]",
+        "lists: [a]",
+        "features: {x: 1}",
+        "limits: [{}]",
+        "tests: [{}]",
+        "schema: {a: {}}",
+        "bands: 3",
+        "settings: []",
+        "? [a]\n: b",
+        "a: !t b",
+        "%YAML 1.2\n---\na: 1",
+        "rules:\n- {id: r, tier: deny, when: [1], reason: {code: R, text: t}}",
+        "\u{feff}rules: []",
+        "rules: [*a]",
+        "a: 'x",
+    ] {
+        let compiled = compile(text);
+        let _ = compiled.render(true);
+        assert!(compiled.bundle.is_some() || !compiled.diagnostics.is_empty(), "{text:?}");
+    }
+}
