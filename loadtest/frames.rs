@@ -1,6 +1,8 @@
 //! One connection that carries frames: a sender that keeps to the schedule, a receiver that takes the time.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +19,6 @@ use crate::stock::Cursor;
 
 /// How long a QUIC connection may take to say goodbye.
 const CLOSE: Duration = Duration::from_millis(200);
-/// A write that takes longer was held up by the server, which did not read.
-const BLOCKED: Duration = Duration::from_millis(1);
 
 /// What sender and receiver of a connection share; both run on one thread.
 struct Line {
@@ -97,7 +97,7 @@ impl Pacing<'_> {
             }
             if self.out.is_empty() { self.wait().await } else { self.flush().await }
         }
-        let unsent = u64::from(next.is_some()) + self.schedule.by_ref().count() as u64;
+        let unsent = u64::from(next.is_some()) + self.schedule.remaining();
         self.job.tally.borrow_mut().unsent += unsent * self.job.plan.batch() as u64;
     }
 
@@ -137,17 +137,25 @@ impl Pacing<'_> {
 
     async fn flush(&mut self) {
         let deadline = (self.job.end + DRAIN).into();
-        let began = Instant::now();
-        let written = tokio::time::timeout_at(deadline, self.half.send_bytes(&self.out));
-        match written.await {
+        let mut waited = false;
+        let written = {
+            let mut write = pin!(self.half.send_bytes(&self.out));
+            let noticed = poll_fn(|context| {
+                let done = write.as_mut().poll(context);
+                waited |= done.is_pending();
+                done
+            });
+            tokio::time::timeout_at(deadline, noticed).await
+        };
+        match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.give_up(&error.to_string()),
             Err(_) => self.give_up("the server stopped reading"),
         }
         self.out.clear();
-        let now = Instant::now();
-        if now - began > BLOCKED {
-            self.released = now;
+        // A write that had to wait was held up by the server, which did not read; one that merely took long was not.
+        if waited {
+            self.released = Instant::now();
         }
     }
 

@@ -50,8 +50,8 @@ pub(crate) async fn drive(job: Rc<Job>, mut sender: SendRequest<Full<Bytes>>) {
             let Some(due) = schedule.next() else { break };
             pacer::until(job.start + due.at).await;
             if Instant::now() > job.end + GRACE {
-                let unsent = (1 + schedule.by_ref().count()) * job.plan.batch();
-                job.tally.borrow_mut().unsent += unsent as u64;
+                let unsent = (1 + schedule.remaining()) * job.plan.batch() as u64;
+                job.tally.borrow_mut().unsent += unsent;
                 break;
             }
             (job.start + due.at, due.phase)

@@ -83,6 +83,13 @@ impl Schedule {
         self.left
     }
 
+    /// Batches still to come, without walking through them.
+    pub fn remaining(&self) -> u64 {
+        let due = self.stretches.last().map_or(0.0, |last| last.until - ROUNDING - self.number);
+        // Past the end the difference is negative and becomes nought.
+        self.left.min((due + 1.0).max(0.0) as u64)
+    }
+
     /// Takes one batch from those that may be sent, whenever that is; false when none is left.
     pub fn spend(&mut self) -> bool {
         let any = self.left > 0;
@@ -143,6 +150,20 @@ mod tests {
         assert_eq!(count(0), 800);
         assert_eq!(count(1), 400, "two seconds at a mean of 200");
         assert!(dues.is_sorted_by_key(|due| due.at));
+    }
+
+    #[test]
+    fn what_remains_is_known_without_walking_through_it() {
+        let plan = plan("rate = 1000\nduration = '1s'\nbatch = 7\nconnections = 3");
+        for connection in 0..3 {
+            let mut schedule = Schedule::new(&plan, connection);
+            loop {
+                assert_eq!(schedule.remaining(), schedule.clone().count() as u64);
+                if schedule.next().is_none() {
+                    break;
+                }
+            }
+        }
     }
 
     #[test]
