@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use engine::feature::{FeatureId, Type};
-use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::limits::{EXACT_COUNT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Window, Witness};
 use engine::program::{Kinds, Truth};
 use wire::{Challenge, Verdict};
@@ -24,10 +24,7 @@ use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::yaml::load::load;
 use crate::yaml::{Node, Word, values};
-use crate::{Bundle, Compiled, RuleInfo, testing};
-
-/// The distinct values that `distinct` holds exactly unless the file says otherwise.
-const EXACT_DISTINCT: u16 = 16;
+use crate::{Bundle, Compiled, RuleInfo, exact, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -73,7 +70,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         sink.error(Code::Bound, place, format!("the rules together take more than {OPS_MAX} instructions"));
     }
     let tests = testing::compile(&document.tests, &symbols, &rules, sink);
-    let windows = exact_windows(document, &symbols, &thresholds, &exact_limits, sink);
+    let windows = exact::windows(document, &symbols, &thresholds, &exact_limits, sink);
     let policy = Policy {
         version: sources.version(),
         windows,
@@ -247,8 +244,10 @@ impl Stage<'_, '_> {
                 Some(None) => continue,
             };
             let feature = self.symbols.windows[window].feature;
-            let held = exact.entry(feature).or_insert(0);
-            *held = max.max(*held);
+            if max <= EXACT_COUNT_MAX as i64 {
+                let held = exact.entry(feature).or_insert(max);
+                *held = max.max(*held);
+            }
             let reason = reason(&declared.reason, declared.id.text.clone());
             let (verdict, challenge) = (declared.verdict, declared.challenge);
             limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
@@ -302,39 +301,6 @@ fn reason(declared: &Reason, rule: String) -> ReasonText {
         text: declared.text.clone(),
         customer: declared.customer.clone(),
     }
-}
-
-/// The windows with the exactness that rules and limits ask of them.
-fn exact_windows(
-    document: &Document,
-    symbols: &Symbols,
-    thresholds: &HashMap<FeatureId, i64>,
-    limits: &HashMap<FeatureId, i64>,
-    sink: &mut Sink,
-) -> Vec<Window> {
-    let mut windows = symbols.windows.clone();
-    for window in &mut windows {
-        let asked = |all: &HashMap<FeatureId, i64>| all.get(&window.feature).copied();
-        let needed = [asked(thresholds), asked(limits)].into_iter().flatten().max();
-        let needed = needed.filter(|&n| n <= EXACT_COUNT_MAX as i64).map_or(0, |n| n.max(0) as u16 + 1);
-        match window.aggregate {
-            Aggregate::Count => window.exact = window.exact.max(needed).min(EXACT_COUNT_MAX as u16),
-            Aggregate::Distinct(_) => {
-                let name = &symbols.features.row(window.feature).name;
-                let declared = document.features.iter().find(|feature| feature.name.text == *name);
-                if let Some(declared) = declared.filter(|feature| feature.exact.is_some_and(|n| n < needed)) {
-                    let message = format!("`{name}` is compared with {}, beyond its `exact`", needed - 1);
-                    let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);
-                    sink.push(fault.label(format!("{needed} would make the comparison exact")));
-                }
-                if declared.is_none_or(|feature| feature.exact.is_none()) {
-                    window.exact = needed.clamp(EXACT_DISTINCT, EXACT_DISTINCT_MAX as u16);
-                }
-            }
-            _ => {}
-        }
-    }
-    windows
 }
 
 /// The moment from which a rule no longer acts: a date begins at midnight of the policy's local time.

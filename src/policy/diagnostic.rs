@@ -138,7 +138,7 @@ impl Sink {
 
     /// All of them in the order of the sources.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by(|a, b| (a.place, a.severity, a.code).cmp(&(b.place, b.severity, b.code)));
+        self.list.sort_by_key(|fault| (fault.place, fault.severity, fault.code));
         self.list.dedup();
         if self.dropped > 0 {
             let last = self.list.last().map_or_else(Place::default, |d| d.place);

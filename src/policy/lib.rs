@@ -9,6 +9,7 @@ mod compile;
 mod diagnostic;
 mod document;
 pub mod eval;
+mod exact;
 pub mod limits;
 mod lower;
 pub mod render;

@@ -126,8 +126,11 @@ fn comparison(name: &str) -> FunctionDecl {
     function
 }
 
+/// Types of the two sides and of the result.
+type Signature = (CelType, CelType, CelType);
+
 /// Sums of money and whole multiples stay money; everything else is a double in major units.
-fn arithmetic() -> Vec<(&'static str, Vec<(CelType, CelType, CelType)>)> {
+fn arithmetic() -> Vec<(&'static str, Vec<Signature>)> {
     use CelType::{Double, Int};
     let mixed = |to_int: CelType| {
         vec![
@@ -137,7 +140,7 @@ fn arithmetic() -> Vec<(&'static str, Vec<(CelType, CelType, CelType)>)> {
             (Double, money(), Double),
         ]
     };
-    let with = |first: (CelType, CelType, CelType), mut rest: Vec<_>| {
+    let with = |first: Signature, mut rest: Vec<_>| {
         rest.push(first);
         rest
     };

@@ -26,7 +26,7 @@ impl Expression<'_, '_> {
     ) -> Lowered<Truth> {
         match (a, b) {
             (Value::Number(a), Value::Number(b)) => self.compare_numbers(comparison, a, b, tree),
-            (Value::Text(a), Value::Text(b)) => self.compare_texts(comparison, a, b, tree),
+            (Value::Text(a), Value::Text(b)) => self.compare_texts(comparison, &a, &b, tree),
             (Value::Truth(a), Value::Truth(b)) => match comparison {
                 Comparison::Equal => {
                     let not_b = self.lowering.builder.not(b);
@@ -141,7 +141,7 @@ impl Expression<'_, '_> {
                 return self.refuse(Code::WrongType, &tree.span, message, "expected a literal such as 5.00");
             }
             (_, _, Decimal::Computed) => {
-                let major = self.to_double(a);
+                let major = self.widen(a);
                 return Ok(self.emit(Unit::Double, comparison, major.source, b.source));
             }
         };
@@ -154,12 +154,11 @@ impl Expression<'_, '_> {
         if let (Source::Feature(feature), Source::Constant(bits)) = (a, b) {
             let weight = if self.is_velocity(feature) { Weight::Velocity } else { Weight::Number };
             self.quote(weight, Witness { feature, threshold: b, ty });
-            if unit == Unit::Int {
-                let held = self.lowering.thresholds.entry(feature).or_insert(0);
-                let constant = bits as i64;
-                if constant <= engine::limits::EXACT_COUNT_MAX as i64 {
-                    *held = constant.max(*held);
-                }
+            // Beyond what can be held exactly, a constant asks for nothing.
+            let constant = bits as i64;
+            if unit == Unit::Int && (0..=engine::limits::EXACT_COUNT_MAX as i64).contains(&constant) {
+                let held = self.lowering.thresholds.entry(feature).or_insert(constant);
+                *held = constant.max(*held);
             }
         }
         self.lowering.builder.truth(|to| Op::Compare { to, ty, comparison, a, b })

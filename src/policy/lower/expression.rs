@@ -216,11 +216,11 @@ impl Expression<'_, '_> {
                 "size" => self.size(arg).map(Value::Number),
                 "int" => {
                     let number = self.number(arg)?;
-                    self.to_int(number, tree).map(Value::Number)
+                    self.truncate(number, tree).map(Value::Number)
                 }
                 "double" => {
                     let number = self.number(arg)?;
-                    Ok(Value::Number(self.to_double(number)))
+                    Ok(Value::Number(self.widen(number)))
                 }
                 _ => self.refuse(
                     Code::Unsupported,

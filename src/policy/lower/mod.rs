@@ -50,7 +50,7 @@ pub(crate) struct Lowering<'t> {
     velocity_from: usize,
     moment: Moment,
     builder: Builder,
-    /// Largest constant that each whole-number feature is compared with.
+    /// Largest constant that each whole-number feature is compared with, among those that can be held exactly.
     thresholds: HashMap<FeatureId, i64>,
 }
 

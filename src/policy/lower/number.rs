@@ -36,7 +36,7 @@ impl Expression<'_, '_> {
             _ => Unit::Double,
         };
         if unit == Unit::Double {
-            let (a, b) = (self.to_double(a), self.to_double(b));
+            let (a, b) = (self.widen(a), self.widen(b));
             if operation == Arithmetic::Remainder {
                 return self.refuse(Code::WrongType, &tree.span, "`%` takes whole numbers", "expected int");
             }
@@ -95,7 +95,7 @@ impl Expression<'_, '_> {
     }
 
     /// `double(x)`; money becomes major units.
-    pub(super) fn to_double(&mut self, number: Number) -> Number {
+    pub(super) fn widen(&mut self, number: Number) -> Number {
         let scale = match number.unit {
             Unit::Double => return number,
             Unit::Int => 1,
@@ -110,7 +110,7 @@ impl Expression<'_, '_> {
     }
 
     /// `int(x)`: towards zero; money becomes whole major units.
-    pub(super) fn to_int(&mut self, number: Number, tree: &SpannedExpr) -> Lowered<Number> {
+    pub(super) fn truncate(&mut self, number: Number, tree: &SpannedExpr) -> Lowered<Number> {
         match (number.unit, number.constant()) {
             (Unit::Int, _) => Ok(number),
             (Unit::Money, _) => {

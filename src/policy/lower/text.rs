@@ -16,16 +16,16 @@ impl Expression<'_, '_> {
     pub(super) fn compare_texts(
         &mut self,
         comparison: Comparison,
-        a: Text,
-        b: Text,
+        a: &Text,
+        b: &Text,
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
-        if let (Text::Constant(a), Text::Constant(b)) = (&a, &b) {
+        if let (Text::Constant(a), Text::Constant(b)) = (a, b) {
             let truth = holds(comparison, Some(a.cmp(b)));
             return Ok(self.lowering.builder.always(truth));
         }
         if matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
-            for (feature, constant) in [(&a, &b), (&b, &a)] {
+            for (feature, constant) in [(a, b), (b, a)] {
                 if let (Text::Feature(id), Text::Constant(name)) = (feature, constant) {
                     self.check_closed(*id, name, tree)?;
                     if *id == Builtin::Kind.id() {
@@ -36,7 +36,7 @@ impl Expression<'_, '_> {
                 }
             }
         }
-        let (a, b) = (self.text_source(&a), self.text_source(&b));
+        let (a, b) = (self.text_source(a), self.text_source(b));
         Ok(self.lowering.builder.truth(|to| Op::Text { to, test: TextTest::Compare(comparison), a, b }))
     }
 

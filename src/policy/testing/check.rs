@@ -116,7 +116,8 @@ impl<'s> Reader<'s> {
         let check = &mut self.check;
         match name {
             "kind" => {
-                self.kind = values::choice(node, "a kind of event", &closed(Kind::ALL, Kind::name), sink)
+                let kinds = closed(Kind::ALL, Kind::name);
+                self.kind = values::choice(node, "a kind of event", &kinds, sink);
             }
             "device.class" => {
                 let classes = closed(DeviceClass::ALL, DeviceClass::name);

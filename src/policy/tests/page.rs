@@ -5,7 +5,8 @@ const PAGE: &str = include_str!("../../../docs/rules.md");
 #[test]
 fn the_examples_of_the_page_compile_as_one_policy() {
     let blocks = PAGE.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let files: Vec<(String, &str)> = blocks.enumerate().map(|(i, text)| (format!("{i}.yaml"), text)).collect();
+    let files: Vec<(String, &str)> =
+        blocks.enumerate().map(|(i, text)| (format!("{i}.yaml"), text)).collect();
     assert!(files.len() >= 7);
     let texts: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let compiled = policy::compile_sources(&texts);
@@ -14,9 +15,14 @@ fn the_examples_of_the_page_compile_as_one_policy() {
 
 #[test]
 fn the_bounds_on_the_page_are_the_bounds() {
-    use policy::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_MARKS_MAX, FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX};
+    use policy::limits::{
+        EXPRESSION_BYTES_MAX, EXPRESSION_MARKS_MAX, FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX,
+    };
     assert_eq!((FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX), (1 << 20, 256, 16 << 20));
     assert_eq!((EXPRESSION_BYTES_MAX, EXPRESSION_MARKS_MAX), (8 << 10, 1_024));
-    assert_eq!((engine::limits::RULES_MAX, engine::limits::WINDOWS_MAX, engine::limits::KEYS_MAX), (10_000, 256, 16));
+    assert_eq!(
+        (engine::limits::RULES_MAX, engine::limits::WINDOWS_MAX, engine::limits::KEYS_MAX),
+        (10_000, 256, 16)
+    );
     assert_eq!((engine::limits::LISTS_MAX, engine::limits::LIMITS_MAX), (64, 64));
 }

@@ -1,0 +1,138 @@
+//! What declarations become: defaults, exactness, limits, lists' rules, bands.
+
+use engine::feature::{Builtin, FeatureId, Scalar, Type};
+use engine::policy::{Aggregate, Matching, Policy, Status, Tier, Window};
+use wire::{Challenge, Verdict};
+
+fn compile(text: &str) -> Policy {
+    let compiled = policy::compile_sources(&[("p.yaml", text)]);
+    assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+    compiled.bundle.unwrap().policy
+}
+
+fn window<'p>(policy: &'p Policy, name: &str) -> &'p Window {
+    policy.windows.iter().find(|window| policy.features.row(window.feature).name == name).unwrap()
+}
+
+#[test]
+fn a_window_is_as_exact_as_its_comparisons_ask() {
+    let policy = compile(
+        "
+features:
+  asked:    { count: claim, by: device, window: 10m }
+  far:      { count: claim, by: device, window: 1h }
+  both:     { count: pay, by: account, window: 1h, status: approved }
+  people:   { distinct: account, by: device, window: 1d }
+  crowd:    { distinct: account, by: ip, window: 1d }
+  declared: { count: pay, by: ip, window: 1h, exact: 9 }
+limits:
+  - { id: many, feature: both, max: 500, reason: { code: L1, text: t } }
+rules:
+  - { id: a, tier: deny, when: asked >= 4 || asked > 7.5 || 500 < far, reason: { code: R1, text: t } }
+  - { id: b, tier: deny, when: both > 12 || people >= 5 || crowd >= 40 || declared > 2, reason: { code: R2, text: t } }
+",
+    );
+    let exact: Vec<u16> = policy.windows.iter().map(|window| window.exact).collect();
+    assert_eq!(exact, [8, 0, 13, 16, 41, 9]);
+}
+
+#[test]
+fn counts_are_of_attempts_and_sums_of_money_are_of_what_was_approved() {
+    let policy = compile(
+        "
+schema: { points: { type: int, default: 3 } }
+features:
+  n: { count: any, by: [account, counterparty], window: 30d }
+  money: { sum: amount, by: account, window: 1d }
+  points: { sum: ext.points, by: account, window: 1d }
+  last: { last: mint, by: packet, window: 1h }
+",
+    );
+    let status: Vec<Status> = policy.windows.iter().map(|window| window.status).collect();
+    assert_eq!(status, [Status::Attempt, Status::Approved, Status::Attempt, Status::Attempt]);
+    let row = |name| policy.features.row(window(&policy, name).feature);
+    assert_eq!((row("money").ty, row("points").ty), (Type::Money, Type::Int));
+    assert_eq!(row("last").missing, Scalar::Int(-1));
+    assert_eq!(row("n").doc, "count over any event by account and counterparty in 30d, every attempt");
+    assert_eq!(window(&policy, "points").aggregate, Aggregate::Sum(policy.ext[0]));
+    assert_eq!(policy.features.row(policy.ext[0]).missing, Scalar::Int(3));
+    assert_eq!(window(&policy, "n").key, [Builtin::Account.id(), Builtin::Counterparty.id()]);
+}
+
+#[test]
+fn a_limit_is_in_minor_units_and_its_condition_runs_before_velocity() {
+    let policy = compile(
+        "
+features:
+  paid: { sum: amount, on: pay, by: account, window: 1d }
+limits:
+  - { id: l, feature: paid, max: 5000.5, when: kyc == 2 && !token.valid, then: challenge, challenge: face, reason: { code: L1, text: t } }
+",
+    );
+    let limit = &policy.limits[0];
+    assert_eq!((limit.window, limit.max, limit.verdict), (0, 500_050, Verdict::Challenge));
+    assert_eq!(limit.challenge, Some(Challenge::Face));
+    assert!(limit.when.is_some() && !policy.gate.ops.is_empty() && policy.program.ops.is_empty());
+}
+
+#[test]
+fn a_list_with_an_action_is_a_rule() {
+    let policy = compile(
+        "
+lists:
+  bad: { on: device, action: deny }
+  nets: { on: ip, action: guard, reason: { code: G9, text: t, customer: c } }
+  bins: { on: campaign, match: prefix, action: watch }
+",
+    );
+    let rules: Vec<_> =
+        policy.rules.iter().map(|r| (r.reason.rule.as_str(), r.tier, r.reason.code.as_str())).collect();
+    assert_eq!(rules, [("list:bad", Tier::Deny, "LIST"), ("list:nets", Tier::Guard, "G9")]);
+    let matching: Vec<Matching> = policy.lists.iter().map(|list| list.matching).collect();
+    assert_eq!(matching, [Matching::Exact, Matching::Network, Matching::Prefix]);
+    assert_eq!(policy.lists[0].on, Builtin::DeviceId.id());
+}
+
+#[test]
+fn a_rule_expires_at_midnight_of_the_policys_own_day() {
+    let policy = compile(
+        "
+settings: { utc_offset: \"+08:00\", band_challenge: pin }
+bands: { review: 0.9 }
+rules:
+  - { id: a, tier: guard, verdict: review, when: kyc == 1, expires: 2027-03-01, sample: 10, mode: shadow, reason: { code: R1, text: t } }
+  - { id: b, tier: score, score: -0.2, when: kyc == 1, expires: \"2027-03-01T00:00:00Z\", reason: { code: R2, text: t } }
+  - { id: c, tier: deny, when: kyc == 1, reason: { code: R3, text: t } }
+",
+    );
+    let expires: Vec<i64> = policy.rules.iter().map(|rule| rule.expires_ms).collect();
+    assert_eq!(expires, [1_803_830_400_000, 1_803_859_200_000, i64::MAX]);
+    assert_eq!((policy.rules[0].verdict, policy.rules[0].sample_percent), (Verdict::Review, 10));
+    assert_eq!(policy.rules[1].score, -0.2);
+    assert_eq!((policy.bands.challenge, policy.bands.review, policy.utc_offset_minutes), (2.0, 0.9, 480));
+    assert_eq!(policy.band_challenge, Some(Challenge::Pin));
+    // Three rules that ask the same thing share its one instruction.
+    assert_eq!(policy.program.ops.len(), 1);
+}
+
+#[test]
+fn anchors_repeat_what_they_name() {
+    let policy = compile(
+        "
+rules:
+  - { id: a, tier: deny, when: &cond kyc == 1, reason: &why { code: R1, text: t } }
+  - { id: b, tier: deny, when: *cond, reason: *why }
+",
+    );
+    assert_eq!(policy.rules[0].when, policy.rules[1].when);
+    assert_eq!(policy.rules[1].reason.text, "t");
+}
+
+#[test]
+fn velocity_features_follow_the_fields() {
+    let policy =
+        compile("schema: { a: { type: bool } }\nfeatures: { n: { count: any, by: ip, window: 1m } }");
+    let builtins = engine::feature::BUILTINS.len() as u16;
+    assert_eq!(policy.ext, [FeatureId(builtins)]);
+    assert_eq!(policy.windows[0].feature, FeatureId(builtins + 1));
+}
