@@ -1,0 +1,104 @@
+//! Reloading, and what is in force.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::lists::blocking;
+use super::{Admin, Fault};
+use crate::activation::{Activation, Refusal};
+
+/// Puts the files as they are now in force.
+pub async fn reload(State(admin): State<Admin>) -> Result<Response, Fault> {
+    blocking(move || {
+        Ok(match admin.reloader.reload("admin call") {
+            Ok(active) => Json(summary(&active)).into_response(),
+            Err(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, Json(refused(&refusal))).into_response(),
+        })
+    })
+    .await
+}
+
+/// The policy in force.
+pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
+    let active = admin.shared.active.load();
+    let policy = &active.facts.policy;
+    let rules: Vec<Value> = policy
+        .rules
+        .iter()
+        .zip(&active.facts.owners)
+        .map(|(rule, owner)| {
+            json!({
+                "id": rule.reason.rule,
+                "code": rule.reason.code,
+                "text": rule.reason.text,
+                "tier": format!("{:?}", rule.tier).to_lowercase(),
+                "mode": format!("{:?}", rule.mode).to_lowercase(),
+                "sample_percent": rule.sample_percent,
+                "owner": owner,
+            })
+        })
+        .collect();
+    let limits: Vec<Value> = policy
+        .limits
+        .iter()
+        .map(|limit| {
+            let feature = policy.features.row(policy.windows[limit.window].feature);
+            json!({ "id": limit.reason.rule, "code": limit.reason.code, "feature": feature.name, "max": limit.max })
+        })
+        .collect();
+    let features: Vec<Value> = policy
+        .features
+        .iter()
+        .map(|(_, feature)| {
+            json!({ "name": feature.name, "type": format!("{:?}", feature.ty).to_lowercase(), "doc": feature.doc })
+        })
+        .collect();
+    let mut body = summary(&active);
+    body["rules"] = Value::Array(rules);
+    body["limits"] = Value::Array(limits);
+    body["features"] = Value::Array(features);
+    Json(body)
+}
+
+/// The model in force.
+pub async fn model(State(admin): State<Admin>) -> Result<Response, Fault> {
+    let active = admin.shared.active.load();
+    let manifest = active.facts.model.as_ref().ok_or_else(|| Fault::not_found("model", "no model scores"))?;
+    let manifest = serde_json::to_value(manifest).map_err(|error| Fault::internal(&error))?;
+    Ok(Json(json!({ "version": active.snapshot.model_version(), "manifest": manifest })).into_response())
+}
+
+fn summary(active: &Activation) -> Value {
+    let activated =
+        Timestamp::from_millisecond(active.activated_ms).map(|time| time.to_string()).unwrap_or_default();
+    json!({
+        "policy": active.snapshot.policy_version(),
+        "model": active.snapshot.model_version(),
+        "activated": activated,
+        "rule_count": active.facts.policy.rules.len(),
+        "limit_count": active.facts.policy.limits.len(),
+        "list_count": active.lists.len(),
+        "tests_passed": active.facts.tests,
+        "warnings": active.facts.warnings,
+    })
+}
+
+fn refused(refusal: &Refusal) -> Value {
+    let error =
+        |field: &str, message: String| json!({ "code": "out_of_range", "field": field, "message": message });
+    match refusal {
+        Refusal::Policy(faulty) => json!({
+            "error": error("policy", format!("{} errors; what was in force stays", faulty.errors)),
+            "diagnostics": faulty.diagnostics,
+            "text": faulty.text,
+        }),
+        Refusal::Model(_) => json!({ "error": error("model", refusal.to_string()) }),
+        Refusal::Keys(_) => json!({ "error": error("tokens", refusal.to_string()) }),
+        Refusal::Snapshot(_) => json!({ "error": error("snapshot", refusal.to_string()) }),
+        Refusal::Disk(_) => json!({ "error": error("data", refusal.to_string()) }),
+    }
+}

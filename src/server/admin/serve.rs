@@ -1,0 +1,110 @@
+//! The admin thread: its own runtime and its own listener, with the same time-outs against half-open callers.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
+
+use super::{Admin, AdminToken, router};
+use crate::reload::Reloader;
+use crate::state::Shared;
+
+/// Open admin connections; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 256;
+/// Time between sweeps of list entries that have ended.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// Pause after an accept that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Starts the thread. It ends when `stop` turns true, after the workers have, so that metrics and probes answer until then.
+pub fn start(
+    listener: Option<TcpListener>,
+    shared: Arc<Shared>,
+    reloader: Arc<Reloader>,
+    token: AdminToken,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let sweep = tokio::spawn(sweep(shared.clone()));
+            let admin = Admin { shared, reloader, token: Arc::new(token) };
+            let served = async {
+                match listener {
+                    Some(listener) => serve(tokio::net::TcpListener::from_std(listener)?, admin).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let ended = tokio::select! {
+                // The sender is dropped only with the daemon itself.
+                _ = stop.wait_for(|&stop| stop) => Ok(()),
+                ended = served => ended,
+            };
+            sweep.abort();
+            ended
+        })
+    })
+}
+
+async fn serve(listener: tokio::net::TcpListener, admin: Admin) -> io::Result<()> {
+    let header_timeout = Duration::from_millis(admin.shared.config.limits.header_timeout_ms);
+    let router = router(admin);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        // The semaphore is never closed.
+        let place = places.clone().acquire_owned().await;
+        let (stream, origin): (_, SocketAddr) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "an admin connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service =
+            router.clone().map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(origin));
+                request.map(axum::body::Body::new)
+            });
+        tokio::spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(header_timeout);
+            let connection =
+                builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "admin connection ended");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Takes list entries that have ended out of memory and off the disk.
+async fn sweep(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        let shared = shared.clone();
+        let swept = tokio::task::spawn_blocking(move || {
+            let (active, now_ms) = (shared.active.load_full(), shared.clock.now_ms());
+            for list in &active.lists {
+                match shared.lists.sweep(&shared.tables.lists, list, now_ms) {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(list = list.name, count, "list entries ended"),
+                    Err(error) => {
+                        tracing::warn!(list = list.name, %error, "list entries that ended could not be removed");
+                    }
+                }
+            }
+        });
+        // A sweep that failed is tried again in an hour.
+        let _ = swept.await;
+    }
+}

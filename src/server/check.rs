@@ -1,0 +1,43 @@
+//! Checking a configuration and everything it names, without starting or writing anything.
+
+use std::fmt::Write;
+
+use crate::activation::{self, Refusal};
+use crate::config::Config;
+use crate::tls::{self, Identity};
+
+/// Everything that would keep a daemon from starting with this configuration, as far as it can be known beforehand, or a
+/// few lines on what it would run.
+///
+/// # Errors
+/// All faults, one after the other.
+pub fn check(config: &Config) -> Result<String, String> {
+    let mut faults = config.faults();
+    let mut found = String::new();
+    match activation::compile(&config.policy.dir) {
+        Ok((bundle, warnings)) => {
+            let (rules, limits) = (bundle.policy.rules.len(), bundle.policy.limits.len());
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                found,
+                "policy {}: {rules} rules, {limits} limits, {} tests passed",
+                bundle.policy.version,
+                bundle.tests.len()
+            );
+            found.push_str(&warnings);
+        }
+        Err(refusal) => faults.push(refusal.to_string()),
+    }
+    match activation::load_model(config) {
+        Ok(Some(model)) => found.push_str(&format!("model {}\n", model.forest.version)),
+        Ok(None) => found.push_str("no model\n"),
+        Err(refusal) => faults.push(Refusal::to_string(&refusal)),
+    }
+    if !config.tls.cert.as_os_str().is_empty() {
+        let identity = Identity { cert: config.tls.cert.clone(), key: config.tls.key.clone() };
+        if let Err(error) = tls::quic_config(config, &identity) {
+            faults.push(error.to_string());
+        }
+    }
+    if faults.is_empty() { Ok(found) } else { Err(faults.join("\n")) }
+}

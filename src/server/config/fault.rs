@@ -1,0 +1,102 @@
+//! What is wrong with a configuration, all of it at once.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::{Address, Config, UnixPath};
+
+/// Why a configuration is not taken.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// The file is not TOML, or a key of it is unknown or of the wrong type; the text shows line and column.
+    File(PathBuf, String),
+    /// An environment variable names no key or holds a value of the wrong type.
+    Variable(String, String),
+    /// Values that are out of range, a sentence each.
+    Faults(Vec<String>),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Unreadable(path, error) => write!(f, "{}: {error}", path.display()),
+            ConfigError::File(path, error) => write!(f, "{}:\n{error}", path.display()),
+            ConfigError::Variable(name, error) => write!(f, "environment variable {name}: {error}"),
+            ConfigError::Faults(faults) => f.write_str(&faults.join("\n")),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Most workers: one for each core of the largest machines sold.
+const WORKERS_MAX: usize = 512;
+/// Most entries of a table; beyond it a size is a slip of the finger.
+const ENTRIES_MAX: usize = 1 << 30;
+/// An hour: no time-out is meant to be longer.
+const TIMEOUT_MS_MAX: u64 = 3_600_000;
+
+pub(super) fn faults(config: &Config) -> Vec<String> {
+    let mut list = Faults(Vec::new());
+    list.range("workers.count", config.workers.count as u64, 0..=WORKERS_MAX as u64);
+    let tables = &config.tables;
+    for (key, entries) in [
+        ("tables.accounts", tables.accounts),
+        ("tables.devices", tables.devices),
+        ("tables.velocity_keys", tables.velocity_keys),
+        ("tables.list_entries", tables.list_entries),
+        ("tables.decisions", tables.decisions),
+    ] {
+        list.range(key, entries as u64, 1024..=ENTRIES_MAX as u64);
+    }
+    let journal = &config.journal;
+    list.range(
+        "journal.commit_interval_ms",
+        journal.commit_interval_ms,
+        1..=journal::limits::COMMIT_INTERVAL_MS_MAX,
+    );
+    list.range("journal.segment_bytes_max", journal.segment_bytes_max, 1 << 20..=64 << 30);
+    list.range("journal.retain_bytes_max", journal.retain_bytes_max, journal.segment_bytes_max..=u64::MAX);
+    list.range("journal.ring_bytes", journal.ring_bytes as u64, 256 << 10..=4 << 30);
+    list.range("journal.recent_bytes", journal.recent_bytes as u64, 256 << 10..=64 << 30);
+    let limits = &config.limits;
+    list.range("limits.connections_max", limits.connections_max as u64, 1..=1 << 20);
+    list.range("limits.streams_max", u64::from(limits.streams_max), 1..=4096);
+    list.range("limits.quic_mtu_bytes", u64::from(limits.quic_mtu_bytes), 1200..=6500);
+    list.range("limits.admin_body_bytes_max", limits.admin_body_bytes_max as u64, 1 << 20..=4 << 30);
+    for (key, timeout_ms) in [
+        ("limits.header_timeout_ms", limits.header_timeout_ms),
+        ("limits.body_timeout_ms", limits.body_timeout_ms),
+        ("limits.idle_timeout_ms", limits.idle_timeout_ms),
+        ("limits.write_timeout_ms", limits.write_timeout_ms),
+        ("limits.backlog_ms_max", limits.backlog_ms_max),
+        ("drain.timeout_ms", config.drain.timeout_ms),
+    ] {
+        list.range(key, timeout_ms, 1..=TIMEOUT_MS_MAX);
+    }
+    list.range("drain.announce_ms", config.drain.announce_ms, 0..=TIMEOUT_MS_MAX);
+    list.range("tokens.valid_seconds", u64::from(config.tokens.valid_seconds), 1..=366 * 86_400);
+    if config.tls.cert.as_os_str().is_empty() != config.tls.key.as_os_str().is_empty() {
+        list.0.push("tls.cert and tls.key: one is set and the other is not".to_owned());
+    }
+    if config.listen.http == Address::Off
+        && config.listen.quic == Address::Off
+        && config.listen.unix == UnixPath::Off
+    {
+        list.0.push("listen: http, quic and unix are all off, so nothing could ask".to_owned());
+    }
+    list.0
+}
+
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn range(&mut self, key: &str, value: u64, range: RangeInclusive<u64>) {
+        if !range.contains(&value) {
+            self.0.push(format!("{key} is {value}, expected {} to {}", range.start(), range.end()));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Metrics by Prometheus names with units. A recorder of the daemon's own, not the process's: two daemons in one process
+//! (tests, the demo) count apart. Workers count locally and add now and then, see [`Tally`].
+
+mod histogram;
+mod tally;
+
+use std::sync::{Mutex, PoisonError};
+
+use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use wire::{Degraded, ErrorCode, Kind, Verdict};
+
+pub use histogram::Histogram;
+pub use tally::Tally;
+
+const METADATA: Metadata<'static> = Metadata::new("riskd", Level::INFO, None);
+
+/// A door of the daemon, as label `door` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Http,
+    Quic,
+    Unix,
+}
+
+impl Door {
+    const ALL: [Door; 3] = [Door::Http, Door::Quic, Door::Unix];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Door::Http => "http",
+            Door::Quic => "quic",
+            Door::Unix => "unix",
+        }
+    }
+}
+
+/// Every metric of a daemon.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    checks: Vec<Vec<Counter>>,
+    replayed: Counter,
+    degraded: Vec<Counter>,
+    shed: Vec<Counter>,
+    refused: Vec<Counter>,
+    duration: Histogram,
+    connections: [Gauge; 3],
+    reloads: [Counter; 2],
+    outcomes: Counter,
+    /// Versions last told, and their gauge.
+    snapshot: Mutex<Option<((String, String), Gauge)>>,
+}
+
+impl Metrics {
+    /// Makes them, all at zero.
+    pub fn new() -> Metrics {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let counter = |name: &'static str, labels: Vec<Label>| {
+            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+        };
+        let label = |key: &'static str, value: &'static str| vec![Label::from_static_parts(key, value)];
+        let checks = |kind: &Kind| {
+            let labels = |verdict: &Verdict| {
+                vec![
+                    Label::from_static_parts("kind", kind.name()),
+                    Label::from_static_parts("verdict", verdict.name()),
+                ]
+            };
+            Verdict::ALL.iter().map(|verdict| counter("riskd_checks_total", labels(verdict))).collect()
+        };
+        let connections = Door::ALL.map(|door| {
+            let key = Key::from_parts("riskd_connections", label("door", door.name()));
+            recorder.register_gauge(&key, &METADATA)
+        });
+        let metrics = Metrics {
+            handle,
+            checks: Kind::ALL.iter().map(checks).collect(),
+            replayed: counter("riskd_replayed_total", Vec::new()),
+            degraded: Degraded::ALL
+                .iter()
+                .map(|flag| counter("riskd_degraded_total", label("cause", flag.name())))
+                .collect(),
+            shed: Kind::ALL
+                .iter()
+                .map(|kind| counter("riskd_shed_total", label("kind", kind.name())))
+                .collect(),
+            refused: ErrorCode::ALL
+                .iter()
+                .map(|code| counter("riskd_refused_total", label("code", code.name())))
+                .collect(),
+            duration: Histogram::default(),
+            connections,
+            reloads: ["activated", "refused"]
+                .map(|result| counter("riskd_reloads_total", label("result", result))),
+            outcomes: counter("riskd_outcomes_total", Vec::new()),
+            snapshot: Mutex::default(),
+            recorder,
+        };
+        metrics.describe();
+        metrics.gauge(
+            "riskd_build_info",
+            vec![Label::from_static_parts("version", env!("CARGO_PKG_VERSION"))],
+            1.0,
+        );
+        metrics
+    }
+
+    fn describe(&self) {
+        let counters = [
+            ("riskd_checks_total", "Checks answered by the engine, by kind and verdict."),
+            ("riskd_replayed_total", "Answers to an id that was answered before."),
+            ("riskd_degraded_total", "Answers by what was skipped, bent or failed on the way."),
+            (
+                "riskd_shed_total",
+                "Checks answered with the fallback verdict because the engine did not decide.",
+            ),
+            (
+                "riskd_refused_total",
+                "Requests and items refused, by error code; nothing of them was counted elsewhere.",
+            ),
+            ("riskd_reloads_total", "Reloads of policy and model, by result."),
+            ("riskd_outcomes_total", "Outcomes on disk and in force."),
+            ("riskd_rule_hits_total", "Matches of rules and limits, by id."),
+            ("riskd_journal_written_total", "Decisions written to the journal."),
+            ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
+            ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
+            ("riskd_table_evictions_total", "Live entries pushed out of a full table."),
+        ];
+        let gauges = [
+            ("riskd_connections", "Open connections by door."),
+            ("riskd_journal_lag_seconds", "Age of the oldest decision that is not on disk yet."),
+            ("riskd_journal_bytes", "Bytes of all segments kept."),
+            ("riskd_table_entries", "Entries in each table."),
+            ("riskd_table_capacity", "Entries that each table has room for."),
+            (
+                "riskd_snapshot_info",
+                "Versions of the policy and the model: 1 for those that decide, 0 for those before.",
+            ),
+            ("riskd_snapshot_activated_seconds", "Unix time at which the active snapshot took over."),
+            ("riskd_build_info", "Version of the daemon; always 1."),
+        ];
+        for (name, help) in counters {
+            self.recorder.describe_counter(KeyName::from(name), Some(Unit::Count), SharedString::from(help));
+        }
+        for (name, help) in gauges {
+            self.recorder.describe_gauge(KeyName::from(name), None, SharedString::from(help));
+        }
+    }
+
+    /// The counters of a snapshot's rules and limits, in its order.
+    pub fn rule_hits<'a>(&self, rules: impl Iterator<Item = &'a str>) -> Vec<Counter> {
+        rules
+            .map(|rule| {
+                let key = Key::from_parts("riskd_rule_hits_total", vec![Label::new("rule", rule.to_owned())]);
+                self.recorder.register_counter(&key, &METADATA)
+            })
+            .collect()
+    }
+
+    /// Adds what a worker has counted and empties it. `hits` are the counters that belong to the tally's rules.
+    pub fn take(&self, tally: &mut Tally, hits: &[Counter]) {
+        let add = |counter: &Counter, count: &mut u64| {
+            if *count > 0 {
+                counter.increment(std::mem::take(count));
+            }
+        };
+        for (counters, counts) in self.checks.iter().zip(&mut tally.checks) {
+            counters.iter().zip(counts).for_each(|(counter, count)| add(counter, count));
+        }
+        add(&self.replayed, &mut tally.replayed);
+        self.degraded.iter().zip(&mut tally.degraded).for_each(|(counter, count)| add(counter, count));
+        self.shed.iter().zip(&mut tally.shed).for_each(|(counter, count)| add(counter, count));
+        self.refused.iter().zip(&mut tally.refused).for_each(|(counter, count)| add(counter, count));
+        hits.iter().zip(&mut tally.hits).for_each(|(counter, count)| add(counter, count));
+        self.duration.take(&mut tally.duration);
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    pub fn connection(&self, door: Door) -> OpenConnection {
+        let gauge = &self.connections[door as usize];
+        gauge.increment(1.0);
+        OpenConnection(gauge.clone())
+    }
+
+    /// Counts a reload.
+    pub fn reloaded(&self, activated: bool) {
+        self.reloads[usize::from(!activated)].increment(1);
+    }
+
+    /// Counts an outcome that is on disk and in force.
+    pub fn outcome(&self) {
+        self.outcomes.increment(1);
+    }
+
+    /// Sets a gauge that is read off elsewhere when somebody asks.
+    pub fn gauge(&self, name: &'static str, labels: Vec<Label>, value: f64) {
+        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+    }
+
+    /// Sets a counter that is kept elsewhere when somebody asks.
+    pub fn counter(&self, name: &'static str, labels: Vec<Label>, value: u64) {
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA).absolute(value);
+    }
+
+    /// Sets the versions in force.
+    pub fn snapshot(&self, policy: &str, model: &str, activated_ms: i64) {
+        let labels = vec![Label::new("policy", policy.to_owned()), Label::new("model", model.to_owned())];
+        let info = self.recorder.register_gauge(&Key::from_parts("riskd_snapshot_info", labels), &METADATA);
+        info.set(1.0);
+        let mut latest = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let versions = (policy.to_owned(), model.to_owned());
+        match &mut *latest {
+            Some((known, _)) if *known == versions => {}
+            Some((known, gauge)) => {
+                gauge.set(0.0);
+                (*known, *gauge) = (versions, info);
+            }
+            None => *latest = Some((versions, info)),
+        }
+        drop(latest);
+        self.gauge("riskd_snapshot_activated_seconds", Vec::new(), activated_ms as f64 / 1000.0);
+    }
+
+    /// All of it as Prometheus text.
+    pub fn render(&self) -> String {
+        let mut text = self.handle.render();
+        self.duration.render(
+            "riskd_check_duration_seconds",
+            "From the arrival of a batch to the end of its answer, for each check of it.",
+            &mut text,
+        );
+        text
+    }
+}
+
+/// An open connection, counted until it is dropped.
+pub struct OpenConnection(Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}

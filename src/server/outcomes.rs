@@ -1,0 +1,81 @@
+//! Outcomes: on disk before anyone is told, then in force, whatever becomes of the caller in between.
+
+use std::sync::Arc;
+
+use engine::OutcomeEffect;
+use journal::AppendError;
+use tokio::sync::oneshot;
+use wire::frame::{Outcomes, ResultsWriter};
+use wire::{DecodeError, ErrorCode, Outcome};
+
+use crate::state::Shared;
+use crate::worker::Worker;
+
+/// What became of an outcome.
+type Kept = Result<OutcomeEffect, DecodeError>;
+
+/// Hands an outcome to the log. The receiver hears once it is on disk and in force.
+pub fn keep(shared: &Arc<Shared>, outcome: &Outcome<'_>) -> Result<oneshot::Receiver<Kept>, DecodeError> {
+    let arrived_ms = shared.clock.now_ms();
+    let record = encode(outcome, arrived_ms);
+    let (sender, receiver) = oneshot::channel();
+    let (id, kind) = (outcome.id.clone().into_owned(), outcome.outcome);
+    // Not the whole shared state: the log is part of it, and must not be closed from the log's own thread.
+    let (active, tables, metrics) = (shared.active.clone(), shared.tables.clone(), shared.metrics.clone());
+    let done = move |written: Result<u64, AppendError>| {
+        let kept = written.map_err(|error| refusal(&error)).map(|_| {
+            metrics.outcome();
+            engine::outcome(&active.load().snapshot, &tables, arrived_ms, &id, kind)
+        });
+        // A caller that left does not change what happened.
+        let _ = sender.send(kept);
+    };
+    let key = shared.tables.id_key(&outcome.id);
+    shared.outcomes.append_then(key, &record, done).map_err(|error| refusal(&error))?;
+    Ok(receiver)
+}
+
+/// Hands an outcome to the log and waits.
+pub async fn kept(shared: &Arc<Shared>, outcome: &Outcome<'_>) -> Kept {
+    let receiver = keep(shared, outcome)?;
+    receiver.await.unwrap_or_else(|_| Err(refusal(&AppendError::Closed)))
+}
+
+/// Answers a frame of outcomes. All of them share a sync or two.
+pub async fn answer_frame(worker: &Worker, tag: u32, outcomes: Outcomes<'_>, answers: &mut Vec<u8>) {
+    let under_way: Vec<_> =
+        outcomes.map(|outcome| outcome.and_then(|outcome| keep(&worker.shared, &outcome))).collect();
+    let mut results = ResultsWriter::new(tag, answers);
+    for outcome in under_way {
+        let result = match outcome {
+            Ok(receiver) => receiver.await.unwrap_or_else(|_| Err(refusal(&AppendError::Closed))),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &result {
+            worker.decider.borrow_mut().tally.refused(error.code);
+        }
+        // A frame of results holds as many items as one of outcomes.
+        let _ = results.push(result.as_ref().map(|_| ()));
+    }
+}
+
+fn refusal(error: &AppendError) -> DecodeError {
+    let code = match error {
+        AppendError::TooLong => ErrorCode::TooLong,
+        AppendError::Busy => ErrorCode::Overloaded,
+        AppendError::Closed | AppendError::Storage(_) => ErrorCode::Internal,
+    };
+    DecodeError::new(code, "", format!("the outcome is not kept: {error}"))
+}
+
+/// The record of an outcome: JSON as it came, with the time of arrival where it named none.
+fn encode(outcome: &Outcome<'_>, arrived_ms: i64) -> Vec<u8> {
+    let mut record = Vec::with_capacity(128);
+    let outcome = Outcome {
+        id: outcome.id.clone(),
+        outcome: outcome.outcome,
+        time_ms: outcome.time_ms.or(Some(arrived_ms)),
+    };
+    wire::json::write_outcome(&outcome, &mut record);
+    record
+}

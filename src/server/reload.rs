@@ -1,0 +1,70 @@
+//! Reloading policy, model and keys: built apart, recorded on disk, swapped whole, or refused with the old one in force.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use journal::Log;
+use serde_json::json;
+
+use crate::activation::{self, Activation, Refusal};
+use crate::state::Shared;
+
+/// Reloads, one at a time.
+pub struct Reloader {
+    shared: Arc<Shared>,
+    /// What was activated when: must survive, so that any decision can be traced to its rules.
+    log: Log,
+    turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// A reloader that records the activation that is in force already.
+    pub fn new(shared: Arc<Shared>, log: Log) -> Result<Reloader, Refusal> {
+        record(&log, &shared.active.load(), "start")?;
+        Ok(Reloader { shared, log, turn: Mutex::new(()) })
+    }
+
+    /// Builds a snapshot from the files as they are now and puts it in force. Blocks for as long as compiling takes.
+    ///
+    /// # Errors
+    /// Why not; what was in force stays.
+    pub fn reload(&self, cause: &str) -> Result<Arc<Activation>, Refusal> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.try_reload(cause);
+        self.shared.metrics.reloaded(result.is_ok());
+        match &result {
+            Ok(active) => tracing::info!(cause, policy = active.snapshot.policy_version(), "reloaded"),
+            Err(refusal) => tracing::error!(cause, "reload refused, the old snapshot stays: {refusal}"),
+        }
+        result
+    }
+
+    fn try_reload(&self, cause: &str) -> Result<Arc<Activation>, Refusal> {
+        let shared = &*self.shared;
+        let previous = shared.active.load_full();
+        let now_ms = shared.clock.now_ms();
+        let next = activation::prepare(
+            &shared.config,
+            &shared.tables,
+            &shared.lists,
+            &shared.metrics,
+            Some(&previous),
+            now_ms,
+        )?;
+        record(&self.log, &next, cause)?;
+        let next = Arc::new(next);
+        shared.active.store(next.clone());
+        Ok(next)
+    }
+}
+
+fn record(log: &Log, active: &Activation, cause: &str) -> Result<(), Refusal> {
+    let record = json!({
+        "time": active.activated_ms,
+        "policy": active.snapshot.policy_version(),
+        "model": active.snapshot.model_version(),
+        "cause": cause,
+    });
+    log.append(0, record.to_string().as_bytes())
+        .map(|_| ())
+        .map_err(|error| Refusal::Disk(format!("the activation is not recorded: {error}")))
+}

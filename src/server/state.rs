@@ -1,0 +1,63 @@
+//! What all threads of a daemon share, and the phases it goes through.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use engine::Tables;
+use journal::{Log, Recent, Stats};
+use tokio::sync::watch;
+
+use crate::activation::Activation;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::lists::ListStore;
+use crate::metrics::Metrics;
+
+/// Where a daemon is in its life. It only moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It answers.
+    Serving,
+    /// It answers still, and says on `/readyz` that it soon will not.
+    Leaving,
+    /// It takes no new work and finishes what is in hand.
+    Draining,
+}
+
+/// What all threads share.
+pub struct Shared {
+    /// The configuration it was started with.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// The engine's tables.
+    pub tables: Arc<Tables>,
+    /// The snapshot in force. Workers load it once a batch.
+    pub active: Arc<ArcSwap<Activation>>,
+    /// Keeps the lists' entries.
+    pub lists: ListStore,
+    /// Keeps the outcomes.
+    pub outcomes: Log,
+    /// The latest decisions.
+    pub recent: Arc<Recent>,
+    /// How the journal fares.
+    pub journal: Arc<Stats>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// Where it is in its life.
+    pub phase: watch::Sender<Phase>,
+}
+
+impl Shared {
+    /// Whether checks should be sent here: a snapshot is in force (always, once started), the log takes decisions or may
+    /// lose them, and the daemon is not on its way out. Otherwise the reason.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        if *self.phase.borrow() != Phase::Serving {
+            return Err("draining");
+        }
+        if self.journal.refuse() {
+            return Err("the journal cannot be written");
+        }
+        Ok(())
+    }
+}

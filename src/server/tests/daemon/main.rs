@@ -1,0 +1,11 @@
+//! The daemon as its callers see it: started in this process on free ports, asked over real sockets.
+
+mod admin;
+mod bad_input;
+mod frames;
+mod harness;
+mod http;
+mod life;
+mod limits;
+mod lists;
+mod reload;
