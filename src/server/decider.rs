@@ -8,23 +8,21 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 use engine::{Decision, Now, Scratch};
 use journal::Producer;
-use wire::frame::{AnswersWriter, Checks};
-use wire::json::{self, Shape};
+use wire::frame::Checks;
+use wire::json;
 use wire::{AnswerHead, Check, DecodeError, Degraded, ErrorCode, Reason, Value};
 
 use crate::activation::Activation;
 use crate::config::JournalMode;
 use crate::metrics::Tally;
+use crate::sink::{FrameSink, JsonSink, OneSink, Sink};
 use crate::state::Shared;
 
 /// Times a check is decided again whose id another worker is deciding right now: that takes it microseconds.
 const IN_FLIGHT_TRIES: u32 = 64;
 
-/// The activation that a worker decides with, shared within its thread only.
-#[expect(
-    clippy::redundant_allocation,
-    reason = "an Arc cloned for every batch is a counter that all cores fight over"
-)]
+/// The activation that a worker decides with, shared within its thread only: an `Arc` cloned for every batch is a counter
+/// that all cores fight over.
 type Current = Rc<Arc<Activation>>;
 
 /// Everything between a batch and its answers.
@@ -70,12 +68,6 @@ impl Shed {
     }
 }
 
-/// Where answers go, in the order of the batch.
-trait Sink {
-    fn answer<'r>(&mut self, head: &AnswerHead<'_>, reasons: impl IntoIterator<Item = Reason<'r>>);
-    fn fault(&mut self, error: &DecodeError);
-}
-
 impl Decider {
     /// The way of a worker. Takes its memory now.
     pub fn new(shared: Arc<Shared>, worker: usize, ring: Producer) -> Decider {
@@ -102,15 +94,14 @@ impl Decider {
     pub fn answer_frame(&mut self, tag: u32, items: Checks<'_>, arrived: Instant, out: &mut Vec<u8>) {
         let active = self.active();
         let (policy, model) = (active.snapshot.policy_version(), active.snapshot.model_version());
-        let mut sink = FrameSink(AnswersWriter::new(tag, policy, model, out));
+        let mut sink = FrameSink::new(tag, policy, model, out);
         self.answer(&active, items, arrived, &mut sink);
     }
 
     /// Answers a batch of JSON in its own shape.
     pub fn answer_json(&mut self, batch: json::Batch<'_>, arrived: Instant, out: &mut Vec<u8>) {
         let active = self.active();
-        let mut sink = JsonSink { shape: batch.shape, first: true, out };
-        sink.open();
+        let mut sink = JsonSink::new(batch.shape, out);
         self.answer(&active, batch.checks.into_iter(), arrived, &mut sink);
         sink.close();
     }
@@ -126,7 +117,7 @@ impl Decider {
         out: &mut Vec<u8>,
     ) -> Result<bool, DecodeError> {
         let active = self.active();
-        let mut sink = OneSink { out, fault: None };
+        let mut sink = OneSink::new(out);
         let decided = self.decide(&active, std::slice::from_ref(check), &[], arrived, &mut sink);
         sink.fault.map_or(Ok(decided), Err)
     }
@@ -298,70 +289,6 @@ fn log(scratch: &Scratch, ring: &mut Producer, unlogged: &mut Vec<u64>) {
 fn recycle<'b>(mut checks: Vec<Check<'_>>) -> Vec<Check<'b>> {
     checks.clear();
     checks.into_iter().map_while(|_| None).collect()
-}
-
-struct FrameSink<'o, 'v>(AnswersWriter<'o, 'v>);
-
-impl Sink for FrameSink<'_, '_> {
-    fn answer<'r>(&mut self, head: &AnswerHead<'_>, reasons: impl IntoIterator<Item = Reason<'r>>) {
-        // A frame of checks never has more answers than a frame of answers has room for.
-        let _ = self.0.push(head, reasons);
-    }
-
-    fn fault(&mut self, error: &DecodeError) {
-        let _ = self.0.push_error(error);
-    }
-}
-
-struct JsonSink<'o> {
-    shape: Shape,
-    first: bool,
-    out: &'o mut Vec<u8>,
-}
-
-impl JsonSink<'_> {
-    fn open(&mut self) {
-        if self.shape == Shape::Array {
-            self.out.push(b'[');
-        }
-    }
-
-    fn close(&mut self) {
-        self.out.extend_from_slice(if self.shape == Shape::Array { b"]" } else { b"\n" });
-    }
-
-    fn between(&mut self) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(if self.shape == Shape::Array { b',' } else { b'\n' });
-        }
-    }
-}
-
-impl Sink for JsonSink<'_> {
-    fn answer<'r>(&mut self, head: &AnswerHead<'_>, reasons: impl IntoIterator<Item = Reason<'r>>) {
-        self.between();
-        json::write_answer_parts(head, reasons, self.out);
-    }
-
-    fn fault(&mut self, error: &DecodeError) {
-        self.between();
-        json::write_error(error, self.out);
-    }
-}
-
-struct OneSink<'o> {
-    out: &'o mut Vec<u8>,
-    fault: Option<DecodeError>,
-}
-
-impl Sink for OneSink<'_> {
-    fn answer<'r>(&mut self, head: &AnswerHead<'_>, reasons: impl IntoIterator<Item = Reason<'r>>) {
-        json::write_answer_parts(head, reasons, self.out);
-    }
-
-    fn fault(&mut self, error: &DecodeError) {
-        self.fault = Some(error.clone());
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod quic;
 mod reload;
 mod running;
 mod session;
+mod sink;
 mod start;
 mod state;
 mod tls;

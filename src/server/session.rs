@@ -38,15 +38,21 @@ pub async fn run(
     let mut draining = pin!(worker.draining());
     loop {
         session.make_room();
-        let began = !session.received.is_empty();
+        let begun = session.begun;
+        let rest_is_due = async {
+            match begun {
+                Some(begun) => tokio::time::sleep_until((begun + rest_of_frame).into()).await,
+                None => std::future::pending().await,
+            }
+        };
         let count = tokio::select! {
             biased;
             count = input.read_buf(&mut session.received) => count?,
-            () = &mut draining, if !began => return Ok(()),
-            () = tokio::time::sleep(rest_of_frame), if began => return Err(io::ErrorKind::TimedOut.into()),
+            () = &mut draining, if begun.is_none() => return Ok(()),
+            () = rest_is_due => return Err(io::ErrorKind::TimedOut.into()),
         };
         if count == 0 {
-            return if began { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) };
+            return if begun.is_some() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) };
         }
         let arrived = Instant::now();
         loop {
@@ -83,6 +89,8 @@ enum State {
 struct Session {
     received: Vec<u8>,
     answers: Vec<u8>,
+    /// When the first bytes came of the frame that is not whole yet.
+    begun: Option<Instant>,
 }
 
 impl Session {
@@ -117,6 +125,11 @@ impl Session {
             }
         };
         self.received.drain(..taken);
+        self.begun = match self.begun {
+            _ if self.received.is_empty() => None,
+            Some(begun) if taken == 0 => Some(begun),
+            _ => Some(arrived),
+        };
         state
     }
 }

@@ -31,7 +31,7 @@ fn admin_calls_need_the_token_and_probes_do_not() {
 fn a_decision_is_explained_with_its_inputs_features_and_matches() {
     let daemon = Daemon::start();
     for n in 1..=3 {
-        daemon.check(json!({
+        daemon.check(&json!({
             "id": format!("e{n}"), "kind": "claim", "account": format!("u{n}"), "device": {"id": "d"}, "amount": "8.88",
         }));
     }
@@ -60,7 +60,7 @@ fn a_token_is_minted_rendered_and_opens_in_a_check() {
     assert_eq!(minted.status, 200, "{minted:?}");
     let token = minted.json()["token"].as_str().unwrap().to_owned();
     let check =
-        daemon.check(json!({"id": "t1", "kind": "claim", "account": "u", "packet": packet, "token": token}));
+        daemon.check(&json!({"id": "t1", "kind": "claim", "account": "u", "packet": packet, "token": token}));
     assert_eq!(check.verdict(), "allow");
     std::thread::sleep(std::time::Duration::from_millis(200));
     let explained = daemon.admin_call("GET", "/v1/explain/t1", "").json();
@@ -90,7 +90,7 @@ fn a_token_is_minted_rendered_and_opens_in_a_check() {
 #[test]
 fn metrics_have_units_help_and_labels() {
     let daemon = Daemon::start();
-    daemon.check(json!({"id": "m1", "kind": "pay", "account": "u", "amount": "1.00"}));
+    daemon.check(&json!({"id": "m1", "kind": "pay", "account": "u", "amount": "1.00"}));
     daemon.await_metric("riskd_checks_total", "kind=\"pay\",verdict=\"allow\"", 1.0);
     daemon.await_metric("riskd_check_duration_seconds_count", "", 1.0);
     daemon.await_metric("riskd_journal_written_total", "", 1.0);

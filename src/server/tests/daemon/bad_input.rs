@@ -53,7 +53,7 @@ fn every_malformed_check_names_its_field_and_counts_nothing() {
     assert_eq!(daemon.post("/v1/check", long).error(), ("too_long".to_owned(), "id".to_owned()));
     assert_eq!(daemon.metric("riskd_checks_total", ""), 0.0);
     assert_eq!(daemon.metric("riskd_refused_total", ""), CASES.len() as f64 + 1.0);
-    assert_eq!(daemon.check(json!({"id": "x", "kind": "claim", "account": "u"})).verdict(), "allow");
+    assert_eq!(daemon.check(&json!({"id": "x", "kind": "claim", "account": "u"})).verdict(), "allow");
 }
 
 #[test]

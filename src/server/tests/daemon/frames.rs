@@ -48,7 +48,7 @@ fn all_doors_lead_to_the_same_state() {
         assert!(!daemon.unix_client().await.check(&check).await.unwrap().replayed);
         assert!(daemon.quic_client().await.check(&check).await.unwrap().replayed);
     });
-    let http = daemon.check(json!({"id": "everywhere", "kind": "login", "account": "u"})).json();
+    let http = daemon.check(&json!({"id": "everywhere", "kind": "login", "account": "u"})).json();
     assert_eq!(http["replayed"], json!(true));
 }
 
@@ -151,6 +151,19 @@ fn a_truncated_frame_is_cut_after_its_time() {
         assert!(began.elapsed() < Duration::from_secs(5), "{length} bytes kept the connection open");
     }
     assert_eq!(daemon.metric("riskd_checks_total", ""), 0.0);
+}
+
+#[test]
+fn a_frame_that_trickles_in_is_cut() {
+    let daemon = Daemon::start_with(|config| config.limits.body_timeout_ms = 400);
+    let header = Header { body_bytes: 4000, kind: FrameKind::Checks, count: 1, tag: 0 };
+    let mut stream = UnixStream::connect(daemon.unix()).unwrap();
+    stream.write_all(&header.to_bytes()).unwrap();
+    let began = Instant::now();
+    while stream.write_all(&[0]).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(4), "a byte at a time kept it open");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

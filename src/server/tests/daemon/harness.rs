@@ -122,7 +122,7 @@ impl Daemon {
     }
 
     /// A check over HTTP.
-    pub fn check(&self, body: Value) -> Reply {
+    pub fn check(&self, body: &Value) -> Reply {
         self.post("/v1/check", body.to_string())
     }
 
@@ -151,7 +151,7 @@ impl Daemon {
         self.metric_now(name, label)
     }
 
-    fn metric_now(&self, name: &str, label: &str) -> f64 {
+    pub fn metric_now(&self, name: &str, label: &str) -> f64 {
         let text = ask(self.admin(), "GET", "/metrics", "", b"").body;
         let of_name = |line: &&str| line.split(['{', ' ']).next() == Some(name) && line.contains(label);
         text.lines()

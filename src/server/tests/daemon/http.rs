@@ -20,14 +20,14 @@ fn the_example_of_the_manual_is_answered() {
 fn the_same_id_again_gets_the_first_answer_and_counts_nothing() {
     let daemon = Daemon::start();
     let check = json!({"id": "r1", "kind": "claim", "account": "u1", "device": {"id": "d1"}});
-    let first = daemon.check(check.clone()).json();
+    let first = daemon.check(&check).json();
     for _ in 0..5 {
-        let again = daemon.check(check.clone()).json();
+        let again = daemon.check(&check).json();
         assert_eq!(again["replayed"], json!(true));
         assert_eq!((&again["verdict"], &again["decision"]), (&first["verdict"], &first["decision"]));
     }
     // Had the replays counted, this would be the seventh claim on the device and not the second.
-    let second = daemon.check(json!({"id": "r2", "kind": "claim", "account": "u1", "device": {"id": "d1"}}));
+    let second = daemon.check(&json!({"id": "r2", "kind": "claim", "account": "u1", "device": {"id": "d1"}}));
     assert_eq!(second.verdict(), "allow");
     daemon.await_metric("riskd_replayed_total", "", 5.0);
 }
@@ -36,7 +36,7 @@ fn the_same_id_again_gets_the_first_answer_and_counts_nothing() {
 fn a_rule_that_matches_says_why_with_value_and_threshold() {
     let daemon = Daemon::start();
     let check = |n: u32| {
-        daemon.check(json!({"id": format!("c{n}"), "kind": "claim", "account": format!("u{n}"), "device": {"id": "d"}}))
+        daemon.check(&json!({"id": format!("c{n}"), "kind": "claim", "account": format!("u{n}"), "device": {"id": "d"}}))
     };
     assert_eq!([check(1).verdict(), check(2).verdict()], ["allow", "allow"]);
     let third = check(3).json();

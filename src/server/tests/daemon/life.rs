@@ -15,7 +15,7 @@ fn a_drain_finishes_what_is_in_hand_and_loses_nothing() {
     let daemon = Daemon::start_with(|config| config.drain.announce_ms = 600);
     let http = daemon.http();
     for n in 0..50 {
-        daemon.check(json!({"id": format!("d{n}"), "kind": "login", "account": "u"}));
+        daemon.check(&json!({"id": format!("d{n}"), "kind": "login", "account": "u"}));
     }
     // A request that is half sent when the drain begins.
     let mut slow = TcpStream::connect(http).unwrap();
@@ -167,7 +167,7 @@ fn an_overdue_worker_answers_with_the_fallback_verdict_at_once() {
     // It recovers by itself.
     std::thread::sleep(Duration::from_millis(300));
     let answered = (0..50).any(|n| {
-        daemon.check(json!({"id": format!("after{n}"), "kind": "login", "account": "u"})).status == 200
+        daemon.check(&json!({"id": format!("after{n}"), "kind": "login", "account": "u"})).status == 200
     });
     assert!(answered);
 }

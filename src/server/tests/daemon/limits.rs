@@ -18,7 +18,7 @@ fn sixty_four_claims_at_once_over_all_doors_never_pass_a_limit_of_ten() {
             std::thread::spawn(move || {
                 let (id, account) = (format!("h{n}"), format!("uh{n}"));
                 daemon
-                    .check(json!({"id": id, "kind": "claim", "account": account, "packet": PACKET}))
+                    .check(&json!({"id": id, "kind": "claim", "account": account, "packet": PACKET}))
                     .verdict()
                     == "allow"
             })
@@ -51,7 +51,8 @@ fn sixty_four_claims_at_once_over_all_doors_never_pass_a_limit_of_ten() {
 fn a_reservation_is_given_back_when_the_payment_fails_and_kept_when_it_settles() {
     let daemon = Daemon::start();
     let pay = |id: &str| {
-        daemon.check(json!({"id": id, "kind": "pay", "account": "u", "amount": "60.00", "counterparty": "m"}))
+        daemon
+            .check(&json!({"id": id, "kind": "pay", "account": "u", "amount": "60.00", "counterparty": "m"}))
     };
     assert_eq!(pay("p1").verdict(), "allow");
     let second = pay("p2").json();
@@ -82,7 +83,7 @@ fn outcomes_are_on_disk_when_they_are_acknowledged() {
     // Read while the daemon runs: nothing waits in its memory.
     let records: Vec<_> = journal::Reader::open(&daemon.data().join("outcomes"))
         .unwrap()
-        .filter_map(|entry| entry.ok())
+        .filter_map(Result::ok)
         .map(|record| String::from_utf8(record.bytes).unwrap())
         .collect();
     assert_eq!(records.len(), 100);
@@ -97,7 +98,7 @@ fn copies_of_one_check_in_flight_at_once_yield_one_decision() {
             let daemon = daemon.clone();
             std::thread::spawn(move || {
                 daemon
-                    .check(json!({"id": "one", "kind": "claim", "account": "u", "device": {"id": "d"}}))
+                    .check(&json!({"id": "one", "kind": "claim", "account": "u", "device": {"id": "d"}}))
                     .json()
             })
         })

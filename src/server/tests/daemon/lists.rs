@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::Daemon;
 
 fn verdict(daemon: &Daemon, id: &str, account: &str, ip: &str) -> String {
-    daemon.check(json!({"id": id, "kind": "login", "account": account, "ip": ip})).verdict()
+    daemon.check(&json!({"id": id, "kind": "login", "account": account, "ip": ip})).verdict()
 }
 
 #[test]

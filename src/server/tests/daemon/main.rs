@@ -5,6 +5,7 @@ mod bad_input;
 mod frames;
 mod harness;
 mod http;
+mod journal_fails;
 mod life;
 mod limits;
 mod lists;

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Daemon, RULES};
 
 fn withdraw(daemon: &Daemon, id: &str) -> String {
-    daemon.check(json!({"id": id, "kind": "withdraw", "account": "u", "amount": "1000.00"})).verdict()
+    daemon.check(&json!({"id": id, "kind": "withdraw", "account": "u", "amount": "1000.00"})).verdict()
 }
 
 #[test]
@@ -13,7 +13,7 @@ fn changed_rules_are_in_force_after_a_reload_and_counts_stay() {
     let daemon = Daemon::start();
     let claim = |n: u32| {
         daemon
-            .check(json!({"id": format!("c{n}"), "kind": "claim", "account": "u", "device": {"id": "d"}}))
+            .check(&json!({"id": format!("c{n}"), "kind": "claim", "account": "u", "device": {"id": "d"}}))
             .verdict()
     };
     assert_eq!([claim(1), claim(2)], ["allow", "allow"]);
@@ -83,5 +83,5 @@ fn a_list_that_a_reload_brings_back_has_its_entries() {
     assert_eq!(daemon.admin_call("GET", "/v1/lists/bad_accounts/u9", "").status, 404);
     std::fs::write(daemon.rules().join("test.yaml"), RULES).unwrap();
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
-    assert_eq!(daemon.check(json!({"id": "x", "kind": "login", "account": "u9"})).verdict(), "deny");
+    assert_eq!(daemon.check(&json!({"id": "x", "kind": "login", "account": "u9"})).verdict(), "deny");
 }
