@@ -1,5 +1,7 @@
 //! The shipped pack is a policy without a fault, with a test for every rule.
 
+mod twin;
+
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -39,4 +41,19 @@ fn every_rule_of_the_pack_has_an_owner_words_and_a_test() {
     }
     let codes: HashSet<_> = bundle.policy.rules.iter().map(|rule| &rule.reason.code).collect();
     assert_eq!(codes.len(), bundle.policy.rules.len(), "codes are unique");
+}
+
+#[test]
+fn every_stated_test_of_the_pack_holds_by_the_obvious_reading() {
+    let compiled = policy::compile_dir(&pack());
+    let bundle = compiled.bundle.as_ref().unwrap();
+    let mut failures = Vec::new();
+    for test in &bundle.tests {
+        let Body::Given(given, expect) = &test.body else { continue };
+        let wrong = twin::differences(&bundle.policy, expect, &twin::decide(&bundle.policy, given));
+        if !wrong.is_empty() {
+            failures.push(format!("{} {}: {wrong}", compiled.sources.location(test.place), test.name));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
