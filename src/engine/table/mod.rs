@@ -14,7 +14,7 @@ mod stamps;
 pub use distinct::Distinct;
 pub use memory::Memory;
 pub use pins::{Pin, Pins};
-pub use ring::{Full, MaxRing, SumRing};
+pub use ring::{Full, MaxRing, Reserved, SumRing};
 pub use slots::{Found, Slots};
 pub use stamps::Stamps;
 

@@ -25,6 +25,15 @@ pub struct Full {
     pub current: i64,
 }
 
+/// Room was there and is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// Sum or count including this event.
+    pub value: i64,
+    /// The time the event is dated: what a release has to name.
+    pub time_ms: i64,
+}
+
 /// What became of one attempt to change a cell.
 enum Change {
     Done,
@@ -53,10 +62,12 @@ fn cell_of(words: &[Word], epoch: i64) -> &Word {
 /// A sliding sum of non-negative whole numbers: a view over [`SumRing::WORDS`] words.
 ///
 /// The total stands in one word of its own, is raised before a cell is and lowered after one is, and therefore never lies
-/// below the sum of the cells: a reservation that fits under the total fits under the truth.
+/// below the sum of the cells: a reservation that fits under the total fits under the truth. A reservation is dated no
+/// earlier than any sweep that may have made room for it.
 #[derive(Clone, Copy)]
 pub struct SumRing<'a> {
     total: &'a Word,
+    newest: &'a Word,
     swept: &'a Word,
     cells: &'a [Word],
     sub_window_ms: i64,
@@ -64,14 +75,15 @@ pub struct SumRing<'a> {
 
 impl<'a> SumRing<'a> {
     /// Words of one ring.
-    pub const WORDS: usize = 2 + CELLS as usize;
+    pub const WORDS: usize = 3 + CELLS as usize;
 
     /// The ring that lies in these words.
     pub fn new(words: &'a [Word], window_ms: i64) -> SumRing<'a> {
-        let (head, cells) = words.split_at(2);
+        let (head, cells) = words.split_at(3);
         SumRing {
             total: &head[0],
-            swept: &head[1],
+            newest: &head[1],
+            swept: &head[2],
             cells: &cells[..CELLS as usize],
             sub_window_ms: sub_window_ms(window_ms),
         }
@@ -92,11 +104,11 @@ impl<'a> SumRing<'a> {
         total
     }
 
-    /// Adds an event only if the sum stays within `max`; gives the sum including it.
+    /// Adds an event only if the sum stays within `max`; gives the sum including it and the time it is dated.
     ///
     /// # Errors
     /// [`Full`] with the sum as it stands, which is unchanged.
-    pub fn reserve(&self, time_ms: i64, delta: i64, max: i64) -> Result<i64, Full> {
+    pub fn reserve(&self, time_ms: i64, delta: i64, max: i64) -> Result<Reserved, Full> {
         let epoch = time_ms / self.sub_window_ms;
         self.sweep(epoch);
         let mut total = self.total.load(Ordering::Acquire);
@@ -115,8 +127,11 @@ impl<'a> SumRing<'a> {
                 Err(seen) => total = seen,
             }
         }
+        let newest = self.newest.load(Ordering::Acquire) as i64;
+        let (epoch, time_ms) =
+            if newest > epoch { (newest, newest * self.sub_window_ms) } else { (epoch, time_ms) };
         self.put(epoch, delta);
-        Ok(total as i64 + delta)
+        Ok(Reserved { value: total as i64 + delta, time_ms })
     }
 
     /// Takes an added event out again; nothing happens if it has left the window meanwhile.
@@ -157,6 +172,7 @@ impl<'a> SumRing<'a> {
         if self.swept.load(Ordering::Acquire) as i64 >= epoch {
             return;
         }
+        self.newest.fetch_max(epoch as u64, Ordering::AcqRel);
         for cell in self.cells {
             let mut held = cell.load(Ordering::Acquire);
             while held & SUM_MASK > 0 && age(held, epoch) >= CELLS {
@@ -255,10 +271,11 @@ mod tests {
     fn a_reservation_stops_at_the_maximum_and_room_comes_back() {
         let words = words::<{ SumRing::WORDS }>();
         let ring = SumRing::new(&words, 60_000);
-        assert_eq!(ring.reserve(DAY_MS, 700, 1_000), Ok(700));
-        assert_eq!(ring.reserve(DAY_MS + 1, 400, 1_000), Err(Full { current: 700 }));
+        let value = |time_ms, delta| ring.reserve(time_ms, delta, 1_000).map(|reserved| reserved.value);
+        assert_eq!(value(DAY_MS, 700), Ok(700));
+        assert_eq!(value(DAY_MS + 1, 400), Err(Full { current: 700 }));
         ring.release(DAY_MS, 700);
-        assert_eq!(ring.reserve(DAY_MS + 2, 1_000, 1_000), Ok(1_000));
+        assert_eq!(value(DAY_MS + 2, 1_000), Ok(1_000));
     }
 
     #[test]

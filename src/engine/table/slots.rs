@@ -152,7 +152,7 @@ impl Slots {
             if found == key {
                 // Touch, then look again: either the evicting thread sees the touch, or we see that the slot is gone.
                 if touched.load(Ordering::Relaxed) < now_ms {
-                    touched.swap(now_ms, Ordering::SeqCst);
+                    touched.fetch_max(now_ms, Ordering::SeqCst);
                     if head.load(Ordering::SeqCst) != key {
                         return Probe::Preparing;
                     }

@@ -2,9 +2,10 @@
 //!
 //! Always the N latest times are kept, so if fewer than N of them lie in a window, the window holds just those. For a limit
 //! a total is kept beside them with the rule of [`super::SumRing`]: raised before a time is written, lowered after one is
-//! cleared, so a permit is given only if it is free under any interleaving.
+//! cleared, so a permit is given only if it is free under any interleaving. A permit is dated no earlier than any expiry
+//! that may have freed it, so that threads whose clocks differ by a millisecond cannot overshoot a window either.
 
-use super::{Full, Ordering, Word};
+use super::{Full, Ordering, Reserved, Word};
 
 const FREE: u64 = 0;
 
@@ -12,6 +13,7 @@ const FREE: u64 = 0;
 #[derive(Clone, Copy)]
 pub struct Stamps<'a> {
     total: &'a Word,
+    newest: &'a Word,
     times: &'a [Word],
     window_ms: i64,
 }
@@ -19,13 +21,13 @@ pub struct Stamps<'a> {
 impl<'a> Stamps<'a> {
     /// Words of a view that holds `exact` events.
     pub const fn words(exact: usize) -> usize {
-        1 + exact
+        2 + exact
     }
 
     /// The times that lie in these words.
     pub fn new(words: &'a [Word], window_ms: i64) -> Stamps<'a> {
-        let (total, times) = (&words[0], &words[1..]);
-        Stamps { total, times, window_ms }
+        let (head, times) = words.split_at(2);
+        Stamps { total: &head[0], newest: &head[1], times, window_ms }
     }
 
     /// Takes an event in, dropping the oldest if there is no room.
@@ -58,11 +60,11 @@ impl<'a> Stamps<'a> {
         self.times.iter().filter(inside).count()
     }
 
-    /// Takes one of `max` permits (at most N) for the window; gives the count including it.
+    /// Takes one of `max` permits (at most N) for the window; gives the count including it and the time it is dated.
     ///
     /// # Errors
     /// [`Full`] if none is free.
-    pub fn reserve(&self, time_ms: i64, max: usize) -> Result<i64, Full> {
+    pub fn reserve(&self, time_ms: i64, max: usize) -> Result<Reserved, Full> {
         let max = max.min(self.times.len()) as u64;
         self.expire(time_ms);
         let mut total = self.total.load(Ordering::Acquire);
@@ -75,15 +77,20 @@ impl<'a> Stamps<'a> {
                 Err(seen) => total = seen,
             }
         }
+        let time_ms = time_ms.max(self.newest.load(Ordering::Acquire) as i64);
         self.put(time_ms);
-        Ok(total as i64 + 1)
+        Ok(Reserved { value: total as i64 + 1, time_ms })
     }
 
     /// Takes a permit without regard to a maximum, for events that no limit applies to. Beyond N the oldest makes room:
-    /// N permits are taken either way, and every maximum is at most N.
-    pub fn take(&self, time_ms: i64) {
-        if self.reserve(time_ms, self.times.len()).is_err() {
-            self.add(time_ms);
+    /// N permits are taken either way, and every maximum is at most N. Gives the time the event is dated.
+    pub fn take(&self, time_ms: i64) -> i64 {
+        match self.reserve(time_ms, self.times.len()) {
+            Ok(reserved) => reserved.time_ms,
+            Err(_) => {
+                self.add(time_ms);
+                time_ms
+            }
         }
     }
 
@@ -97,6 +104,7 @@ impl<'a> Stamps<'a> {
     }
 
     fn expire(&self, time_ms: i64) {
+        self.newest.fetch_max(time_ms as u64, Ordering::AcqRel);
         for word in self.times {
             let held = word.load(Ordering::Acquire);
             if held != FREE && held as i64 <= time_ms - self.window_ms {
@@ -164,12 +172,13 @@ mod tests {
     fn a_permit_is_free_again_when_its_window_has_passed_or_it_is_given_back() {
         let words = words(2);
         let stamps = Stamps::new(&words, 1_000);
-        assert_eq!(stamps.reserve(5_000, 2), Ok(1));
-        assert_eq!(stamps.reserve(5_500, 2), Ok(2));
-        assert_eq!(stamps.reserve(5_999, 2), Err(Full { current: 2 }));
-        assert_eq!(stamps.reserve(6_000, 2), Ok(2), "(t − w, t] no longer holds 5,000");
+        let value = |time_ms| stamps.reserve(time_ms, 2).map(|reserved| reserved.value);
+        assert_eq!(value(5_000), Ok(1));
+        assert_eq!(value(5_500), Ok(2));
+        assert_eq!(value(5_999), Err(Full { current: 2 }));
+        assert_eq!(value(6_000), Ok(2), "(t − w, t] no longer holds 5,000");
         stamps.release(5_500);
-        assert_eq!(stamps.reserve(6_001, 2), Ok(2));
+        assert_eq!(value(6_001), Ok(2));
     }
 
     proptest! {
