@@ -2,14 +2,50 @@
 //!
 //! No I/O, no clock, no lock, no async, and no allocation after start. Server, replay, backtest, simulation and embedders
 //! all call [`decide`]; read `decide.rs` first.
+//!
+//! ```
+//! use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
+//! use wire::{Check, Kind, Verdict};
+//!
+//! let tables = Tables::new(&Sizes { accounts: 100, devices: 100, velocity_keys: 100, list_entries: 100, decisions: 100, seed: [7; 16] })?;
+//! let snapshot = Snapshot::build(Parts::default(), &tables, None)?;
+//! let (mut decisions, mut scratch) = (Vec::new(), Scratch::new(0));
+//! let checks = [Check::new("a1", Kind::Claim, "u1")];
+//! decide(&snapshot, &tables, Now { ms: 1_767_607_200_000, waited_us: 0 }, &checks, &mut decisions, &mut scratch);
+//! assert_eq!(decisions[0].verdict, Verdict::Allow);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![deny(unsafe_code)]
 
+mod decide;
+mod decision;
 pub mod feature;
-pub mod key;
-pub mod lists;
-pub mod token;
+mod fields;
 pub mod forest;
+pub mod key;
 pub mod limits;
+pub mod lists;
+mod outcome;
+mod plan;
 pub mod policy;
+mod profile;
 pub mod program;
+mod qr;
+pub mod record;
+mod replay;
+mod rules;
+mod scratch;
+mod snapshot;
 pub mod table;
+mod tables;
+pub mod token;
+mod velocity;
+mod verdict;
+mod verify;
+
+pub use decide::{Now, decide, decide_given};
+pub use decision::{Decision, Hit};
+pub use outcome::{OutcomeEffect, outcome};
+pub use scratch::Scratch;
+pub use snapshot::{BuildError, Parts, Snapshot};
+pub use tables::{Fill, SizeError, Sizes, Tables};

@@ -10,6 +10,10 @@ pub const WINDOWS_MAX: usize = 256;
 pub const KEYS_MAX: usize = 16;
 /// Most fields in one key.
 pub const KEY_FIELDS_MAX: usize = 4;
+/// Most approved velocity features that one kind of event may count in: each is remembered with the decision.
+pub const PENDING_MAX: usize = 8;
+/// A decision younger than this is live: its eviction is counted as a loss. Sixty seconds is the least retention promised.
+pub const RETENTION_MS: i64 = 60_000;
 /// Most limits of one policy.
 pub const LIMITS_MAX: usize = 64;
 /// Most lists of one policy.
@@ -35,7 +39,12 @@ pub const LIST_PREFIX_MAX: usize = 16;
 /// Entries looked at for one key of a list; a list table is built half as large again as asked, so longer runs are rare.
 pub const LIST_PROBES_MAX: usize = 128;
 /// Most threads that decide at once.
-pub const WORKERS_MAX: usize = 64;
+pub const WORKERS_MAX: usize = 63;
+/// The number outcomes are applied under: one more than every worker's.
+pub const OUTCOME_WORKER: usize = WORKERS_MAX;
+/// A caller that leaves less than this for the answer, in microseconds, gets it without the model: about ten times what a
+/// single check's model takes, so that a deadline kept is one kept with room.
+pub const MODEL_BUDGET_US: u32 = 20;
 /// Most trees of a forest.
 pub const TREES_MAX: usize = 4_096;
 /// Most nodes of a forest over all its trees.

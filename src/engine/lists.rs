@@ -101,7 +101,9 @@ impl Lists {
                     break;
                 }
                 REMOVED => room = room.or(Some(slot)),
-                high if high == self.high(hash) && self.words(slot)[1].load(Ordering::Acquire) == hash as u64 => {
+                high if high == self.high(hash)
+                    && self.words(slot)[1].load(Ordering::Acquire) == hash as u64 =>
+                {
                     self.words(slot)[2].store(expires_ms as u64, Ordering::Release);
                     return Ok(());
                 }
@@ -135,7 +137,14 @@ impl Lists {
     }
 
     /// Whether a value (its hash from the seed, and itself) is on the list.
-    pub(crate) fn contains(&self, list: &ListHandle, hash: Hash, text: &str, ip: Option<IpAddr>, now_ms: i64) -> bool {
+    pub(crate) fn contains(
+        &self,
+        list: &ListHandle,
+        hash: Hash,
+        text: &str,
+        ip: Option<IpAddr>,
+        now_ms: i64,
+    ) -> bool {
         match list.matching {
             Matching::Exact => hash != 0 && self.live(hash ^ list.salt, now_ms),
             Matching::Network => ip.is_some_and(|ip| self.in_network(list, ip, now_ms)),
@@ -158,6 +167,11 @@ impl Lists {
     /// Entries standing.
     pub fn len(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
+    }
+
+    /// Places for entries.
+    pub fn capacity(&self) -> u64 {
+        self.slots as u64
     }
 
     /// Whether no entry stands.

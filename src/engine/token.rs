@@ -72,8 +72,12 @@ pub fn seal(key: &TokenKey, nonce: [u8; NONCE_LEN], body: &Body) -> String {
     bytes[..HEAD_BYTES].copy_from_slice(&[VERSION, key.id]);
     bytes[HEAD_BYTES..HEAD_BYTES + NONCE_LEN].copy_from_slice(&nonce);
     let sealed = HEAD_BYTES + NONCE_LEN;
-    let fields =
-        [&body.packet.to_le_bytes()[..], &body.minted_ms.to_le_bytes(), &body.expires_ms.to_le_bytes(), &body.amount_minor.to_le_bytes()];
+    let fields = [
+        &body.packet.to_le_bytes()[..],
+        &body.minted_ms.to_le_bytes(),
+        &body.expires_ms.to_le_bytes(),
+        &body.amount_minor.to_le_bytes(),
+    ];
     let mut at = sealed;
     for field in fields {
         bytes[at..at + field.len()].copy_from_slice(field);

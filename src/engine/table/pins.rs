@@ -4,7 +4,10 @@
 //! time. This is epoch-based reclamation with the clock as the epoch.
 
 use super::{Ordering, Word};
-use crate::limits::WORKERS_MAX;
+use crate::limits::OUTCOME_WORKER;
+
+/// Every worker's, and the one of outcomes.
+const PINS: usize = OUTCOME_WORKER + 1;
 
 /// Alone on its cache line, so that workers do not slow each other down.
 #[repr(align(64))]
@@ -12,7 +15,7 @@ struct Line(Word);
 
 /// Entry times of the batches in flight.
 pub struct Pins {
-    entered_ms: [Line; WORKERS_MAX],
+    entered_ms: [Line; PINS],
 }
 
 const IDLE: u64 = u64::MAX;
@@ -26,7 +29,7 @@ impl Default for Pins {
 impl Pins {
     /// Pins a worker's batch until the pin is dropped. Workers are numbered by their owner, each number used by one thread.
     pub fn enter(&self, worker: usize, now_ms: i64) -> Pin<'_> {
-        let word = &self.entered_ms[worker % WORKERS_MAX].0;
+        let word = &self.entered_ms[worker % PINS].0;
         // Sequentially consistent, so that an evicting thread that does not see the pin is itself seen by our look-ups.
         word.swap(now_ms as u64, Ordering::SeqCst);
         Pin { word }

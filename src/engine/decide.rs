@@ -1,0 +1,232 @@
+//! The stages in their order: read this first.
+//!
+//! A batch is cut into groups of 64 lanes, and each stage runs over all lanes of a group before the next one starts, so that
+//! memory latency overlaps and rules run over masks. Checks of one group see each other's reservations as if they were in
+//! flight at the same time, which they are.
+
+use wire::{Check, Verdict};
+
+use crate::decision::Decision;
+use crate::feature::{Builtin, FeatureId, Scalar, Type};
+use crate::forest;
+use crate::limits::{FOREST_INPUTS_MAX, LANES};
+use crate::replay::{self, Seen};
+use crate::scratch::Scratch;
+use crate::snapshot::Snapshot;
+use crate::tables::Tables;
+use crate::{fields, profile, record, rules, velocity, verdict, verify};
+
+/// The time of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Unix milliseconds; the caller sees to it that it never goes backwards.
+    pub ms: i64,
+    /// How long the batch has waited for this call, in microseconds: what is gone of its checks' budgets.
+    pub waited_us: u32,
+}
+
+/// Decides checks, one decision each in their order, and leaves their records in the scratch.
+pub fn decide(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now: Now,
+    checks: &[Check<'_>],
+    decisions: &mut Vec<Decision>,
+    scratch: &mut Scratch,
+) {
+    scratch.fit(snapshot);
+    scratch.records.bytes.clear();
+    scratch.records.ends.clear();
+    decisions.clear();
+    for group in checks.chunks(LANES) {
+        decide_lanes(snapshot, tables, now, group, decisions, scratch);
+    }
+}
+
+/// A decision under stated feature values and list memberships, as rule files' tests state them. Nothing is remembered of it
+/// but what the windows and profiles take in; use tables of its own.
+pub fn decide_given(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now_ms: i64,
+    check: &Check<'_>,
+    given: &[(FeatureId, Scalar)],
+    lists: &[u16],
+    scratch: &mut Scratch,
+) -> Decision {
+    scratch.fit(snapshot);
+    let checks = std::slice::from_ref(check);
+    let now = Now { ms: now_ms, waited_us: 0 };
+    let state = |scratch: &mut Scratch| {
+        for &(feature, value) in given {
+            scratch.set(feature, 0, value);
+        }
+        for &list in lists {
+            scratch.on_lists[usize::from(list)] |= 1;
+        }
+    };
+    arrive(snapshot, tables, now, checks, 1, scratch);
+    state(scratch);
+    rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
+    velocity::reserve(snapshot, tables, now.ms, check, 0, scratch);
+    score(snapshot, now, checks, 1, scratch);
+    state(scratch);
+    conclude(snapshot, now, checks, 1, scratch);
+    verdict::decide(snapshot, 0, scratch)
+}
+
+fn decide_lanes(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now: Now,
+    checks: &[Check<'_>],
+    decisions: &mut Vec<Decision>,
+    scratch: &mut Scratch,
+) {
+    let _pin = tables.pins.enter(scratch.worker, now.ms);
+    let first = decisions.len();
+    decisions.resize(first + checks.len(), Decision::EMPTY);
+    let decisions = &mut decisions[first..];
+
+    // idempotency
+    for check in checks {
+        tables.decisions.prefetch(tables.id_key(&check.id));
+    }
+    let (mut fresh, mut known) = (0_u64, [0_usize; LANES]);
+    for (lane, check) in checks.iter().enumerate() {
+        scratch.lanes[lane].clear();
+        scratch.lanes[lane].id = tables.seed.text(&check.id);
+        match replay::claim(tables, scratch.lanes[lane].id, now.ms) {
+            Seen::New(slot) => {
+                scratch.lanes[lane].slot = slot;
+                fresh |= 1 << lane;
+            }
+            Seen::Known(slot) => known[lane] = slot,
+        }
+    }
+
+    arrive(snapshot, tables, now, checks, fresh, scratch);
+    rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
+    for lane in lanes(fresh) {
+        velocity::reserve(snapshot, tables, now.ms, &checks[lane], lane, scratch);
+    }
+    score(snapshot, now, checks, fresh, scratch);
+    conclude(snapshot, now, checks, fresh, scratch);
+
+    // verdict, commit or roll back, record
+    let number = tables.take_numbers(fresh.count_ones() as usize);
+    for (at, lane) in lanes(fresh).enumerate() {
+        let (check, decision) = (&checks[lane], &mut decisions[lane]);
+        *decision = verdict::decide(snapshot, lane, scratch);
+        decision.number = number + at as u64;
+        match decision.verdict {
+            Verdict::Allow => profile::approve(tables, check, lane, scratch),
+            // What it would have reserved is remembered, in case the challenge is passed.
+            Verdict::Challenge => velocity::release_all(snapshot, lane, scratch),
+            _ => velocity::give_back(snapshot, lane, scratch),
+        }
+        record::write(snapshot, now, check, lane, decision, scratch);
+        if let Some(slot) = scratch.lanes[lane].slot {
+            replay::publish(tables, slot, check, lane, scratch, decision);
+        }
+    }
+    // Repetitions come last, so that those of this very batch find their decision.
+    for lane in lanes(!fresh & all(checks)) {
+        let repeated = replay::repeat(tables, known[lane], &checks[lane], lane, scratch);
+        decisions[lane] = repeated.unwrap_or(Decision { in_flight: true, ..Decision::EMPTY });
+    }
+}
+
+/// Fields, token, lists, profiles: all that is known before velocity. Repetitions get their fields only.
+fn arrive(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now: Now,
+    checks: &[Check<'_>],
+    fresh: u64,
+    scratch: &mut Scratch,
+) {
+    for (id, row) in snapshot.policy.features.iter() {
+        scratch.columns[id.index()][..checks.len()].fill(row.missing.bits());
+        scratch.present[id.index()] = 0;
+    }
+    for (lane, check) in checks.iter().enumerate() {
+        if fresh >> lane & 1 == 0 {
+            scratch.lanes[lane].degraded = 0;
+        }
+        let mut degraded = scratch.lanes[lane].degraded;
+        scratch.lanes[lane].time_ms = fields::event_time(check, now.ms, &mut degraded);
+        scratch.lanes[lane].degraded = degraded;
+        fields::fill(snapshot, &tables.seed, check, lane, scratch);
+        velocity::prefetch(snapshot, tables, lane, scratch);
+    }
+    scratch.on_lists[..snapshot.lists.len()].fill(0);
+    for lane in lanes(fresh) {
+        let check = &checks[lane];
+        verify::verify(snapshot, check, lane, scratch);
+        for (at, (list, handle)) in snapshot.policy.lists.iter().zip(&snapshot.lists).enumerate() {
+            let slots = &scratch.lanes[lane];
+            let (hash, ip) = (scratch.hashes[list.on.index()][lane], slots.ip);
+            let text = fields::text(snapshot, check, slots, list.on);
+            if tables.lists.contains(handle, hash, text, ip, slots.time_ms) {
+                scratch.on_lists[at] |= 1 << lane;
+            }
+        }
+        profile::visit(tables, now.ms, check, lane, scratch);
+    }
+}
+
+/// The model's score, where the deadline leaves time for it.
+fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
+    let Some(forest) = &snapshot.forest else { return };
+    let (mut scored, mut count) = ([0_usize; LANES], 0);
+    for lane in lanes(fresh) {
+        if verdict::skip_model(checks[lane].budget_us, now.waited_us) {
+            verdict::degrade_model(lane, scratch);
+            continue;
+        }
+        let row = &mut scratch.rows[count * FOREST_INPUTS_MAX..];
+        for (place, &(feature, ty)) in row.iter_mut().zip(&snapshot.inputs) {
+            let bits = scratch.columns[feature.index()][lane];
+            *place = match ty {
+                Type::Double => forest::input(f64::from_bits(bits)),
+                // Models read money in minor units, like every other whole number.
+                _ => bits as i64 as f64,
+            };
+        }
+        scored[count] = lane;
+        count += 1;
+    }
+    let mut scores = [0.0; LANES];
+    if count == 1 {
+        scores[0] = forest.score(&scratch.rows[..snapshot.inputs.len()]);
+    } else {
+        forest.score_rows(&scratch.rows, FOREST_INPUTS_MAX, &mut scores[..count]);
+    }
+    for (&lane, &score) in scored[..count].iter().zip(&scores) {
+        scratch.set(Builtin::ModelScore.id(), lane, Scalar::Double(score.clamp(0.0, 1.0)));
+    }
+}
+
+/// The rules that match.
+fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
+    rules::run(snapshot, &snapshot.policy.program, checks, scratch);
+    let mut kinds = [0_u64; wire::Kind::ALL.len()];
+    for (lane, check) in checks.iter().enumerate() {
+        kinds[usize::from(check.kind.code())] |= 1 << lane;
+    }
+    verdict::matches(snapshot, now.ms, fresh, &kinds, scratch);
+}
+
+fn all(checks: &[Check<'_>]) -> u64 {
+    u64::MAX >> (LANES - checks.len())
+}
+
+/// The lanes of a mask, lowest first.
+fn lanes(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lane = (mask != 0).then(|| mask.trailing_zeros() as usize);
+        mask &= mask.wrapping_sub(1);
+        lane
+    })
+}

@@ -1,0 +1,226 @@
+//! Where each velocity feature lies: windows of one key side by side in one slot, and unchanged ones where they were before
+//! a reload.
+
+use std::sync::Arc;
+
+use crate::feature::{FeatureId, FeatureTable, Type};
+use crate::limits::{
+    EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, KEY_FIELDS_MAX, KEYS_MAX, PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
+};
+use crate::policy::{Aggregate, Policy, Status, Window};
+use crate::program::Kinds;
+use crate::snapshot::BuildError;
+use crate::table::{MaxRing, Slots, Stamps, SumRing};
+use crate::tables::Tables;
+
+/// Windows of one key that lie together.
+pub(crate) struct Group {
+    pub fields: Vec<FeatureId>,
+    pub table: Arc<Slots>,
+    pub windows: Vec<Laid>,
+}
+
+/// A window and its place in the slot.
+#[derive(Clone)]
+pub(crate) struct Laid {
+    pub feature: FeatureId,
+    pub ty: Type,
+    pub aggregate: Aggregate,
+    pub kinds: Kinds,
+    pub status: Status,
+    pub window_ms: i64,
+    pub exact: u16,
+    pub offset: usize,
+    pub words: usize,
+    /// Places of its limits among the policy's.
+    pub limits: Vec<usize>,
+    /// Identity over reloads, in twenty bits.
+    pub tag: u32,
+    signature: String,
+}
+
+/// All groups of a policy.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub groups: Vec<Group>,
+}
+
+impl Plan {
+    /// Lays the policy's windows out, keeping those of `previous` that did not change in their places.
+    pub fn lay(policy: &Policy, tables: &Tables, previous: Option<&Plan>) -> Result<Plan, BuildError> {
+        check_approved(policy)?;
+        let mut plan = Plan::default();
+        let mut fresh: Vec<(&[FeatureId], Vec<Laid>)> = Vec::new();
+        for (place, window) in policy.windows.iter().enumerate() {
+            let mut laid = laid(policy, place, window)?;
+            if plan.window(laid.tag).is_some()
+                || fresh.iter().any(|(_, new)| new.iter().any(|w| w.tag == laid.tag))
+            {
+                return Err(BuildError::of(&policy.features, window, "is the same as another one"));
+            }
+            let standing = previous.and_then(|previous| previous.standing(&laid.signature));
+            if let Some((group, offset)) = standing {
+                laid.offset = offset;
+                plan.keep(group, &window.key, laid);
+            } else if let Some((_, windows)) = fresh.iter_mut().find(|(fields, _)| *fields == window.key) {
+                windows.push(laid);
+            } else {
+                fresh.push((&window.key, vec![laid]));
+            }
+        }
+        for (fields, mut windows) in fresh {
+            let mut words = 0;
+            for window in &mut windows {
+                window.offset = words;
+                words += window.words;
+            }
+            let expiry_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
+            let table = tables.velocity_table(words, expiry_ms).map_err(BuildError::Size)?;
+            plan.groups.push(Group { fields: fields.to_vec(), table, windows });
+        }
+        if plan.groups.len() > KEYS_MAX {
+            return Err(BuildError::TooMany {
+                what: "keys that windows are kept by",
+                count: plan.groups.len(),
+                max: KEYS_MAX,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// The window of that identity.
+    pub fn window(&self, tag: u32) -> Option<(&Group, &Laid)> {
+        self.groups
+            .iter()
+            .find_map(|group| group.windows.iter().find(|w| w.tag == tag).map(|window| (group, window)))
+    }
+
+    fn standing(&self, signature: &str) -> Option<(&Group, usize)> {
+        self.groups.iter().find_map(|group| {
+            group
+                .windows
+                .iter()
+                .find(|window| window.signature == signature)
+                .map(|window| (group, window.offset))
+        })
+    }
+
+    fn keep(&mut self, old: &Group, fields: &[FeatureId], laid: Laid) {
+        match self.groups.iter_mut().find(|group| Arc::ptr_eq(&group.table, &old.table)) {
+            Some(group) => group.windows.push(laid),
+            None => self.groups.push(Group {
+                fields: fields.to_vec(),
+                table: old.table.clone(),
+                windows: vec![laid],
+            }),
+        }
+    }
+}
+
+/// Checks a window and measures it.
+fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildError> {
+    let fault = |what| Err(BuildError::of(&policy.features, window, what));
+    let row = |id: FeatureId| policy.features.row(id);
+    if !(WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&window.window_ms) {
+        return fault("has a window outside 1 s to 30 d");
+    }
+    if window.key.is_empty() || window.key.len() > KEY_FIELDS_MAX {
+        return fault("has a key of none or more than four fields");
+    }
+    if window.key.iter().any(|&field| row(field).ty != Type::Text) {
+        return fault("has a key that is not text");
+    }
+    let exact = usize::from(window.exact);
+    let limits: Vec<usize> =
+        (0..policy.limits.len()).filter(|&limit| policy.limits[limit].window == place).collect();
+    let words = match window.aggregate {
+        Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
+        Aggregate::Count if exact > 0 => SumRing::WORDS + Stamps::words(exact),
+        Aggregate::Count => SumRing::WORDS,
+        Aggregate::Sum(field) | Aggregate::Max(field)
+            if !matches!(row(field).ty, Type::Int | Type::Money) =>
+        {
+            return fault("sums what is neither a whole number nor money");
+        }
+        Aggregate::Sum(_) if exact > 0 => return fault("is a sum, which has no exact range"),
+        Aggregate::Sum(_) => SumRing::WORDS,
+        Aggregate::Distinct(field) if row(field).ty != Type::Text => {
+            return fault("tells apart what is not text");
+        }
+        Aggregate::Distinct(_) if !(1..=EXACT_DISTINCT_MAX).contains(&exact) => {
+            return fault("is exact for none or more than 64 values");
+        }
+        Aggregate::Distinct(_) => exact,
+        Aggregate::Max(_) => MaxRing::WORDS,
+        Aggregate::Last | Aggregate::First => 1,
+    };
+    let reservable = matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_));
+    if window.status == Status::Approved && !reservable {
+        return fault("is approved, which only counts and sums can be");
+    }
+    if !limits.is_empty() && window.status != Status::Approved {
+        return fault("has a limit, which only approved features can have");
+    }
+    let signature = signature(&policy.features, window);
+    Ok(Laid {
+        feature: window.feature,
+        ty: row(window.feature).ty,
+        aggregate: window.aggregate,
+        kinds: window.kinds,
+        status: window.status,
+        window_ms: window.window_ms,
+        exact: window.exact,
+        offset: 0,
+        words,
+        limits,
+        tag: short_hash(signature.as_bytes()),
+        signature,
+    })
+}
+
+/// Every approved window of an event is remembered with its decision: there is room for so many.
+fn check_approved(policy: &Policy) -> Result<(), BuildError> {
+    for kind in wire::Kind::ALL {
+        let approved = |window: &&Window| window.status == Status::Approved && window.kinds.has(*kind);
+        let count = policy.windows.iter().filter(approved).count();
+        if count > PENDING_MAX {
+            return Err(BuildError::TooMany {
+                what: "approved features of one kind",
+                count,
+                max: PENDING_MAX,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What a window is, by names: the same text means that its counts can be kept over a reload.
+fn signature(features: &FeatureTable, window: &Window) -> String {
+    let name = |id: FeatureId| features.row(id).name.as_str();
+    let aggregate = match window.aggregate {
+        Aggregate::Count => "count".to_owned(),
+        Aggregate::Sum(field) => format!("sum {}", name(field)),
+        Aggregate::Max(field) => format!("max {}", name(field)),
+        Aggregate::Distinct(field) => format!("distinct {}", name(field)),
+        Aggregate::Last => "last".to_owned(),
+        Aggregate::First => "first".to_owned(),
+    };
+    let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
+    format!(
+        "{} {aggregate} {:x} {} {} {:?} {}",
+        name(window.feature),
+        window.kinds.0,
+        key.join(","),
+        window.window_ms,
+        window.status,
+        window.exact
+    )
+}
+
+/// Twenty bits of FNV-1a: an identity short enough to stand beside a time in one word. Clashes are refused at build.
+fn short_hash(bytes: &[u8]) -> u32 {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    (hash >> 40) as u32 & 0xf_ffff
+}

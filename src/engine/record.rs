@@ -1,0 +1,259 @@
+//! Stage `record`: a decision as bytes for the log, and back.
+//!
+//! A record holds no raw identifier: accounts, devices and the like are keyed hashes. Feature values stand by number,
+//! only where they differ from the missing value; the policy's version tells which table the numbers belong to.
+//!
+//! Layout, little-endian: version u8, kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
+//! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
+//! policy and model versions as u8 length and bytes; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
+//! threshold u64); matches not kept u32; features u16 count of the table, one bit each, then u64 for each bit set.
+
+use wire::{Challenge, Check, Kind, Value, Verdict};
+
+use crate::decide::Now;
+use crate::decision::Decision;
+use crate::feature::Builtin;
+use crate::key;
+use crate::limits::{FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::replay::{decode, encode};
+use crate::scratch::Scratch;
+use crate::snapshot::Snapshot;
+use crate::verdict;
+
+const VERSION: u8 = 1;
+const NO_CHALLENGE: u8 = u8::MAX;
+
+/// Identifiers kept, as keyed hashes, in this order.
+pub const INPUTS: [Builtin; 5] =
+    [Builtin::Account, Builtin::Counterparty, Builtin::DeviceId, Builtin::Packet, Builtin::Ip];
+
+pub(crate) fn write(
+    snapshot: &Snapshot,
+    now: Now,
+    check: &Check<'_>,
+    lane: usize,
+    decision: &Decision,
+    scratch: &mut Scratch,
+) {
+    let mut records = std::mem::take(&mut scratch.records);
+    let slots = &scratch.lanes[lane];
+    let out = &mut records.bytes;
+    let shadows = slots.matches.iter().filter(|found| found.shadow).count();
+    out.extend([
+        VERSION,
+        check.kind.code(),
+        decision.verdict.code(),
+        decision.challenge.map_or(NO_CHALLENGE, Challenge::code),
+    ]);
+    out.extend(decision.degraded.to_le_bytes());
+    out.extend([(decision.hits().len() + shadows) as u8, INPUTS.len() as u8]);
+    out.extend(decision.number.to_le_bytes());
+    out.extend(slots.time_ms.to_le_bytes());
+    out.extend(now.ms.to_le_bytes());
+    out.extend(check.amount_minor.unwrap_or(-1).to_le_bytes());
+    out.extend(decision.score.to_bits().to_le_bytes());
+    for input in INPUTS {
+        out.extend(key::short(scratch.hashes[input.id().index()][lane]).to_le_bytes());
+    }
+    for version in [snapshot.policy_version(), snapshot.model_version()] {
+        let length = version.len().min(255);
+        out.push(length as u8);
+        out.extend(&version.as_bytes()[..length]);
+    }
+    for hit in decision.hits() {
+        write_hit(out, hit.index, false, hit.value, hit.threshold);
+    }
+    for found in slots.matches.iter().filter(|found| found.shadow) {
+        let witness = snapshot.policy.rules[found.rule as usize].witness;
+        let (value, threshold) = witness.map_or((Value::Absent, Value::Absent), |witness| {
+            verdict::quote(snapshot, &witness, lane, scratch)
+        });
+        write_hit(out, found.rule, true, value, threshold);
+    }
+    out.extend(slots.unkept.to_le_bytes());
+    write_features(out, snapshot, lane, scratch);
+    let end = out.len();
+    let entry = (key::short(slots.id), decision.number, end);
+    records.ends.push(entry);
+    scratch.records = records;
+}
+
+fn write_hit(out: &mut Vec<u8>, index: u32, shadow: bool, value: Value, threshold: Value) {
+    let ((value_tag, value), (threshold_tag, threshold)) = (encode(value), encode(threshold));
+    out.extend(index.to_le_bytes());
+    out.extend([u8::from(shadow), value_tag as u8, threshold_tag as u8]);
+    out.extend(value.to_le_bytes());
+    out.extend(threshold.to_le_bytes());
+}
+
+fn write_features(out: &mut Vec<u8>, snapshot: &Snapshot, lane: usize, scratch: &Scratch) {
+    let features = &snapshot.policy.features;
+    out.extend((features.len() as u16).to_le_bytes());
+    let bits = out.len();
+    out.resize(bits + features.len().div_ceil(8), 0);
+    for (id, row) in features.iter() {
+        let value = scratch.columns[id.index()][lane];
+        if value != row.missing.bits() {
+            out[bits + id.index() / 8] |= 1 << (id.index() % 8);
+            out.extend(value.to_le_bytes());
+        }
+    }
+}
+
+/// A match in a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecordedHit {
+    /// Place among the policy's rules, then its limits, then the engine's own reasons.
+    pub index: u32,
+    /// Whether it only watched.
+    pub shadow: bool,
+    /// What was found.
+    pub value: Value,
+    /// What it was compared with.
+    pub threshold: Value,
+}
+
+/// A recorded decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Kind of event.
+    pub kind: Kind,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The proof asked for.
+    pub challenge: Option<Challenge>,
+    /// Set of [`wire::Degraded`].
+    pub degraded: u16,
+    /// Number in the log.
+    pub number: u64,
+    /// Event time in Unix milliseconds.
+    pub time_ms: i64,
+    /// Time of the decision in Unix milliseconds.
+    pub decided_ms: i64,
+    /// Amount in minor units.
+    pub amount_minor: Option<i64>,
+    /// Risk, 0 to 1.
+    pub score: f64,
+    /// Keyed hashes of [`INPUTS`]; 0 where the event had none.
+    pub inputs: Vec<u64>,
+    /// Version of the policy.
+    pub policy: String,
+    /// Version of the model.
+    pub model: String,
+    /// Matches, live ones first.
+    pub hits: Vec<RecordedHit>,
+    /// Matches that there was no room for.
+    pub unkept: u32,
+    /// How many features the policy's table has.
+    pub features_count: u16,
+    /// Bits of the features that differ from their missing value, by number.
+    pub features: Vec<(u16, u64)>,
+}
+
+/// A record that cannot be read: what of it, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    /// Which part.
+    pub part: &'static str,
+    /// At which byte.
+    pub at: usize,
+}
+
+impl std::fmt::Display for RecordError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the record's {} at byte {} cannot be read", self.part, self.at)
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+impl Record {
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`RecordError`] for bytes that no engine wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+        let mut reader = Reader { bytes, at: 0 };
+        let head: [u8; 4] = reader.take("head")?;
+        let fault = |part| RecordError { part, at: 0 };
+        if bytes.len() > RECORD_BYTES_MAX || head[0] != VERSION {
+            return Err(fault("version"));
+        }
+        let degraded = u16::from_le_bytes(reader.take("degraded")?);
+        let [hits, inputs] = reader.take("counts")?;
+        if usize::from(hits) > 2 * HITS_MAX {
+            return Err(fault("hits"));
+        }
+        let record = Record {
+            kind: Kind::from_code(head[1]).ok_or(fault("kind"))?,
+            verdict: Verdict::from_code(head[2]).ok_or(fault("verdict"))?,
+            challenge: match head[3] {
+                NO_CHALLENGE => None,
+                code => Some(Challenge::from_code(code).ok_or(fault("challenge"))?),
+            },
+            degraded,
+            number: reader.word("number")?,
+            time_ms: reader.word("time")? as i64,
+            decided_ms: reader.word("decision time")? as i64,
+            amount_minor: Some(reader.word("amount")? as i64).filter(|&amount| amount >= 0),
+            score: f64::from_bits(reader.word("score")?),
+            inputs: (0..inputs).map(|_| reader.word("inputs")).collect::<Result<_, _>>()?,
+            policy: reader.text("policy")?,
+            model: reader.text("model")?,
+            hits: (0..hits).map(|_| reader.hit()).collect::<Result<_, _>>()?,
+            unkept: u32::from_le_bytes(reader.take("matches not kept")?),
+            features_count: u16::from_le_bytes(reader.take("feature count")?),
+            features: Vec::new(),
+        };
+        let features = reader.features(record.features_count)?;
+        if reader.at != bytes.len() {
+            return Err(RecordError { part: "end", at: reader.at });
+        }
+        Ok(Record { features, ..record })
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self, part: &'static str) -> Result<[u8; N], RecordError> {
+        let found = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
+        let found = *found.ok_or(RecordError { part, at: self.at })?;
+        self.at += N;
+        Ok(found)
+    }
+
+    fn word(&mut self, part: &'static str) -> Result<u64, RecordError> {
+        self.take(part).map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self, part: &'static str) -> Result<String, RecordError> {
+        let [length] = self.take(part)?;
+        let fault = RecordError { part, at: self.at };
+        let bytes = self.bytes.get(self.at..self.at + usize::from(length)).ok_or(fault)?;
+        self.at += bytes.len();
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| fault)
+    }
+
+    fn hit(&mut self) -> Result<RecordedHit, RecordError> {
+        let index = u32::from_le_bytes(self.take("hit")?);
+        let [shadow, value_tag, threshold_tag] = self.take("hit")?;
+        let value = decode(u64::from(value_tag), self.word("hit")?);
+        let threshold = decode(u64::from(threshold_tag), self.word("hit")?);
+        Ok(RecordedHit { index, shadow: shadow != 0, value, threshold })
+    }
+
+    fn features(&mut self, count: u16) -> Result<Vec<(u16, u64)>, RecordError> {
+        let fault = RecordError { part: "features", at: self.at };
+        if usize::from(count) > FEATURES_MAX {
+            return Err(fault);
+        }
+        let bits = self.bytes.get(self.at..self.at + usize::from(count).div_ceil(8)).ok_or(fault)?;
+        self.at += bits.len();
+        let set = (0..count).filter(|&id| bits[usize::from(id / 8)] >> (id % 8) & 1 != 0);
+        set.map(|id| Ok((id, self.word("features")?))).collect()
+    }
+}

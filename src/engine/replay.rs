@@ -1,0 +1,208 @@
+//! Stage `idempotency`: the first answer to an id is the answer to every repetition, and an outcome finds its decision.
+//!
+//! A decision's slot is claimed before anything is counted and published, whole, after everything is: its state word is
+//! written last and read first.
+
+use wire::limits::REASONS_MAX;
+use wire::{Challenge, Check, Degraded, Value, Verdict};
+
+use crate::decision::{Decision, Hit};
+use crate::feature::Builtin;
+use crate::key::{self, Hash};
+use crate::limits::PENDING_MAX;
+use crate::scratch::Scratch;
+use crate::table::{Ordering, Word};
+use crate::tables::Tables;
+use crate::velocity::Pending;
+
+const ID: usize = 0;
+const STATE: usize = 1;
+const BODY: usize = 2;
+const NUMBER: usize = 3;
+const SCORE: usize = 4;
+const VERSION: usize = 5;
+const PENDING: usize = 6;
+const PENDING_WORDS: usize = 3;
+const HITS: usize = PENDING + PENDING_MAX * PENDING_WORDS;
+const HIT_WORDS: usize = 4;
+/// Words of a decision.
+pub(crate) const WORDS: usize = HITS + REASONS_MAX * HIT_WORDS;
+
+/// Bits of the state word: done, verdict, challenge, degraded, number of hits, number of reservations, outcome.
+const DONE: u64 = 1;
+const VERDICT: u32 = 8;
+const CHALLENGE: u32 = 16;
+const DEGRADED: u32 = 24;
+const HIT_COUNT: u32 = 40;
+const PENDING_COUNT: u32 = 48;
+/// Where the outcome stands; 0 for none yet, else the outcome's code and one.
+pub(crate) const OUTCOME: u32 = 56;
+
+/// What is known of an id.
+pub(crate) enum Seen {
+    /// Nothing: this call decides, and publishes into the slot if there was room for one.
+    New(Option<usize>),
+    /// A decision in that slot: done, or being made.
+    Known(usize),
+}
+
+/// Claims an id.
+pub(crate) fn claim(tables: &Tables, id: Hash, now_ms: i64) -> Seen {
+    match tables.decisions.find_or_claim(key::short(id), now_ms, &tables.pins) {
+        None => Seen::New(None),
+        Some(found) if found.fresh => {
+            tables.decisions.payload(found.slot)[ID].store(id as u64, Ordering::Release);
+            Seen::New(Some(found.slot))
+        }
+        Some(found) => Seen::Known(found.slot),
+    }
+}
+
+/// A fold of the fields that make an event what it is, to tell a repetition from a reused id.
+fn body(check: &Check<'_>, lane: usize, scratch: &Scratch) -> u64 {
+    let fields = [Builtin::Account, Builtin::Counterparty, Builtin::DeviceId, Builtin::Packet];
+    let start =
+        Hash::from(check.kind.code()) << 64 | check.amount_minor.map_or(u128::MAX >> 64, |n| n as u128);
+    key::short(
+        fields.iter().fold(start, |fold, field| key::fold(fold, scratch.hashes[field.id().index()][lane])),
+    )
+}
+
+/// Publishes a decision into its slot.
+pub(crate) fn publish(
+    tables: &Tables,
+    slot: usize,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &Scratch,
+    decision: &Decision,
+) {
+    let words = tables.decisions.payload(slot);
+    let put = |at: usize, bits: u64| words[at].store(bits, Ordering::Relaxed);
+    put(BODY, body(check, lane, scratch));
+    put(NUMBER, decision.number);
+    put(SCORE, decision.score.to_bits());
+    put(VERSION, u64::from(decision.version));
+    let pending = &scratch.lanes[lane].pending;
+    for (at, pending) in pending.iter().enumerate() {
+        put_pending(words, at, pending);
+    }
+    for (at, hit) in decision.hits().iter().enumerate() {
+        let at = HITS + at * HIT_WORDS;
+        let ((value_tag, value), (threshold_tag, threshold)) = (encode(hit.value), encode(hit.threshold));
+        put(at, u64::from(hit.reason) << 32 | u64::from(hit.index));
+        put(at + 1, value_tag << 8 | threshold_tag);
+        put(at + 2, value);
+        put(at + 3, threshold);
+    }
+    let challenge = decision.challenge.map_or(0, |challenge| u64::from(challenge.code()) + 1);
+    let state = DONE
+        | u64::from(decision.verdict.code()) << VERDICT
+        | challenge << CHALLENGE
+        | u64::from(decision.degraded) << DEGRADED
+        | u64::from(decision.count) << HIT_COUNT
+        | (pending.len() as u64) << PENDING_COUNT;
+    words[STATE].store(state, Ordering::Release);
+}
+
+/// The first answer to an id; `None` while it is being decided.
+pub(crate) fn repeat(
+    tables: &Tables,
+    slot: usize,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &Scratch,
+) -> Option<Decision> {
+    let words = tables.decisions.payload(slot);
+    let state = state(words)?;
+    let load = |at: usize| words[at].load(Ordering::Relaxed);
+    let mut decision = Decision {
+        verdict: Verdict::from_code((state >> VERDICT) as u8)?,
+        challenge: ((state >> CHALLENGE) as u8).checked_sub(1).and_then(Challenge::from_code),
+        score: f64::from_bits(load(SCORE)),
+        degraded: (state >> DEGRADED) as u16,
+        replayed: true,
+        number: load(NUMBER),
+        version: load(VERSION) as u32,
+        ..Decision::EMPTY
+    };
+    if load(BODY) != body(check, lane, scratch) {
+        decision.degraded |= Degraded::IdReused.bit();
+    }
+    for at in 0..usize::from((state >> HIT_COUNT) as u8).min(REASONS_MAX) {
+        let at = HITS + at * HIT_WORDS;
+        let tags = load(at + 1);
+        decision.push(Hit {
+            reason: (load(at) >> 32) as u32,
+            index: load(at) as u32,
+            value: decode(tags >> 8 & 0xff, load(at + 2)),
+            threshold: decode(tags & 0xff, load(at + 3)),
+        });
+    }
+    Some(decision)
+}
+
+/// The words of an id's decision, if it is known and done.
+pub(crate) fn find(tables: &Tables, id: Hash) -> Option<&[Word]> {
+    let slot = tables.decisions.find(key::short(id))?;
+    let words = tables.decisions.payload(slot);
+    (words[ID].load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
+}
+
+/// The state of a decision that is done.
+pub(crate) fn state(words: &[Word]) -> Option<u64> {
+    Some(words[STATE].load(Ordering::Acquire)).filter(|state| state & DONE != 0)
+}
+
+/// The verdict in a state.
+pub(crate) fn verdict(state: u64) -> Option<Verdict> {
+    Verdict::from_code((state >> VERDICT) as u8)
+}
+
+/// Writes an outcome into the state; `false` if the state is no longer the one given.
+pub(crate) fn set_outcome(words: &[Word], state: u64, outcome: u64) -> bool {
+    let next = state & !(0xff << OUTCOME) | outcome << OUTCOME;
+    words[STATE].compare_exchange(state, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}
+
+/// Places of a decision's reservations.
+pub(crate) fn pending_count(state: u64) -> usize {
+    usize::from((state >> PENDING_COUNT) as u8).min(PENDING_MAX)
+}
+
+/// A reservation: key, then 44 bits of time and 20 of the window's identity, then the amount.
+pub(crate) fn put_pending(words: &[Word], at: usize, pending: &Pending) {
+    let at = PENDING + at * PENDING_WORDS;
+    words[at].store(pending.key, Ordering::Relaxed);
+    words[at + 1].store((pending.time_ms as u64) << 20 | u64::from(pending.tag), Ordering::Relaxed);
+    words[at + 2].store(pending.delta as u64, Ordering::Relaxed);
+}
+
+pub(crate) fn get_pending(words: &[Word], at: usize) -> Pending {
+    let load = |at: usize| words[at].load(Ordering::Relaxed);
+    let at = PENDING + at * PENDING_WORDS;
+    Pending {
+        key: load(at),
+        tag: load(at + 1) as u32 & 0xf_ffff,
+        time_ms: (load(at + 1) >> 20) as i64,
+        delta: load(at + 2) as i64,
+    }
+}
+
+pub(crate) fn encode(value: Value) -> (u64, u64) {
+    match value {
+        Value::Absent => (0, 0),
+        Value::Int(n) => (1, n as u64),
+        Value::Money(n) => (2, n as u64),
+        Value::Double(x) => (3, x.to_bits()),
+    }
+}
+
+pub(crate) fn decode(tag: u64, bits: u64) -> Value {
+    match tag {
+        1 => Value::Int(bits as i64),
+        2 => Value::Money(bits as i64),
+        3 => Value::Double(f64::from_bits(bits)),
+        _ => Value::Absent,
+    }
+}

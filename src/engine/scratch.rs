@@ -1,0 +1,166 @@
+//! A worker's own memory: columns, registers and lanes, taken once and used for every batch.
+
+use std::net::IpAddr;
+
+use arrayvec::{ArrayString, ArrayVec};
+
+use crate::feature::{FeatureId, Scalar, Type};
+use crate::key::Hash;
+use crate::limits::{
+    FEATURES_MAX, FOREST_INPUTS_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX,
+    RECORD_BYTES_MAX,
+};
+use crate::rules::Registers;
+use crate::snapshot::Snapshot;
+use crate::velocity::{Pending, Refused};
+
+/// One value a lane.
+pub(crate) type Column = [u64; LANES];
+
+/// A match of a rule, live or shadow, before it becomes a reason.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match {
+    /// Place among the snapshot's rules.
+    pub rule: u32,
+    pub shadow: bool,
+}
+
+/// What a stage leaves of one check for the next ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Lane {
+    /// Event time, within its bounds.
+    pub time_ms: i64,
+    pub degraded: u16,
+    pub ip: Option<IpAddr>,
+    pub ip_text: ArrayString<45>,
+    pub packet_text: ArrayString<36>,
+    /// Hash of the check id.
+    pub id: Hash,
+    /// Slot of the decision being made, if there was room for it.
+    pub slot: Option<usize>,
+    pub account_slot: Option<usize>,
+    pub device_slot: Option<usize>,
+    /// Key of each of the plan's groups; 0 where the event lacks a field of it.
+    pub keys: [u64; KEYS_MAX],
+    pub pending: ArrayVec<Pending, PENDING_MAX>,
+    pub refused: ArrayVec<Refused, LIMITS_MAX>,
+    pub token: Option<crate::verify::TokenState>,
+    pub matches: ArrayVec<Match, HITS_MAX>,
+    /// Matches beyond the room for them.
+    pub unkept: u32,
+}
+
+impl Lane {
+    fn new() -> Lane {
+        Lane {
+            time_ms: 0,
+            degraded: 0,
+            ip: None,
+            ip_text: ArrayString::new(),
+            packet_text: ArrayString::new(),
+            id: 0,
+            slot: None,
+            account_slot: None,
+            device_slot: None,
+            keys: [0; KEYS_MAX],
+            pending: ArrayVec::new(),
+            refused: ArrayVec::new(),
+            token: None,
+            matches: ArrayVec::new(),
+            unkept: 0,
+        }
+    }
+
+    /// Ready for the next check.
+    pub fn clear(&mut self) {
+        self.degraded = 0;
+        self.ip = None;
+        self.ip_text.clear();
+        self.packet_text.clear();
+        self.slot = None;
+        self.account_slot = None;
+        self.device_slot = None;
+        self.pending.clear();
+        self.refused.clear();
+        self.token = None;
+        self.matches.clear();
+        self.unkept = 0;
+    }
+}
+
+/// Records of the latest call, one after the other.
+#[derive(Default)]
+pub(crate) struct Records {
+    pub bytes: Vec<u8>,
+    /// Key of the check id, decision number, and where the record ends.
+    pub ends: Vec<(u64, u64, usize)>,
+}
+
+/// A worker's memory.
+pub struct Scratch {
+    pub(crate) worker: usize,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) present: Vec<u64>,
+    pub(crate) hashes: Vec<[Hash; LANES]>,
+    pub(crate) on_lists: Vec<u64>,
+    pub(crate) registers: Registers,
+    pub(crate) rows: Vec<f64>,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) records: Records,
+    types: Vec<Type>,
+    fitted: u64,
+}
+
+impl Scratch {
+    /// The memory of that worker; each concurrent caller of `decide` has a number of its own, below
+    /// [`crate::limits::WORKERS_MAX`].
+    pub fn new(worker: usize) -> Scratch {
+        Scratch {
+            worker,
+            columns: vec![[0; LANES]; FEATURES_MAX],
+            present: vec![0; FEATURES_MAX],
+            hashes: vec![[0; LANES]; FEATURES_MAX],
+            on_lists: vec![0; LISTS_MAX],
+            registers: Registers::default(),
+            rows: vec![0.0; LANES * FOREST_INPUTS_MAX],
+            lanes: vec![Lane::new(); LANES],
+            records: Records {
+                bytes: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX * 1024 + RECORD_BYTES_MAX),
+                ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX),
+            },
+            types: Vec::with_capacity(FEATURES_MAX),
+            fitted: 0,
+        }
+    }
+
+    /// Takes the registers a snapshot needs, once a snapshot.
+    pub(crate) fn fit(&mut self, snapshot: &Snapshot) {
+        if self.fitted != snapshot.serial {
+            self.fitted = snapshot.serial;
+            self.registers.fit(&snapshot.policy.gate);
+            self.registers.fit(&snapshot.policy.program);
+            self.types.clear();
+            self.types.extend(snapshot.policy.features.iter().map(|(_, row)| row.ty));
+        }
+    }
+
+    pub(crate) fn set(&mut self, feature: FeatureId, lane: usize, scalar: Scalar) {
+        self.columns[feature.index()][lane] = scalar.bits();
+        self.present[feature.index()] |= 1 << lane;
+    }
+
+    /// A feature of a check of the latest call: `lane` is its place within the last 64 of them.
+    pub fn value(&self, feature: FeatureId, lane: usize) -> Scalar {
+        Scalar::from_bits(self.types[feature.index()], self.columns[feature.index()][lane])
+    }
+
+    /// Records of the latest call: key of the check id, decision number, bytes.
+    pub fn records(&self) -> impl Iterator<Item = (u64, u64, &[u8])> {
+        let mut start = 0;
+        self.records.ends.iter().map(move |&(key, number, end)| {
+            let record = &self.records.bytes[start..end];
+            start = end;
+            (key, number, record)
+        })
+    }
+}

@@ -1,0 +1,409 @@
+//! A snapshot: rules, model, windows and keys that decide together, checked once and never changed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Reason, Verdict};
+
+use crate::decision::{Decision, Hit};
+use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
+use crate::forest::{Forest, ForestError, ForestSpec};
+use crate::limits::{LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
+use crate::lists::ListHandle;
+use crate::plan::Plan;
+use crate::policy::{Aggregate, Mode, Policy, ReasonText, Window};
+use crate::program::{Op, TextSource};
+use crate::tables::{SizeError, Tables};
+use crate::token::TokenKey;
+
+/// What a snapshot is made of.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// The compiled policy.
+    pub policy: Policy,
+    /// The model; without one the model's score is 0.
+    pub forest: Option<ForestSpec>,
+    /// Keys that tokens open with; the first seals new ones.
+    pub token_keys: Vec<TokenKey>,
+}
+
+/// Why parts do not make a snapshot. What was in force stays in force.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BuildError {
+    /// More of something than there is room for.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many at most.
+        max: usize,
+    },
+    /// A velocity feature that cannot be computed.
+    Window {
+        /// Its name.
+        feature: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The model reads a feature that the policy does not have, or that is text.
+    UnknownInput(String),
+    /// The trees are no forest.
+    Forest(ForestError),
+    /// There is no memory for the windows.
+    Size(SizeError),
+}
+
+impl BuildError {
+    pub(crate) fn of(features: &FeatureTable, window: &Window, why: &'static str) -> BuildError {
+        BuildError::Window { feature: features.row(window.feature).name.clone(), why }
+    }
+}
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BuildError::TooMany { what, count, max } => write!(f, "{count} {what}, where {max} have room"),
+            BuildError::Window { feature, why } => write!(f, "feature {feature} {why}"),
+            BuildError::UnknownInput(name) => {
+                write!(f, "the model reads {name}, which is no number of this policy")
+            }
+            BuildError::Forest(error) => write!(f, "the model: {error}"),
+            BuildError::Size(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Reasons that are the engine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum BuiltinReason {
+    TokenInvalid,
+    TokenExpired,
+    TokenMismatch,
+    BandChallenge,
+    BandReview,
+    BandDeny,
+}
+
+const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
+    ("G101", "token", "the QR token does not open with a known key"),
+    ("G102", "token", "the QR token has expired"),
+    ("G103", "token", "the QR token stands for another packet"),
+    ("B101", "score-challenge", "the score reaches the challenge band"),
+    ("B102", "score-review", "the score reaches the review band"),
+    ("B103", "score-deny", "the score reaches the deny band"),
+];
+
+/// Words and versions by number. A book only grows from snapshot to snapshot, so an old decision finds its words.
+#[derive(Clone, Default)]
+struct Book {
+    reasons: Vec<Arc<ReasonText>>,
+    versions: Vec<Arc<(String, String)>>,
+}
+
+impl Book {
+    fn version(&mut self, policy: &str, model: &str) -> u32 {
+        let found = self.versions.iter().position(|known| known.0 == policy && known.1 == model);
+        found.unwrap_or_else(|| {
+            self.versions.push(Arc::new((policy.to_owned(), model.to_owned())));
+            self.versions.len() - 1
+        }) as u32
+    }
+}
+
+/// An immutable set of everything that decides.
+pub struct Snapshot {
+    pub(crate) policy: Policy,
+    pub(crate) plan: Plan,
+    pub(crate) forest: Option<Forest>,
+    /// Columns the forest reads, with their types, in its order.
+    pub(crate) inputs: Vec<(FeatureId, Type)>,
+    pub(crate) token_keys: Vec<TokenKey>,
+    pub(crate) lists: Vec<Arc<ListHandle>>,
+    /// Text features whose hash some stage needs.
+    pub(crate) hashed: Vec<FeatureId>,
+    /// Live and shadow rules in the order of their tiers, by place in the policy.
+    pub(crate) order: Vec<u32>,
+    /// Tells this snapshot from every other of the process.
+    pub(crate) serial: u64,
+    book: Book,
+    /// Places in the book: of rules, then limits, then the engine's own reasons.
+    words: Vec<u32>,
+    version: u32,
+    ext: HashMap<String, FeatureId>,
+    /// Text features that some rule asks `has()` of.
+    pub(crate) asked: Vec<FeatureId>,
+    /// Text features that some rule reads as text.
+    read: Vec<FeatureId>,
+}
+
+impl Snapshot {
+    /// Checks the parts and lays them out. Windows that `previous` has as well keep their counts.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing has changed then.
+    pub fn build(parts: Parts, tables: &Tables, previous: Option<&Snapshot>) -> Result<Snapshot, BuildError> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let Parts { policy, forest: spec, token_keys } = parts;
+        check_sizes(&policy)?;
+        let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
+        let (forest, inputs) = match &spec {
+            None => (None, Vec::new()),
+            Some(spec) => {
+                let forest = Forest::new(spec).map_err(BuildError::Forest)?;
+                (Some(forest), inputs(&policy.features, spec)?)
+            }
+        };
+        let lists = policy.lists.iter().map(|list| tables.lists.handle(&list.name, list.matching)).collect();
+        let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();
+        let words = words(&policy, &mut book);
+        let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
+        let mut order: Vec<u32> = (0..policy.rules.len() as u32).collect();
+        order.retain(|&rule| policy.rules[rule as usize].mode != Mode::Off);
+        order.sort_by_key(|&rule| policy.rules[rule as usize].tier);
+        let (asked, read) = texts(&policy);
+        let ext = policy
+            .ext
+            .iter()
+            .map(|&id| (policy.features.row(id).name.trim_start_matches("ext.").to_owned(), id));
+        Ok(Snapshot {
+            ext: ext.collect(),
+            hashed: hashed(&policy),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            plan,
+            forest,
+            inputs,
+            token_keys,
+            lists,
+            order,
+            book,
+            words,
+            version,
+            asked,
+            read,
+            policy,
+        })
+    }
+
+    /// The compiled policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Content hash of the policy.
+    pub fn policy_version(&self) -> &str {
+        &self.policy.version
+    }
+
+    /// Version of the model; empty without one.
+    pub fn model_version(&self) -> &str {
+        &self.book.versions[self.version as usize].1
+    }
+
+    /// Keys that tokens open with; the first seals new ones.
+    pub fn token_keys(&self) -> &[TokenKey] {
+        &self.token_keys
+    }
+
+    /// Whether the check's ext fields are declared and of their types. To be asked before a check is decided.
+    ///
+    /// # Errors
+    /// The field at fault; nothing was counted.
+    pub fn admit(&self, check: &Check<'_>) -> Result<(), DecodeError> {
+        for (name, value) in &check.ext {
+            let path = || format!("ext.{name}");
+            let Some((_, ty)) = self.ext_feature(name) else {
+                return Err(DecodeError::new(
+                    ErrorCode::Unknown,
+                    path(),
+                    "the policy's schema declares no such field",
+                ));
+            };
+            let (found, fits) = match value {
+                ExtValue::Bool(_) => ("a truth value", ty == Type::Bool),
+                ExtValue::Int(_) => ("a whole number", matches!(ty, Type::Int | Type::Double)),
+                ExtValue::Double(_) => ("a decimal number", ty == Type::Double),
+                ExtValue::Text(_) => ("text", ty == Type::Text),
+            };
+            if !fits {
+                let expected = match ty {
+                    Type::Bool => "a truth value",
+                    Type::Int | Type::Money => "a whole number",
+                    Type::Double => "a number",
+                    Type::Text => "text",
+                };
+                let message = format!("found {found}, the policy's schema declares {expected}");
+                return Err(DecodeError::new(ErrorCode::WrongType, path(), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts of an answer other than its reasons.
+    pub fn head<'a>(&'a self, id: &'a str, decision: &Decision) -> AnswerHead<'a> {
+        // A worker that still holds an older snapshot may repeat an answer of a newer one: it tells its own version then.
+        let place = (decision.version as usize).min(self.book.versions.len() - 1);
+        let (policy, model) = &*self.book.versions[place];
+        AnswerHead {
+            id,
+            verdict: decision.verdict,
+            challenge: decision.challenge.filter(|_| decision.verdict == Verdict::Challenge),
+            score: decision.score,
+            degraded: decision.degraded,
+            replayed: decision.replayed,
+            policy,
+            model,
+            decision: decision.number,
+        }
+    }
+
+    /// The reasons of a decision, in words.
+    pub fn reasons<'a>(&'a self, decision: &'a Decision) -> impl ExactSizeIterator<Item = Reason<'a>> {
+        decision.hits().iter().map(|hit| {
+            let words = self.book.reasons.get(hit.reason as usize);
+            let text = |part: fn(&ReasonText) -> &String| words.map_or("", |words| part(words).as_str());
+            Reason {
+                code: text(|words| &words.code),
+                rule: text(|words| &words.rule),
+                text: text(|words| &words.text),
+                customer: text(|words| &words.customer),
+                value: hit.value,
+                threshold: hit.threshold,
+            }
+        })
+    }
+
+    /// Place of a match among the policy's rules, then its limits, then the engine's own reasons.
+    pub fn hit_index(&self, hit: &Hit) -> usize {
+        hit.index as usize
+    }
+
+    /// Words of a match by its index, as a record holds it.
+    pub fn words_of(&self, index: u32) -> Option<&ReasonText> {
+        self.words
+            .get(index as usize)
+            .and_then(|&place| self.book.reasons.get(place as usize))
+            .map(|words| &**words)
+    }
+
+    pub(crate) fn hit(&self, index: usize, value: wire::Value, threshold: wire::Value) -> Hit {
+        Hit { reason: self.words[index], index: index as u32, value, threshold }
+    }
+
+    pub(crate) fn builtin_index(&self, reason: BuiltinReason) -> usize {
+        self.policy.rules.len() + self.policy.limits.len() + reason as usize
+    }
+
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
+    pub(crate) fn ext_feature(&self, name: &str) -> Option<(FeatureId, Type)> {
+        self.ext.get(name).map(|&id| (id, self.policy.features.row(id).ty))
+    }
+
+    /// Name of an ext field, without its prefix.
+    pub(crate) fn ext_name(&self, feature: FeatureId) -> &str {
+        self.policy.features.row(feature).name.trim_start_matches("ext.")
+    }
+
+    /// Whether some rule reads that feature as text.
+    pub(crate) fn reads(&self, feature: Builtin) -> bool {
+        self.read.contains(&feature.id())
+    }
+}
+
+fn check_sizes(policy: &Policy) -> Result<(), BuildError> {
+    let sizes = [
+        ("rules", policy.rules.len(), RULES_MAX),
+        ("limits", policy.limits.len(), LIMITS_MAX),
+        ("lists", policy.lists.len(), LISTS_MAX),
+        ("velocity features", policy.windows.len(), WINDOWS_MAX),
+        ("instructions", policy.program.ops.len() + policy.gate.ops.len(), OPS_MAX),
+    ];
+    match sizes.into_iter().find(|(_, count, max)| count > max) {
+        Some((what, count, max)) => Err(BuildError::TooMany { what, count, max }),
+        None => Ok(()),
+    }
+}
+
+fn inputs(features: &FeatureTable, spec: &ForestSpec) -> Result<Vec<(FeatureId, Type)>, BuildError> {
+    let own = [Builtin::ModelScore.id(), Builtin::Score.id()];
+    let column = |name: &String| {
+        let found = features.find(name).filter(|id| !own.contains(id));
+        let found = found.map(|id| (id, features.row(id).ty)).filter(|(_, ty)| *ty != Type::Text);
+        found.ok_or_else(|| BuildError::UnknownInput(name.clone()))
+    };
+    spec.inputs.iter().map(column).collect()
+}
+
+/// Enters the words of rules, limits and built-in reasons into the book; gives their places.
+fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
+    let mut known: HashMap<Arc<ReasonText>, u32> =
+        book.reasons.iter().enumerate().map(|(place, words)| (words.clone(), place as u32)).collect();
+    let own = BUILTIN_REASONS.iter().map(|&(code, rule, text)| ReasonText {
+        code: code.to_owned(),
+        rule: rule.to_owned(),
+        text: text.to_owned(),
+        customer: String::new(),
+    });
+    let rules = policy.rules.iter().map(|rule| rule.reason.clone());
+    let limits = policy.limits.iter().map(|limit| limit.reason.clone());
+    let enter = |words: ReasonText| {
+        let words = Arc::new(words);
+        *known.entry(words.clone()).or_insert_with(|| {
+            book.reasons.push(words);
+            book.reasons.len() as u32 - 1
+        })
+    };
+    rules.chain(limits).chain(own).map(enter).collect()
+}
+
+/// Text features that the programs ask `has()` of, and those they read.
+fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
+    let (mut asked, mut read) = (Vec::new(), Vec::new());
+    for op in policy.program.ops.iter().chain(&policy.gate.ops) {
+        match *op {
+            Op::Present { feature, .. } if policy.features.row(feature).ty == Type::Text => {
+                asked.push(feature)
+            }
+            Op::Text { a, b, .. } => read.extend([a, b]),
+            Op::TextSize { a, .. } => read.push(a),
+            _ => {}
+        }
+    }
+    let mut read: Vec<FeatureId> = read
+        .into_iter()
+        .filter_map(|source| match source {
+            TextSource::Feature(feature) => Some(feature),
+            TextSource::Constant(_) => None,
+        })
+        .chain(asked.iter().copied())
+        .collect();
+    for features in [&mut asked, &mut read] {
+        features.sort_unstable();
+        features.dedup();
+    }
+    (asked, read)
+}
+
+/// Text features that keys, lists, sets and the record are made of.
+fn hashed(policy: &Policy) -> Vec<FeatureId> {
+    let always = [Builtin::Account, Builtin::DeviceId, Builtin::Counterparty, Builtin::Packet, Builtin::Ip];
+    let keys = policy.windows.iter().flat_map(|window| window.key.iter().copied());
+    let sets = policy.windows.iter().filter_map(|window| match window.aggregate {
+        Aggregate::Distinct(field) => Some(field),
+        _ => None,
+    });
+    let lists = policy.lists.iter().map(|list| list.on);
+    let mut hashed: Vec<FeatureId> =
+        always.iter().map(|b| b.id()).chain(keys).chain(sets).chain(lists).collect();
+    hashed.sort_unstable();
+    hashed.dedup();
+    debug_assert!(hashed.iter().all(|id| id.index() < BUILTINS.len() || policy.ext.contains(id)));
+    hashed
+}

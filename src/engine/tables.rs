@@ -1,0 +1,166 @@
+//! Everything that checks change: tables of fixed size, shared by all workers, changed by atomics only.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::key::{self, Seed};
+use crate::limits::RETENTION_MS;
+use crate::lists::Lists;
+use crate::profile;
+use crate::replay;
+use crate::table::{Ordering, Pins, Slots, Word};
+
+/// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// Accounts with a profile.
+    pub accounts: usize,
+    /// Devices with a profile.
+    pub devices: usize,
+    /// Keys of each velocity table: one table per key that windows are kept by.
+    pub velocity_keys: usize,
+    /// Entries of all lists together.
+    pub list_entries: usize,
+    /// Decisions remembered for repeated ids and for outcomes.
+    pub decisions: usize,
+    /// Secret that identifiers are hashed with.
+    pub seed: [u8; 16],
+}
+
+impl Default for Sizes {
+    /// Room for a small site, about half a gigabyte; a fixed seed, which a daemon replaces by a secret one.
+    fn default() -> Self {
+        Sizes {
+            accounts: 1 << 17,
+            devices: 1 << 17,
+            velocity_keys: 1 << 16,
+            list_entries: 1 << 20,
+            decisions: 1 << 17,
+            seed: [0; 16],
+        }
+    }
+}
+
+/// A table that could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeError {
+    /// Which one.
+    pub table: &'static str,
+    /// How many entries were asked for.
+    pub entries: usize,
+}
+
+impl std::fmt::Display for SizeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no memory for {} entries of {}: lower tables.{}", self.entries, self.table, self.table)
+    }
+}
+
+impl std::error::Error for SizeError {}
+
+/// How full a table is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fill<'a> {
+    /// Which table.
+    pub name: &'a str,
+    /// Slots that hold or held a key.
+    pub entries: u64,
+    /// Slots there are.
+    pub capacity: u64,
+    /// Keys evicted before what was known of them had expired.
+    pub evictions: u64,
+}
+
+/// The tables.
+pub struct Tables {
+    /// Lists, changed by whoever makes them durable.
+    pub lists: Lists,
+    pub(crate) accounts: Slots,
+    pub(crate) devices: Slots,
+    pub(crate) decisions: Slots,
+    pub(crate) pins: Pins,
+    pub(crate) seed: Seed,
+    pub(crate) velocity_keys: usize,
+    velocity: Mutex<Vec<Weak<Slots>>>,
+    number: Word,
+    /// Outcomes are applied one at a time, apart from the path of checks.
+    pub(crate) outcomes: Mutex<()>,
+}
+
+impl Tables {
+    /// Makes the tables and touches their memory.
+    ///
+    /// # Errors
+    /// [`SizeError`] naming the table that there is no memory for.
+    pub fn new(sizes: &Sizes) -> Result<Tables, SizeError> {
+        let seed = Seed::new(sizes.seed);
+        let slots = |table, entries, words, expiry_ms| {
+            Slots::new(entries, words, expiry_ms).ok_or(SizeError { table, entries })
+        };
+        Ok(Tables {
+            accounts: slots("accounts", sizes.accounts, profile::ACCOUNT_WORDS, profile::EXPIRY_MS)?,
+            devices: slots("devices", sizes.devices, profile::DEVICE_WORDS, profile::EXPIRY_MS)?,
+            decisions: slots("decisions", sizes.decisions, replay::WORDS, RETENTION_MS)?,
+            lists: Lists::new(sizes.list_entries, seed.clone())
+                .ok_or(SizeError { table: "list_entries", entries: sizes.list_entries })?,
+            pins: Pins::default(),
+            velocity: Mutex::new(Vec::new()),
+            velocity_keys: sizes.velocity_keys,
+            number: Word::new(1),
+            outcomes: Mutex::new(()),
+            seed,
+        })
+    }
+
+    /// The key that the log knows a check id by.
+    pub fn id_key(&self, id: &str) -> u64 {
+        key::short(self.seed.text(id))
+    }
+
+    /// Numbers decisions from here on; for continuing a log.
+    pub fn continue_numbers(&self, next: u64) {
+        self.number.fetch_max(next, Ordering::Relaxed);
+    }
+
+    /// The first of `count` fresh decision numbers.
+    pub(crate) fn take_numbers(&self, count: usize) -> u64 {
+        self.number.fetch_add(count as u64, Ordering::Relaxed)
+    }
+
+    /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.
+    pub(crate) fn velocity_table(&self, words: usize, expiry_ms: i64) -> Result<Arc<Slots>, SizeError> {
+        let entries = self.velocity_keys;
+        let slots =
+            Slots::new(entries, words, expiry_ms).ok_or(SizeError { table: "velocity_keys", entries })?;
+        let slots = Arc::new(slots);
+        let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
+        velocity.retain(|table| table.strong_count() > 0);
+        velocity.push(Arc::downgrade(&slots));
+        Ok(slots)
+    }
+
+    /// How full every table is.
+    pub fn fill(&self) -> Vec<Fill<'static>> {
+        let row = |name: &'static str, slots: &Slots| Fill {
+            name,
+            entries: slots.claimed(),
+            capacity: slots.slots() as u64,
+            evictions: slots.live_evictions(),
+        };
+        let mut rows = vec![
+            row("accounts", &self.accounts),
+            row("devices", &self.devices),
+            row("decisions", &self.decisions),
+            Fill { name: "lists", entries: self.lists.len(), capacity: self.lists.capacity(), evictions: 0 },
+        ];
+        let velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing: Vec<Arc<Slots>> = velocity.iter().filter_map(Weak::upgrade).collect();
+        let sum = |count: fn(&Slots) -> u64| standing.iter().map(|table| count(table)).sum();
+        rows.push(Fill {
+            name: "velocity",
+            entries: sum(Slots::claimed),
+            capacity: sum(|table| table.slots() as u64),
+            evictions: sum(Slots::live_evictions),
+        });
+        rows
+    }
+}

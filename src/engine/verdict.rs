@@ -1,0 +1,163 @@
+//! Stage `verdict`: the first tier with a live match decides; every match is a reason.
+
+use wire::{Challenge, Degraded, Value, Verdict};
+
+use crate::decision::Decision;
+use crate::feature::{Builtin, Scalar, Type};
+use crate::policy::{Mode, Tier, Witness};
+use crate::program::{NumberType, Source};
+use crate::scratch::{Match, Scratch};
+use crate::snapshot::{BuiltinReason, Snapshot};
+use crate::verify::TokenState;
+
+/// Collects the rules that match in each lane, in the order of their tiers.
+pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
+    let account = Builtin::Account.id().index();
+    for &at in &snapshot.order {
+        let rule = &snapshot.policy.rules[at as usize];
+        let mut met = scratch.registers.met(rule.when) & lanes;
+        if met == 0 || rule.expires_ms <= now_ms {
+            continue;
+        }
+        met &= wire::Kind::ALL
+            .iter()
+            .filter(|kind| rule.kinds.has(**kind))
+            .fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
+        while met != 0 {
+            let lane = met.trailing_zeros() as usize;
+            met &= met - 1;
+            let sampled = (scratch.hashes[account][lane] % 100) as u8;
+            if sampled >= rule.sample_percent {
+                continue;
+            }
+            let found = Match { rule: at, shadow: rule.mode == Mode::Shadow };
+            if scratch.lanes[lane].matches.try_push(found).is_err() {
+                scratch.lanes[lane].unkept += 1;
+                // Live matches decide and must not be lost to shadow ones.
+                if !found.shadow
+                    && let Some(shadow) = scratch.lanes[lane].matches.iter().rposition(|m| m.shadow)
+                {
+                    scratch.lanes[lane].matches.remove(shadow);
+                    let _ = scratch.lanes[lane].matches.try_push(found);
+                }
+            }
+        }
+    }
+}
+
+/// The decision of one lane.
+pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) -> Decision {
+    let mut tally = Tally { decision: Decision::EMPTY, decided: None };
+    tally.decision.degraded = scratch.lanes[lane].degraded;
+    tally.decision.version = snapshot.version();
+    guards(snapshot, lane, scratch, &mut tally);
+
+    let mut score = f64::from_bits(scratch.columns[Builtin::ModelScore.id().index()][lane]);
+    for found in scratch.lanes[lane].matches.iter().filter(|found| !found.shadow) {
+        let rule = &snapshot.policy.rules[found.rule as usize];
+        score += rule.score;
+        let (value, threshold) = rule
+            .witness
+            .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
+        tally.decision.push(snapshot.hit(found.rule as usize, value, threshold));
+        if rule.tier != Tier::Score {
+            tally.weigh(rule.tier, rule.verdict, rule.challenge);
+        }
+    }
+    let score = score.clamp(0.0, 1.0);
+    scratch.set(Builtin::Score.id(), lane, Scalar::Double(score));
+    tally.decision.score = score;
+    bands(snapshot, score, &mut tally);
+    tally.decision
+}
+
+struct Tally {
+    decision: Decision,
+    decided: Option<Tier>,
+}
+
+impl Tally {
+    /// Takes a match into the verdict: an earlier tier decides; within one tier the severest verdict does.
+    fn weigh(&mut self, tier: Tier, verdict: Verdict, challenge: Option<Challenge>) {
+        let severer = self.decided == Some(tier) && verdict > self.decision.verdict;
+        if self.decided.is_none_or(|decided| tier < decided) || severer {
+            self.decided = Some(tier);
+            self.decision.verdict = verdict;
+            self.decision.challenge = challenge;
+        }
+    }
+}
+
+/// Guards that are no rules: the token, and limits that left no room.
+fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally) {
+    let token = match scratch.lanes[lane].token {
+        None | Some(TokenState::Valid) => None,
+        Some(TokenState::Invalid) => Some(BuiltinReason::TokenInvalid),
+        Some(TokenState::Expired) => Some(BuiltinReason::TokenExpired),
+        Some(TokenState::Mismatch) => Some(BuiltinReason::TokenMismatch),
+    };
+    if let Some(reason) = token {
+        tally.decision.push(snapshot.hit(snapshot.builtin_index(reason), Value::Absent, Value::Absent));
+        tally.weigh(Tier::Guard, Verdict::Deny, None);
+    }
+    for refused in &scratch.lanes[lane].refused {
+        let limit = &snapshot.policy.limits[refused.limit];
+        let feature = snapshot.policy.windows[limit.window].feature;
+        let shown = |number| match snapshot.policy.features.row(feature).ty {
+            Type::Money => Value::Money(number),
+            _ => Value::Int(number),
+        };
+        let index = snapshot.policy.rules.len() + refused.limit;
+        tally.decision.push(snapshot.hit(index, shown(refused.value), shown(limit.max)));
+        tally.weigh(Tier::Guard, limit.verdict, limit.challenge);
+    }
+}
+
+/// The last tier: what the score alone asks for.
+fn bands(snapshot: &Snapshot, score: f64, tally: &mut Tally) {
+    let bands = &snapshot.policy.bands;
+    let reached = [
+        (bands.deny, BuiltinReason::BandDeny, Verdict::Deny),
+        (bands.review, BuiltinReason::BandReview, Verdict::Review),
+        (bands.challenge, BuiltinReason::BandChallenge, Verdict::Challenge),
+    ];
+    let reached = reached.into_iter().find(|(threshold, ..)| score >= *threshold);
+    if let (Some((threshold, reason, verdict)), None) = (reached, tally.decided) {
+        let index = snapshot.builtin_index(reason);
+        tally.decision.push(snapshot.hit(index, Value::Double(score), Value::Double(threshold)));
+        tally.decision.verdict = verdict;
+        tally.decision.challenge = snapshot.policy.band_challenge.or(Some(Challenge::Sms));
+    }
+}
+
+/// What a rule's witness found, and what it compared it with.
+pub(crate) fn quote(
+    snapshot: &Snapshot,
+    witness: &Witness,
+    lane: usize,
+    scratch: &Scratch,
+) -> (Value, Value) {
+    let ty = snapshot.policy.features.row(witness.feature).ty;
+    let value = Scalar::from_bits(ty, scratch.columns[witness.feature.index()][lane]);
+    let bits = match witness.threshold {
+        Source::Constant(bits) => bits,
+        Source::Feature(feature) => scratch.columns[feature.index()][lane],
+        Source::Register(_) => return (value.to_value(), Value::Absent),
+    };
+    let threshold = match (ty, witness.ty) {
+        (Type::Money, NumberType::Int) => Value::Money(bits as i64),
+        (_, NumberType::Int) => Value::Int(bits as i64),
+        (_, NumberType::Double) => Value::Double(f64::from_bits(bits)),
+    };
+    (value.to_value(), threshold)
+}
+
+/// Whether the deadline leaves no time for the model.
+pub(crate) fn skip_model(budget_us: Option<u32>, waited_us: u32) -> bool {
+    budget_us.is_some_and(|budget_us| budget_us.saturating_sub(waited_us) < crate::limits::MODEL_BUDGET_US)
+}
+
+/// Flags a lane whose model was skipped.
+pub(crate) fn degrade_model(lane: usize, scratch: &mut Scratch) {
+    scratch.lanes[lane].degraded |= Degraded::Model.bit();
+}
