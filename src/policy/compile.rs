@@ -65,7 +65,9 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     let (rules, info) = stage.rules(document, utc_offset_minutes);
     let (gate, program) = (stage.gate, stage.program);
     let ((gate, _), (program, thresholds)) = (gate.finish(), program.finish());
-    if gate.is_none() || program.is_none() {
+    let ops =
+        |program: &Option<engine::program::Program>| program.as_ref().map_or(OPS_MAX + 1, |p| p.ops.len());
+    if ops(&gate) + ops(&program) > OPS_MAX {
         let place = document.rules.last().map_or_else(Place::default, |rule| rule.id.place);
         sink.error(Code::Bound, place, format!("the rules together take more than {OPS_MAX} instructions"));
     }

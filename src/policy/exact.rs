@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use engine::feature::FeatureId;
-use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX};
+use engine::limits::EXACT_DISTINCT_MAX;
 use engine::policy::{Aggregate, Window};
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -28,7 +28,7 @@ pub(crate) fn windows(
         // Every threshold is at most EXACT_COUNT_MAX, so one more still is a small number.
         let needed = needed.map_or(0, |n| n as u16 + 1);
         match window.aggregate {
-            Aggregate::Count => window.exact = window.exact.max(needed).min(EXACT_COUNT_MAX as u16),
+            Aggregate::Count => window.exact = window.exact.max(needed),
             Aggregate::Distinct(_) => {
                 let name = &symbols.features.row(window.feature).name;
                 let declared = document.features.iter().find(|feature| feature.name.text == *name);

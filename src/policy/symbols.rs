@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
-use engine::limits::{FEATURES_MAX, KEYS_MAX, LISTS_MAX, WINDOWS_MAX};
+use engine::limits::{FEATURES_MAX, KEYS_MAX, LISTS_MAX, PENDING_MAX, WINDOWS_MAX};
 use engine::policy::{Aggregate, List, Matching, Status, Window};
 use engine::program::Kinds;
 use wire::Kind;
@@ -92,6 +92,7 @@ impl Symbols {
             }
         }
         symbols.check_keys(document, sink);
+        symbols.check_approved(document, sink);
         let unknown = |name: &&String| {
             symbols.features.find(name).is_none() && !symbols.list_numbers.contains_key(name.as_str())
         };
@@ -189,6 +190,11 @@ impl Symbols {
         let Some((aggregate, ty)) = aggregate.filter(|_| key.len() == declared.key.len()) else { return };
         let of_money = matches!(aggregate, Aggregate::Sum(_)) && ty == Type::Money;
         let status = declared.status.unwrap_or(if of_money { Status::Approved } else { Status::Attempt });
+        if status == Status::Approved && !matches!(aggregate, Aggregate::Count | Aggregate::Sum(_)) {
+            let message = "only counts and sums can be of approved events: the others cannot be given back";
+            sink.error(Code::WrongType, declared.name.place, message);
+            return;
+        }
         if self.windows.len() >= WINDOWS_MAX {
             let message = format!("a policy has at most {WINDOWS_MAX} velocity features");
             sink.error(Code::Bound, declared.name.place, message);
@@ -230,6 +236,21 @@ impl Symbols {
             if keys.insert(window.key.as_slice()) && keys.len() > KEYS_MAX {
                 let message = format!("a policy keeps windows by at most {KEYS_MAX} different keys");
                 sink.error(Code::Bound, declared.name.place, message);
+                return;
+            }
+        }
+    }
+
+    /// Approved features of one kind are bounded, because each is remembered with the decision until it settles.
+    fn check_approved(&self, document: &Document, sink: &mut Sink) {
+        for kind in Kind::ALL {
+            let approved = |window: &&Window| window.status == Status::Approved && window.kinds.has(*kind);
+            if let Some(window) = self.windows.iter().filter(approved).nth(PENDING_MAX) {
+                let name = &self.features.row(window.feature).name;
+                let declared = document.features.iter().find(|feature| feature.name.text == *name);
+                let place = declared.map_or_else(Place::default, |feature| feature.name.place);
+                let message = format!("{kind} counts in more than {PENDING_MAX} approved features");
+                sink.error(Code::Bound, place, message);
                 return;
             }
         }

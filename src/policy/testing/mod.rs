@@ -5,6 +5,7 @@
 
 mod check;
 mod expect;
+mod run;
 
 use engine::feature::{FeatureId, Scalar};
 use engine::policy::Rule;
@@ -17,6 +18,7 @@ use crate::yaml::fields::Fields;
 use crate::yaml::{Node, values};
 
 pub use expect::Expect;
+pub use run::{Failure, failures, run};
 
 /// Start of a test's events unless it says another: a Monday, 10:00 UTC.
 const START_MS: i64 = 1_767_607_200_000;

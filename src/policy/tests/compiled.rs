@@ -136,3 +136,47 @@ fn velocity_features_follow_the_fields() {
     assert_eq!(policy.ext, [FeatureId(builtins)]);
     assert_eq!(policy.windows[0].feature, FeatureId(builtins + 1));
 }
+
+#[test]
+fn a_test_that_fails_says_where_what_was_expected_and_what_matched() {
+    let compiled = policy::compile_sources(&[(
+        "p.yaml",
+        "
+rules:
+  - { id: a, tier: deny, when: kyc == 1, reason: { code: R1, text: t } }
+  - { id: b, tier: review, when: kyc == 1, reason: { code: R2, text: t } }
+tests:
+  - { name: stated, given: { kind: pay, kyc: 1 }, expect: { verdict: review } }
+  - { name: holds, given: { kind: pay, kyc: 1 }, expect: { verdict: deny, rules: [a, b] } }
+  - name: row
+    events:
+      - { at: 0s, kind: pay, account: x, expect: allow }
+      - { at: 1s, kind: pay, account: x, kyc: 1, expect: { rules: [a], not: [b] } }
+",
+    )]);
+    let bundle = compiled.bundle.as_ref().unwrap();
+    let failures = policy::testing::failures(bundle);
+    let shown: Vec<String> = failures
+        .iter()
+        .map(|f| {
+            format!(
+                "{} {}: {} / {} / {:?}",
+                compiled.sources.location(f.place),
+                f.test,
+                f.expected,
+                f.got,
+                f.matched
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "p.yaml:6:7 stated: verdict review / deny / [\"a\", \"b\"]",
+            "p.yaml:11:11 row: no match of b / one / [\"a\", \"b\"]",
+        ]
+    );
+    let diagnostics = policy::testing::run(bundle);
+    assert_eq!(diagnostics[0].message, "test failed: stated");
+    assert_eq!(diagnostics[0].label, "expected verdict review, got deny");
+}

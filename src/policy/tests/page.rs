@@ -11,6 +11,8 @@ fn the_examples_of_the_page_compile_as_one_policy() {
     let texts: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let compiled = policy::compile_sources(&texts);
     assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+    let failures = policy::testing::failures(compiled.bundle.as_ref().unwrap());
+    assert!(failures.is_empty(), "{failures:?}");
 }
 
 #[test]

@@ -57,3 +57,10 @@ fn every_stated_test_of_the_pack_holds_by_the_obvious_reading() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+#[test]
+fn every_test_of_the_pack_holds_in_the_engine() {
+    let mut compiled = policy::compile_dir(&pack());
+    compiled.diagnostics = policy::testing::run(compiled.bundle.as_ref().unwrap());
+    assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+}
