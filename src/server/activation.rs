@@ -3,8 +3,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use engine::policy::Policy;
+use engine::policy::{Policy, ReasonText};
 use engine::{Parts, Snapshot, Tables};
 use metrics::Counter;
 use policy::{Compiled, Severity};
@@ -19,7 +20,7 @@ pub struct Activation {
     /// What decides.
     pub snapshot: Snapshot,
     /// What it was built from.
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
     /// Counters of its rules and limits, in the order of [`Snapshot`]'s hits.
@@ -32,6 +33,8 @@ pub struct Activation {
 pub struct Facts {
     /// The compiled policy, as far as people ask about it.
     pub policy: Policy,
+    /// Words of every match by its place: the policy's rules, its limits, the engine's own.
+    pub words: Vec<ReasonText>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
     /// The files' own tests that passed.
@@ -95,9 +98,6 @@ impl std::error::Error for Refusal {}
 /// Compiles a directory of rules and runs their tests.
 pub fn compile(dir: &Path) -> Result<(policy::Bundle, String), Refusal> {
     let mut compiled = policy::compile_dir(dir);
-    if let Some(bundle) = &compiled.bundle {
-        compiled.diagnostics.extend(policy::testing::run(bundle));
-    }
     let warnings = compiled.render(false);
     match compiled.bundle.take() {
         Some(bundle) if errors(&compiled) == 0 => Ok((bundle, warnings)),
@@ -163,15 +163,15 @@ pub fn prepare(
             Err(error) => return Err(Refusal::Disk(error.to_string())),
         }
     }
-    let names = bundle.policy.rules.iter().map(|rule| &rule.reason);
-    let names = names.chain(bundle.policy.limits.iter().map(|limit| &limit.reason));
-    let hits = metrics.rule_hits(names.map(|reason| reason.rule.as_str()));
+    let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
+    let hits = metrics.rule_hits(words.iter().map(|words| words.rule.as_str()));
     let facts = Facts {
+        words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         policy: bundle.policy,
         warnings,
         model: manifest,
     };
-    Ok(Activation { snapshot, facts, lists: declared, hits, activated_ms: now_ms })
+    Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, activated_ms: now_ms })
 }

@@ -109,7 +109,8 @@ impl Decider {
     /// Answers a single check; says whether the engine decided it.
     ///
     /// # Errors
-    /// The same id is being decided elsewhere and was not done in time.
+    /// A field that the policy's schema does not declare so, or the same id is being decided elsewhere and was not done in
+    /// time.
     pub fn answer_one(
         &mut self,
         check: &Check<'_>,
@@ -117,6 +118,7 @@ impl Decider {
         out: &mut Vec<u8>,
     ) -> Result<bool, DecodeError> {
         let active = self.active();
+        active.snapshot.admit(check)?;
         let mut sink = OneSink::new(out);
         let decided = self.decide(&active, std::slice::from_ref(check), &[], arrived, &mut sink);
         sink.fault.map_or(Ok(decided), Err)
@@ -155,7 +157,7 @@ impl Decider {
         let mut checks = recycle(std::mem::take(&mut self.checks));
         let mut faults = std::mem::take(&mut self.faults);
         for (at, item) in items.enumerate() {
-            match item {
+            match item.and_then(|check| active.snapshot.admit(&check).map(|()| check)) {
                 Ok(check) => checks.push(check),
                 Err(error) => {
                     self.tally.refused(error.code);

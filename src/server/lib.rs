@@ -19,6 +19,7 @@ mod listen;
 mod lists;
 mod metrics;
 mod notify;
+mod numbers;
 mod outcomes;
 mod quic;
 mod reload;

@@ -1,11 +1,12 @@
 //! Reloading policy, model and keys: built apart, recorded on disk, swapped whole, or refused with the old one in force.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use journal::Log;
 use serde_json::json;
 
-use crate::activation::{self, Activation, Refusal};
+use crate::activation::{self, Activation, Facts, Refusal};
 use crate::state::Shared;
 
 /// Reloads, one at a time.
@@ -14,13 +15,25 @@ pub struct Reloader {
     /// What was activated when: must survive, so that any decision can be traced to its rules.
     log: Log,
     turn: Mutex<()>,
+    /// What the latest snapshots were built from, newest first, for decisions that older ones made.
+    latest: Mutex<VecDeque<Arc<Facts>>>,
 }
+
+/// Snapshots whose decisions can be explained after others have taken over.
+const LATEST_MAX: usize = 16;
 
 impl Reloader {
     /// A reloader that records the activation that is in force already.
     pub fn new(shared: Arc<Shared>, log: Log) -> Result<Reloader, Refusal> {
         record(&log, &shared.active.load(), "start")?;
-        Ok(Reloader { shared, log, turn: Mutex::new(()) })
+        let latest = Mutex::new(VecDeque::from([shared.active.load().facts.clone()]));
+        Ok(Reloader { shared, log, turn: Mutex::new(()), latest })
+    }
+
+    /// What the policy of that version was, if it is or lately was in force.
+    pub fn facts_of(&self, policy: &str) -> Option<Arc<Facts>> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().find(|facts| facts.policy.version == policy).cloned()
     }
 
     /// Builds a snapshot from the files as they are now and puts it in force. Blocks for as long as compiling takes.
@@ -52,6 +65,10 @@ impl Reloader {
         )?;
         record(&self.log, &next, cause)?;
         let next = Arc::new(next);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.push_front(next.facts.clone());
+        latest.truncate(LATEST_MAX);
+        drop(latest);
         shared.active.store(next.clone());
         Ok(next)
     }

@@ -19,6 +19,7 @@ use crate::files;
 use crate::listen::{self, Addresses, ListenError};
 use crate::lists::ListStore;
 use crate::metrics::Metrics;
+use crate::numbers;
 use crate::reload::Reloader;
 use crate::running::Running;
 use crate::state::{Phase, Shared};
@@ -107,6 +108,9 @@ fn start(config: Config) -> Result<Running, StartError> {
         Some(recent.clone()),
     )
     .map_err(|error| StartError::Data(error.to_string()))?;
+    let next_number =
+        numbers::next(&dir.join("journal")).map_err(|error| StartError::Data(format!("journal: {error}")))?;
+    tables.continue_numbers(next_number);
     let outcomes = log(&dir, "outcomes")?;
     let activations = log(&dir, "activations")?;
 

@@ -2,14 +2,112 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde_json::Value;
+use engine::feature::{BUILTINS, Scalar, Type};
+use engine::record::{INPUTS, Record, RecordedHit};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use wire::{Degraded, money};
 
 use super::{Admin, Fault};
+use crate::activation::Facts;
 
 /// Explains a recent decision.
 pub async fn explain(State(admin): State<Admin>, Path(id): Path<String>) -> Result<Json<Value>, Fault> {
     let shared = &admin.shared;
     let missing = || Fault::not_found("id", "no recent decision has this id");
-    let record = shared.recent.find(shared.tables.id_key(&id)).ok_or_else(missing)?;
-    todo_record(record)
+    let bytes = shared.recent.find(shared.tables.id_key(&id)).ok_or_else(missing)?;
+    let record = Record::decode(&bytes).map_err(|error| Fault::internal(&error))?;
+    let facts = admin.reloader.facts_of(&record.policy).ok_or_else(|| {
+        Fault::not_found("id", format!("the policy {} that decided is no longer known", record.policy))
+    })?;
+    Ok(Json(describe(&id, &record, &facts)))
+}
+
+fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
+    let degraded: Vec<&str> = Degraded::in_set(record.degraded).map(Degraded::name).collect();
+    json!({
+        "id": id,
+        "kind": record.kind.name(),
+        "time": time(record.time_ms),
+        "decided": time(record.decided_ms),
+        "verdict": record.verdict.name(),
+        "challenge": record.challenge.map(wire::Challenge::name),
+        "score": number(record.score),
+        "degraded": degraded,
+        "decision": record.number,
+        "policy": record.policy,
+        "model": record.model,
+        "inputs": inputs(record),
+        "features": features(record, facts),
+        "matches": record.hits.iter().map(|hit| matched(hit, facts)).collect::<Vec<_>>(),
+        "matches_not_kept": record.unkept,
+    })
+}
+
+/// Identifiers as the keyed hashes that the log knows them by; absent where the event had none.
+fn inputs(record: &Record) -> Map<String, Value> {
+    let named = INPUTS.iter().zip(&record.inputs).filter(|(_, hash)| **hash != 0);
+    let mut inputs: Map<String, Value> = named
+        .map(|(input, hash)| (BUILTINS[input.id().index()].1.to_owned(), json!(format!("{hash:016x}"))))
+        .collect();
+    if let Some(amount) = record.amount_minor {
+        inputs.insert("amount".to_owned(), money_value(amount));
+    }
+    inputs
+}
+
+/// Every feature that is a number or a truth, by name.
+fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
+    let mut differing = record.features.iter().peekable();
+    let mut features = Map::new();
+    for (id, row) in facts.policy.features.iter() {
+        let bits = differing.next_if(|(at, _)| *at == id.0).map_or(row.missing.bits(), |(_, bits)| *bits);
+        if row.ty != Type::Text {
+            features.insert(row.name.clone(), scalar(Scalar::from_bits(row.ty, bits)));
+        }
+    }
+    features
+}
+
+fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
+    let words = facts.words.get(hit.index as usize);
+    json!({
+        "code": words.map(|words| &words.code),
+        "rule": words.map(|words| &words.rule),
+        "text": words.map(|words| &words.text),
+        "shadow": hit.shadow,
+        "value": value(hit.value),
+        "threshold": value(hit.threshold),
+    })
+}
+
+fn scalar(scalar: Scalar) -> Value {
+    match scalar {
+        Scalar::Bool(truth) => json!(truth),
+        other => value(other.to_value()),
+    }
+}
+
+fn value(value: wire::Value) -> Value {
+    match value {
+        wire::Value::Absent => Value::Null,
+        wire::Value::Int(number) => json!(number),
+        wire::Value::Money(minor) => money_value(minor),
+        wire::Value::Double(x) => number(x),
+    }
+}
+
+/// Major units, with the digits that answers show.
+fn money_value(minor: i64) -> Value {
+    // A plain decimal is a JSON number.
+    serde_json::from_str(&money::Major(minor).to_string()).unwrap_or(Value::Null)
+}
+
+/// A number, or null where JSON has none for it.
+fn number(x: f64) -> Value {
+    serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
+}
+
+fn time(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }

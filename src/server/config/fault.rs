@@ -32,8 +32,8 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Most workers: one for each core of the largest machines sold.
-const WORKERS_MAX: usize = 512;
+/// Most workers: the engine has room for so many callers at once.
+pub(super) const WORKERS_MAX: usize = engine::limits::WORKERS_MAX;
 /// Most entries of a table; beyond it a size is a slip of the finger.
 const ENTRIES_MAX: usize = 1 << 30;
 /// An hour: no time-out is meant to be longer.

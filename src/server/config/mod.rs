@@ -379,7 +379,7 @@ impl Config {
     /// How many workers there will be.
     pub(crate) fn worker_count(&self) -> usize {
         match self.workers.count {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => std::thread::available_parallelism().map_or(1, usize::from).min(fault::WORKERS_MAX),
             count => count,
         }
     }

@@ -119,5 +119,5 @@ async fn outcome(worker: &Worker, request: Request<Incoming>) -> Result<Reply, D
     let bytes = body::read(worker, request, CHECK_JSON_BYTES_MAX).await?;
     let outcome = json::decode_outcome(&bytes)?;
     let effect = outcomes::kept(&worker.shared, &outcome).await?;
-    Ok(reply::kept(&outcome, &effect))
+    Ok(reply::kept(&outcome, effect))
 }

@@ -53,7 +53,7 @@ pub fn ready(shared: &Shared) -> Reply {
 }
 
 /// An outcome that is on disk and in force.
-pub fn kept(outcome: &Outcome<'_>, effect: &OutcomeEffect) -> Reply {
+pub fn kept(outcome: &Outcome<'_>, effect: OutcomeEffect) -> Reply {
     let body = serde_json::json!({
         "id": outcome.id,
         "outcome": outcome.outcome.name(),

@@ -79,6 +79,24 @@ fn a_million_brackets_and_oversized_bodies_are_refused() {
 }
 
 #[test]
+fn ext_fields_must_be_declared_with_their_types() {
+    let daemon = Daemon::start();
+    let check =
+        |id: &str, ext: serde_json::Value| json!({"id": id, "kind": "pay", "account": "u", "ext": ext});
+    assert_eq!(daemon.check(&check("1", json!({"store_tier": 3}))).verdict(), "allow");
+    let undeclared = daemon.check(&check("2", json!({"store_teir": 3})));
+    assert_eq!(undeclared.error(), ("unknown_field".to_owned(), "ext.store_teir".to_owned()));
+    let mistyped = daemon.check(&check("3", json!({"store_tier": "three"})));
+    assert_eq!(mistyped.error(), ("wrong_type".to_owned(), "ext.store_tier".to_owned()));
+    let both = daemon
+        .post("/v1/checks", json!([check("4", json!({"x": 1})), check("5", json!({}))]).to_string())
+        .json();
+    assert_eq!(both[0]["error"]["field"], json!("ext.x"));
+    assert_eq!(both[1]["verdict"], json!("allow"));
+    daemon.await_metric("riskd_checks_total", "", 2.0);
+}
+
+#[test]
 fn malformed_outcomes_name_their_field() {
     let daemon = Daemon::start();
     for (body, code, field) in [

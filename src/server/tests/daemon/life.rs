@@ -66,6 +66,18 @@ fn a_drain_ends_idle_streams_and_answers_frames_in_hand() {
 }
 
 #[test]
+fn numbers_of_decisions_go_on_after_a_restart() {
+    let mut daemon = Daemon::start();
+    let number = |daemon: &Daemon, id: &str| {
+        daemon.check(&json!({"id": id, "kind": "login", "account": "u"})).json()["decision"].as_u64().unwrap()
+    };
+    let first: Vec<u64> = (0..20).map(|n| number(&daemon, &format!("a{n}"))).collect();
+    assert!(first.is_sorted() && first[0] == 1, "{first:?}");
+    daemon.restart();
+    assert!(number(&daemon, "b") > *first.last().unwrap());
+}
+
+#[test]
 fn secrets_are_made_once_and_closed_to_others() {
     use std::os::unix::fs::PermissionsExt;
     let mut daemon = Daemon::start();

@@ -93,7 +93,7 @@ fn outcomes_are_on_disk_when_they_are_acknowledged() {
 #[test]
 fn copies_of_one_check_in_flight_at_once_yield_one_decision() {
     let daemon = Arc::new(Daemon::start());
-    let answers: Vec<_> = (0..16)
+    let threads: Vec<_> = (0..16)
         .map(|_| {
             let daemon = daemon.clone();
             std::thread::spawn(move || {
@@ -102,8 +102,8 @@ fn copies_of_one_check_in_flight_at_once_yield_one_decision() {
                     .json()
             })
         })
-        .map(|thread| thread.join().unwrap())
         .collect();
+    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     assert!(answers.iter().all(|answer| answer["decision"] == answers[0]["decision"]), "{answers:?}");
     assert_eq!(answers.iter().filter(|answer| answer["replayed"] == json!(false)).count(), 1);
 }
