@@ -98,6 +98,9 @@ impl std::error::Error for Refusal {}
 /// Compiles a directory of rules and runs their tests.
 pub fn compile(dir: &Path) -> Result<(policy::Bundle, String), Refusal> {
     let mut compiled = policy::compile_dir(dir);
+    if let Some(bundle) = &compiled.bundle {
+        compiled.diagnostics.extend(policy::testing::run(bundle));
+    }
     let warnings = compiled.render(false);
     match compiled.bundle.take() {
         Some(bundle) if errors(&compiled) == 0 => Ok((bundle, warnings)),

@@ -115,15 +115,11 @@ pub struct Tables {
 }
 
 impl Default for Tables {
-    /// Small enough for a laptop, large enough for a hundred thousand active accounts.
+    /// The engine's own: a small site on a small machine.
     fn default() -> Tables {
-        Tables {
-            accounts: 1 << 17,
-            devices: 1 << 17,
-            velocity_keys: 1 << 17,
-            list_entries: 1 << 20,
-            decisions: 1 << 20,
-        }
+        let engine::Sizes { accounts, devices, velocity_keys, list_entries, decisions, .. } =
+            engine::Sizes::default();
+        Tables { accounts, devices, velocity_keys, list_entries, decisions }
     }
 }
 
