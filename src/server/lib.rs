@@ -34,6 +34,7 @@ mod unix;
 mod worker;
 
 pub use check::check;
+pub use clock::Clock;
 pub use config::{Config, ConfigError};
 pub use listen::Addresses;
 pub use running::{Running, Shutdown};

@@ -72,15 +72,23 @@ impl Server {
     /// # Errors
     /// Whatever keeps it from starting, named so that it can be mended.
     pub fn start(config: Config) -> Result<Running, StartError> {
+        Server::start_with(config, Clock::default())
+    }
+
+    /// Starts a daemon that lives by that clock.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub fn start_with(config: Config, clock: Clock) -> Result<Running, StartError> {
         let faults = config.faults();
         if !faults.is_empty() {
             return Err(StartError::Config(ConfigError::Faults(faults)));
         }
-        start(config)
+        start(config, clock)
     }
 }
 
-fn start(config: Config) -> Result<Running, StartError> {
+fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let dir = config.data.dir.clone();
     files::make_folder(&dir).map_err(|error| StartError::Data(format!("{}: {error}", dir.display())))?;
     let identity = Identity::find_or_make(&config).map_err(StartError::Tls)?;
@@ -89,7 +97,6 @@ fn start(config: Config) -> Result<Running, StartError> {
         .map_err(StartError::Data)?;
     let token_file = token.path.clone();
 
-    let clock = Clock::default();
     let metrics = Arc::new(Metrics::new());
     let count = config.worker_count();
     let tables = Arc::new(tables(&config)?);
