@@ -65,6 +65,8 @@ pub fn decide_given(
             scratch.on_lists[usize::from(list)] |= 1;
         }
     };
+    let _pin = tables.pins.enter(scratch.worker, now.ms);
+    scratch.lanes[0].clear();
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
@@ -151,9 +153,6 @@ fn arrive(
         scratch.present[id.index()] = 0;
     }
     for (lane, check) in checks.iter().enumerate() {
-        if fresh >> lane & 1 == 0 {
-            scratch.lanes[lane].degraded = 0;
-        }
         let mut degraded = scratch.lanes[lane].degraded;
         scratch.lanes[lane].time_ms = fields::event_time(check, now.ms, &mut degraded);
         scratch.lanes[lane].degraded = degraded;

@@ -126,7 +126,7 @@ pub struct Window {
     /// Which events count.
     pub status: Status,
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
-    /// with, at most [`crate::limits::EXACT_COUNT_MAX`]; 0 where nothing needs it.
+    /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
 }
 

@@ -1,4 +1,5 @@
 //! Everything that checks change: tables of fixed size, shared by all workers, changed by atomics only.
+#![expect(clippy::disallowed_types, reason = "locks of reloads, metrics and outcomes; no check takes one")]
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -153,7 +153,8 @@ impl<'a> SumRing<'a> {
     /// Puts an event that the total already holds into its cell.
     fn put(&self, epoch: i64, delta: i64) {
         let change = change(cell_of(self.cells, epoch), epoch, |sum| {
-            // A cell that would overflow keeps its bits full: 17 events of the largest amount within one sub-window.
+            // Seventeen events of the largest amount within one sub-window fill a cell. The total then stays above the
+            // truth: too much, never too little.
             (sum + delta as u64).min(SUM_MASK)
         });
         match change {

@@ -110,7 +110,8 @@ impl Slots {
     /// The slot of a key, putting the key in if it is new; `None` if every slot it may stand in is in somebody's hands.
     /// The caller holds a pin of `pins` entered at `now_ms` or before.
     pub fn find_or_claim(&self, hash: u64, now_ms: i64, pins: &Pins) -> Option<Found> {
-        let key = Self::key(hash);
+        // Time 0 marks a slot that nobody has touched yet.
+        let (key, now_ms) = (Self::key(hash), now_ms.max(1));
         let mut turns = 0;
         loop {
             match self.probe(key, now_ms as u64) {
@@ -172,7 +173,9 @@ impl Slots {
             let (head, touched) = self.head(slot);
             let held = head.load(Ordering::Acquire);
             let touched_ms = touched.load(Ordering::Acquire);
-            if held & PREPARING != 0 || touched_ms >= oldest_pinned_ms {
+            // A key that was put in a moment ago has not been touched yet: it is in somebody's hands.
+            let just_claimed = touched_ms == 0 && held != ABANDONED;
+            if held & PREPARING != 0 || just_claimed || touched_ms >= oldest_pinned_ms {
                 continue;
             }
             if victim.is_none_or(|(_, _, oldest)| touched_ms < oldest) {
