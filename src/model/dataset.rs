@@ -71,6 +71,26 @@ impl Dataset {
         kept
     }
 
+    /// The same rows without these inputs.
+    pub fn without(&self, names: &[String]) -> Dataset {
+        let kept: Vec<usize> =
+            (0..self.inputs.len()).filter(|at| !names.contains(&self.inputs[*at])).collect();
+        let mut narrow = Dataset::new(kept.iter().map(|at| self.inputs[*at].clone()).collect());
+        for row in 0..self.len() {
+            let values: Vec<f64> = kept.iter().map(|at| self.row(row)[*at]).collect();
+            narrow.push(self.time_ms(row), &values, self.is_fraud(row));
+        }
+        narrow
+    }
+
+    /// Inputs that have the same value in every row: no tree can ask for them.
+    pub fn constant_inputs(&self) -> Vec<String> {
+        let same = |at: &usize| {
+            (1..self.len()).all(|row| self.row(row)[*at].to_bits() == self.values[*at].to_bits())
+        };
+        (0..self.inputs.len()).filter(same).map(|at| self.inputs[at].clone()).collect()
+    }
+
     /// The same rows by ascending time; rows of one time keep their order.
     pub fn in_time_order(&self) -> Dataset {
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -120,6 +140,17 @@ mod tests {
     fn rows_of_one_time_stay_on_one_side() {
         let (early, late) = table(&[1, 2, 2, 2, 3]).split_in_time(0.6);
         assert_eq!((early.len(), late.len()), (1, 4));
+    }
+
+    #[test]
+    fn inputs_can_be_left_out_and_constant_ones_are_found() {
+        let mut data = Dataset::new(["a", "b", "c"].map(str::to_owned).to_vec());
+        data.push(1, &[1.0, 5.0, f64::NAN], false);
+        data.push(2, &[2.0, 5.0, f64::NAN], true);
+        assert_eq!(data.constant_inputs(), ["b", "c"]);
+        let narrow = data.without(&data.constant_inputs());
+        assert_eq!((narrow.inputs().len(), narrow.row(1)), (1, [2.0].as_slice()));
+        assert!(narrow.is_fraud(1));
     }
 
     #[test]

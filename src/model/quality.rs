@@ -1,6 +1,6 @@
 //! How good scores are, measured against labels; ties are counted exactly, never by the order rows happen to be in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A score with its truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,14 +115,15 @@ pub struct CardEvent<'a> {
 /// mean over days. A card scores as its most suspicious event; one that was rightly found leaves the days that follow.
 /// Cards that tie at the last place are taken by name, so that the figure does not depend on the order of the rows.
 pub fn card_precision(events: &[CardEvent<'_>], cards_a_day: usize) -> Option<f64> {
-    let mut days: Vec<i64> = events.iter().map(|event| event.day).collect();
-    days.sort_unstable();
-    days.dedup();
+    let mut days: BTreeMap<i64, Vec<&CardEvent<'_>>> = BTreeMap::new();
+    for event in events {
+        days.entry(event.day).or_default().push(event);
+    }
     let mut found: HashSet<&str> = HashSet::new();
     let mut sum = 0.0;
-    for day in &days {
+    for day in days.values() {
         let mut cards: HashMap<&str, Scored> = HashMap::new();
-        for event in events.iter().filter(|event| event.day == *day && !found.contains(event.card)) {
+        for event in day.iter().filter(|event| !found.contains(event.card)) {
             let card = cards.entry(event.card).or_insert(event.scored);
             card.score = card.score.max(event.scored.score);
             card.fraud |= event.scored.fraud;

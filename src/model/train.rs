@@ -161,7 +161,7 @@ fn correct_prior(trees: &mut [Tree], honest_share: f64) {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::{ForestSpec, Transform};
+    use engine::forest::{Forest, ForestSpec, Transform, input};
 
     use super::*;
     use crate::check::check_forest;
@@ -174,7 +174,7 @@ mod tests {
         for row in 0..rows {
             let (x, z): (f64, f64) = (random.random(), random.random_range(0..5).into());
             let y = if random.random::<f64>() < 0.1 { f64::NAN } else { random.random() };
-            let risk = if x > 0.7 && !(y > 0.4) { 0.6 } else { 0.02 };
+            let risk = if x > 0.7 && (y.is_nan() || y <= 0.4) { 0.6 } else { 0.02 };
             data.push(row as i64, &[x, y, z], random.random::<f64>() < risk);
         }
         data
@@ -191,16 +191,19 @@ mod tests {
     }
 
     #[test]
-    fn the_trees_read_out_predict_what_the_library_predicts_bit_for_bit() {
+    fn the_trees_walked_and_laid_flat_predict_what_the_library_predicts_bit_for_bit() {
         let (train_rows, test_rows) = (data(3_000, 1), data(3_000, 2));
         let settings = Settings { trees: 20, ..Settings::default() };
         let library = fit(&train_rows, &settings).unwrap();
         let forest = spec(readout::trees(&library).unwrap(), &train_rows);
         check_forest(&forest).unwrap();
+        let flat = Forest::new(&forest).unwrap();
         for rows in [&train_rows, &test_rows] {
             let expected = library.predict(&matrix(rows).unwrap()).unwrap();
             for (row, expected) in expected.iter().enumerate() {
+                let inputs: Vec<f64> = rows.row(row).iter().map(|&value| input(value)).collect();
                 assert_eq!(walk::score(&forest, rows.row(row)).to_bits(), expected.to_bits(), "row {row}");
+                assert_eq!(flat.score(&inputs).to_bits(), expected.to_bits(), "row {row}");
             }
         }
     }

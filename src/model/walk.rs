@@ -26,7 +26,7 @@ pub fn leaf(tree: &Tree, row: &[f64]) -> f64 {
 /// # Panics
 /// As [`leaf`].
 pub fn score(forest: &ForestSpec, row: &[f64]) -> f64 {
-    let sum = forest.base + forest.trees.iter().map(|tree| leaf(tree, row)).sum::<f64>();
+    let sum = forest.trees.iter().fold(forest.base, |sum, tree| sum + leaf(tree, row));
     match forest.transform {
         Transform::Mean => sum / forest.trees.len() as f64,
         Transform::Logistic => 1.0 / (1.0 + (-sum).exp()),

@@ -1,0 +1,197 @@
+//! The mapping file: which column becomes which field of a check, and where time and truth stand.
+//!
+//! It names check fields as JSON does (`device.id`, `ext.card`), so that what it makes is read by the daemon's own decoder,
+//! bounds and all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::outcome::Failure;
+
+/// A mapping file, key by key. Unknown keys are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapping {
+    /// Whether rows must be put in time order first; that holds them all in memory.
+    #[serde(default)]
+    pub sort: bool,
+    /// Where the event time stands.
+    pub time: Time,
+    /// Where the truth stands.
+    pub label: Option<Label>,
+    /// Where the kind of fraud stands, for the report.
+    pub scenario: Option<Scenario>,
+    /// Check fields by their JSON path.
+    pub fields: BTreeMap<String, Field>,
+    /// How frauds come back as events.
+    pub feedback: Option<Feedback>,
+}
+
+/// Where the event time stands, and how it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    /// The column.
+    pub column: String,
+    /// Unit of a number: `s`, `ms` or `us` since `epoch`.
+    pub unit: Option<Unit>,
+    /// What the number counts from; the Unix epoch when absent.
+    pub epoch: Option<jiff::Timestamp>,
+    /// `strftime` form of a text; RFC 3339 when absent.
+    pub format: Option<String>,
+    /// Offset from UTC of a text that names none, in minutes.
+    #[serde(default)]
+    pub utc_offset_minutes: i32,
+}
+
+/// Unit of a time that is a number.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+}
+
+/// Where the truth stands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// The column.
+    pub column: String,
+    /// Values that mean fraud.
+    pub fraud: Vec<String>,
+}
+
+/// Where the kind of fraud stands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The column.
+    pub column: String,
+    /// Names of its values in the report; a value without one is named as it is.
+    #[serde(default)]
+    pub names: BTreeMap<String, String>,
+}
+
+/// Where a check field comes from: a column, or the same value for every row.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The column.
+    pub column: Option<String>,
+    /// The constant.
+    pub value: Option<toml::Value>,
+    /// Put before the column's value.
+    #[serde(default)]
+    pub prefix: String,
+    /// Only so many leading characters.
+    pub take: Option<usize>,
+    /// The column is money in minor units.
+    #[serde(default)]
+    pub minor: bool,
+    /// JSON type: by default a number where the check has one, else text.
+    #[serde(rename = "as")]
+    pub json: Option<JsonType>,
+}
+
+/// Type of a field in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JsonType {
+    /// A string.
+    Text,
+    /// A number.
+    Number,
+    /// A truth value.
+    Bool,
+}
+
+/// How a fraud comes back: as an event with some of its fields, when its label is known.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    /// Days from the event to its label.
+    pub delay_days: f64,
+    /// Kind of the event; one that the stream does not use otherwise.
+    pub kind: String,
+    /// Fields it carries over.
+    pub fields: Vec<String>,
+}
+
+impl Mapping {
+    /// Reads a mapping file.
+    ///
+    /// # Errors
+    /// What is wrong, with its line.
+    pub fn read(path: &Path) -> Result<Mapping, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::of(path.display(), error))?;
+        Mapping::parse(&text).map_err(|Failure(message)| Failure::of(path.display(), message))
+    }
+
+    /// Reads a mapping.
+    ///
+    /// # Errors
+    /// As [`Mapping::read`].
+    pub fn parse(text: &str) -> Result<Mapping, Failure> {
+        let mapping: Mapping = toml::from_str(text).map_err(|error| Failure(error.to_string()))?;
+        for (name, field) in &mapping.fields {
+            if field.column.is_some() == field.value.is_some() {
+                return Err(Failure(format!("field `{name}` needs either `column` or `value`")));
+            }
+        }
+        for required in ["id", "kind", "account"] {
+            if !mapping.fields.contains_key(required) {
+                return Err(Failure(format!("field `{required}` is missing: every check has it")));
+            }
+        }
+        if let Some(feedback) = &mapping.feedback {
+            if !(feedback.delay_days > 0.0 && feedback.delay_days <= 3650.0) {
+                return Err("feedback.delay_days is above 0 and at most 3650".into());
+            }
+            if let Some(other) = feedback.fields.iter().find(|name| !mapping.fields.contains_key(*name)) {
+                return Err(Failure(format!("feedback carries `{other}`, which is not among the fields")));
+            }
+        }
+        Ok(mapping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str, expected: &str) {
+        let Failure(message) = Mapping::parse(text).unwrap_err();
+        assert!(message.contains(expected), "found `{message}`, expected `{expected}`");
+    }
+
+    const FIELDS: &str =
+        "[time]\ncolumn = \"t\"\n[fields]\nid = { column = \"i\" }\nkind = { value = \"pay\" }\n";
+
+    #[test]
+    fn a_mapping_without_a_required_field_is_refused() {
+        refused(FIELDS, "field `account` is missing");
+        refused("[fields]", "missing field `time`");
+        refused(&format!("{FIELDS}account = {{}}"), "field `account` needs either `column` or `value`");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        refused(&format!("{FIELDS}account = {{ column = \"a\", prefiks = \"x\" }}"), "prefiks");
+        refused(&format!("sorted = true\n{FIELDS}"), "line 1");
+    }
+
+    #[test]
+    fn feedback_carries_only_fields_that_there_are() {
+        let text =
+            format!("{FIELDS}account = {{ column = \"a\" }}\n[feedback]\ndelay_days = 7\nkind = \"bind\"\n");
+        refused(&format!("{text}fields = [\"ip\"]"), "carries `ip`");
+        assert!(Mapping::parse(&format!("{text}fields = [\"account\"]")).is_ok());
+    }
+}

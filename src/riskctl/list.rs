@@ -1,0 +1,194 @@
+//! `riskctl list`: entries of the daemon's lists, through its admin address.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::http::{AdminAddress, segment};
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print::{self, Table};
+
+const JSON: &str = "application/json";
+
+/// Commands over lists.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Put a key on a list, or change what its entry says
+    #[command(
+        after_help = "Example:\n  riskctl list add bad_devices d-7731 --reason 'device farm' --expires 2027-03-01"
+    )]
+    Add(Add),
+    /// Take a key off a list
+    #[command(after_help = "Example:\n  riskctl list remove bad_devices d-7731")]
+    Remove(Key),
+    /// Put the entries of a CSV (key,reason,source,expires) or NDJSON file on a list: all of them or none
+    #[command(after_help = "Example:\n  riskctl list import bad_networks tor.csv")]
+    Import(Import),
+    /// Show the lists there are, a list, or the entry of a key
+    #[command(
+        after_help = "Examples:\n  riskctl list show\n  riskctl list show bad_devices --count 20\n  riskctl list show bad_devices d-7731"
+    )]
+    Show(Show),
+}
+
+/// A key of a list.
+#[derive(Args, Debug)]
+pub struct Key {
+    /// The list
+    list: String,
+    /// The key
+    key: String,
+    #[command(flatten)]
+    admin: AdminAddress,
+}
+
+/// An entry.
+#[derive(Args, Debug)]
+pub struct Add {
+    #[command(flatten)]
+    key: Key,
+    /// Why it is there
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who or what put it there
+    #[arg(long)]
+    source: Option<String>,
+    /// When it ends: a day or an RFC 3339 time
+    #[arg(long)]
+    expires: Option<String>,
+}
+
+/// A file of entries.
+#[derive(Args, Debug)]
+pub struct Import {
+    /// The list
+    list: String,
+    /// CSV or NDJSON file
+    file: PathBuf,
+    #[command(flatten)]
+    admin: AdminAddress,
+}
+
+/// What to show.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The list; all of them by default
+    list: Option<String>,
+    /// The key; a page of the list by default
+    key: Option<String>,
+    /// Start after this key
+    #[arg(long, default_value = "")]
+    after: String,
+    /// Entries of the page
+    #[arg(long, default_value_t = 100)]
+    count: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: AdminAddress,
+}
+
+/// Runs one of them.
+pub fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Add(options) => add(options),
+        Command::Remove(Key { list, key, admin }) => remove(list, key, admin),
+        Command::Import(options) => import(options),
+        Command::Show(options) => show(options),
+    }
+}
+
+fn add(options: &Add) -> Outcome {
+    let Key { list, key, admin } = &options.key;
+    let given = [("reason", &options.reason), ("source", &options.source), ("expires", &options.expires)];
+    let given = given.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
+    let entry = Value::Object(given.collect::<Map<_, _>>()).to_string();
+    let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
+    let entry = admin.call("PUT", &path, JSON, entry.as_bytes())?;
+    print::out(&format!("{} is on {list}\n", entry["key"].as_str().unwrap_or(key)));
+    Ok(Ended::Clean)
+}
+
+/// Exit code 1 when the key was not on the list.
+fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
+    let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
+    let reply = admin.send("DELETE", &path, JSON, b"")?;
+    match reply.status {
+        204 => {
+            print::out(&format!("{key} is off {list}\n"));
+            Ok(Ended::Clean)
+        }
+        404 => {
+            print::out(&format!("{}\n", message(&reply.body)));
+            Ok(Ended::Found)
+        }
+        status => Err(Failure(format!("refused ({status}): {}", message(&reply.body)))),
+    }
+}
+
+/// Exit code 1 when lines are at fault; they are all shown.
+fn import(options: &Import) -> Outcome {
+    let body = std::fs::read(&options.file).map_err(|error| Failure::of(options.file.display(), error))?;
+    let csv = options.file.extension().is_some_and(|ending| ending == "csv");
+    let kind = if csv { "text/csv" } else { "application/x-ndjson" };
+    let path = format!("/v1/lists/{}", segment(&options.list));
+    let reply = options.admin.send("POST", &path, kind, &body)?;
+    let value = serde_json::from_slice::<Value>(&reply.body).unwrap_or(Value::Null);
+    if (200..300).contains(&reply.status) {
+        let entries = value["entries"].as_u64().unwrap_or_default();
+        print::out(&format!("{} entries put on {}\n", print::thousands(entries), options.list));
+        return Ok(Ended::Clean);
+    }
+    let Some(lines) = value["lines"].as_array() else {
+        return Err(Failure(format!("refused ({}): {}", reply.status, message(&reply.body))));
+    };
+    for line in lines {
+        let words = line["message"].as_str().unwrap_or_default();
+        print::out(&format!("{}:{}: {words}\n", options.file.display(), line["line"]));
+    }
+    print::out("nothing was changed\n");
+    Ok(Ended::Found)
+}
+
+fn show(options: &Show) -> Outcome {
+    let path = match (&options.list, &options.key) {
+        (None, _) => "/v1/lists".to_owned(),
+        (Some(list), Some(key)) => format!("/v1/lists/{}/{}", segment(list), segment(key)),
+        (Some(list), None) => {
+            format!("/v1/lists/{}?count={}&after={}", segment(list), options.count, segment(&options.after))
+        }
+    };
+    let value = options.admin.call("GET", &path, JSON, b"")?;
+    if options.json {
+        print::out(&print::pretty(&value));
+        return Ok(Ended::Clean);
+    }
+    const LISTS: &[&str] = &["list", "matching"];
+    const ENTRIES: &[&str] = &["key", "reason", "source", "expires", "added"];
+    let (columns, rows) = match (&options.list, &options.key) {
+        (None, _) => (LISTS, array(&value["lists"])),
+        (Some(_), Some(_)) => (ENTRIES, vec![value.clone()]),
+        (Some(_), None) => (ENTRIES, array(&value["entries"])),
+    };
+    let mut table = Table::new(columns);
+    for row in rows {
+        table.row(columns.iter().map(|column| row[*column].clone()));
+    }
+    table.print(false);
+    if let Some(next) = value["next"].as_str() {
+        print::out(&format!("more: --after '{next}'\n"));
+    }
+    Ok(Ended::Clean)
+}
+
+fn array(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_default()
+}
+
+fn message(body: &[u8]) -> String {
+    let value = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
+    let words = value["error"]["message"].as_str().map(str::to_owned);
+    words.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned())
+}

@@ -1,0 +1,39 @@
+//! `riskctl model`: train, measure, look into and ask models.
+
+mod eval;
+mod inspect;
+mod predict;
+mod simulated;
+mod table;
+mod train;
+
+use clap::Subcommand;
+
+use crate::outcome::Outcome;
+
+/// Commands over models.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a forest on a table of features, or on simulated traffic, and write it with its manifest
+    #[command(after_help = train::EXAMPLES)]
+    Train(train::Options),
+    /// Measure a model on a table of features with labels
+    #[command(after_help = eval::EXAMPLES)]
+    Eval(eval::Options),
+    /// Check a model and show what it is
+    #[command(after_help = inspect::EXAMPLES)]
+    Inspect(inspect::Options),
+    /// Score one row, or every row of a table
+    #[command(after_help = predict::EXAMPLES)]
+    Predict(predict::Options),
+}
+
+/// Runs one of them.
+pub fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Train(options) => train::run(options),
+        Command::Eval(options) => eval::run(options),
+        Command::Inspect(options) => inspect::run(options),
+        Command::Predict(options) => predict::run(options),
+    }
+}

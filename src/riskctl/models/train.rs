@@ -1,0 +1,240 @@
+//! `riskctl model train`: from a table of features, or from simulated traffic, to a model with its manifest.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use engine::feature::{FeatureTable, Type};
+use engine::forest::{ForestSpec, Transform};
+use model::manifest::{FORMAT_NATIVE, Input, Manifest, Training, TransformName, Vector};
+use model::{Dataset, Settings, walk};
+
+use super::eval::measure;
+use super::table::{self, Columns};
+use crate::events::{parse_instant, show_instant};
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print;
+
+/// Shown after the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules --out features.parquet\n  \
+    riskctl model train --data features.parquet --from 2018-07-25 --to 2018-08-01 --out models/card_stream\n  \
+    riskctl model train --sim-events 400000 --seed 1 --rules rules --out models/redpacket";
+
+/// Test vectors put in a manifest: half of them frauds, where there are so many.
+const VECTORS: usize = 24;
+
+/// What to train on, and how.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// CSV or Parquet with a column a feature, one for the label and one for the time
+    #[arg(long, value_name = "FILE", required_unless_present = "sim_events", conflicts_with = "sim_events")]
+    data: Option<PathBuf>,
+    /// Train on so many simulated events instead, sent through the engine with the policy of --rules
+    #[arg(long, value_name = "N", requires = "rules")]
+    sim_events: Option<usize>,
+    /// Simulated accounts
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    sim_accounts: u32,
+    /// Policy whose features the model reads
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Features to train on; all columns whose names do not begin with `_` by default
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    features: Vec<String>,
+    /// Features to leave out
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    without: Vec<String>,
+    /// Column that says fraud: true or 1
+    #[arg(long, default_value = "_label")]
+    label: String,
+    /// Column of the event time, Unix milliseconds
+    #[arg(long, default_value = "_time_ms")]
+    time: String,
+    /// Only rows from this day or time on
+    #[arg(long, value_parser = parse_instant)]
+    from: Option<i64>,
+    /// Only rows before this day or time
+    #[arg(long, value_parser = parse_instant)]
+    to: Option<i64>,
+    /// Share of the rows, the latest ones, kept from training to measure on
+    #[arg(long, default_value_t = 0.0)]
+    held_out: f64,
+    /// Trees
+    #[arg(long, default_value_t = Settings::default().trees)]
+    trees: usize,
+    /// Most splits from root to leaf
+    #[arg(long, default_value_t = Settings::default().depth)]
+    depth: usize,
+    /// Fewest training rows in a leaf
+    #[arg(long, default_value_t = Settings::default().leaf_rows_min)]
+    leaf_rows: usize,
+    /// Inputs tried at each split; the square root of their number by default
+    #[arg(long)]
+    tried: Option<usize>,
+    /// Share of honest rows to train on; leaves are corrected to the true rate of fraud
+    #[arg(long, default_value_t = 1.0)]
+    honest_share: f64,
+    /// Seed of traffic, sampling and training
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Name of the model; the folder's by default
+    #[arg(long)]
+    name: Option<String>,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Trains, measures, writes and loads again.
+pub fn run(options: &Options) -> Outcome {
+    let features = match &options.rules {
+        Some(rules) => crate::rules::compile(rules)?.features,
+        None => FeatureTable::default(),
+    };
+    let data = read(options)?;
+    // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
+    let data = data.without(&data.constant_inputs());
+    let (early, late) = data.split_in_time(1.0 - options.held_out);
+    let settings = Settings {
+        trees: options.trees,
+        depth: options.depth,
+        leaf_rows_min: options.leaf_rows,
+        inputs_tried: options.tried,
+        honest_share: options.honest_share,
+        seed: options.seed,
+    };
+    let bar = print::progress(None, "training");
+    let trained = model::train(&early, &settings).map_err(|error| Failure(error.to_string()))?;
+    bar.finish_and_clear();
+    let forest = ForestSpec {
+        version: String::new(),
+        inputs: early.inputs().to_vec(),
+        trees: trained.trees,
+        base: 0.0,
+        transform: Transform::Mean,
+    };
+    let honest_share = options.honest_share;
+    let calibration = if honest_share < 1.0 {
+        format!("honest rows sampled at {honest_share}; leaves corrected to the rate of fraud in all rows")
+    } else {
+        "leaves hold the share of fraud among their training rows".to_owned()
+    };
+    let first_and_last = || Some((early.time_ms(0), early.time_ms(early.len().checked_sub(1)?)));
+    let (from_ms, to_ms) = first_and_last().unwrap_or_default();
+    let manifest = Manifest {
+        format: FORMAT_NATIVE.to_owned(),
+        name: name(options)?,
+        file: String::new(),
+        sha256: String::new(),
+        objective: "probability that the event is fraud".to_owned(),
+        transform: TransformName::Mean,
+        base: 0.0,
+        calibration,
+        training: Training {
+            command: command(),
+            library: "smartcore 0.7".to_owned(),
+            data: describe(options),
+            from: show_instant(from_ms),
+            to: show_instant(to_ms),
+            rows: trained.rows,
+            frauds: trained.frauds,
+            honest_share,
+            trees: settings.trees,
+            depth: settings.depth,
+            leaf_rows_min: settings.leaf_rows_min,
+            seed: settings.seed,
+            held_out: measure(&late, |row| walk::score(&forest, row)),
+        },
+        inputs: early.inputs().iter().map(|name| input(name, &features)).collect(),
+        vectors: vectors(&early, &forest),
+    };
+    model::save(&options.out, manifest, &forest).map_err(|error| Failure(error.to_string()))?;
+    let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
+    print::out(&format!("{} written to {}\n", written.version, options.out.display()));
+    if let Err(error) = model::check_inputs(&written, &features)
+        && options.rules.is_some()
+    {
+        print::out(&format!("the policy cannot use it: {error}\n"));
+        return Ok(Ended::Found);
+    }
+    Ok(Ended::Clean)
+}
+
+fn read(options: &Options) -> Result<Dataset, Failure> {
+    let (from_ms, to_ms) = (options.from.unwrap_or(i64::MIN), options.to.unwrap_or(i64::MAX));
+    let data = match (&options.data, options.sim_events, &options.rules) {
+        (Some(path), _, _) => {
+            let columns =
+                Columns { features: &options.features, label: Some(&options.label), time: &options.time };
+            table::read(path, &columns, from_ms, to_ms)?
+        }
+        (None, Some(events), Some(rules)) => {
+            super::simulated::rows(rules, events, options.sim_accounts, options.seed, &options.features)?
+        }
+        _ => return Err("either --data, or --sim-events with --rules".into()),
+    };
+    let unknown = options.without.iter().find(|name| !data.inputs().contains(name));
+    match unknown {
+        Some(name) => Err(Failure(format!("--without {name}: there is no such feature"))),
+        None => Ok(data.without(&options.without)),
+    }
+}
+
+fn name(options: &Options) -> Result<String, Failure> {
+    let folder = options.out.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    options.name.clone().or(folder).ok_or_else(|| "--name is needed: the folder has none".into())
+}
+
+/// The command as it was typed, so that it can be typed again.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| {
+        if argument.contains(|c: char| c.is_whitespace() || c == '\'') {
+            format!("{argument:?}")
+        } else {
+            argument
+        }
+    });
+    format!("riskctl {}", arguments.collect::<Vec<_>>().join(" "))
+}
+
+fn describe(options: &Options) -> String {
+    match (&options.data, options.sim_events) {
+        (Some(path), _) => {
+            let file = path.file_name().map(Path::new).unwrap_or(path);
+            format!("{}, features of the engine", file.display())
+        }
+        (None, Some(events)) => format!(
+            "{events} simulated events of {} accounts, seed {}, features of the engine",
+            options.sim_accounts, options.seed
+        ),
+        (None, None) => String::new(),
+    }
+}
+
+fn input(name: &str, features: &FeatureTable) -> Input {
+    let ty = features.find(name).map(|id| features.row(id).ty);
+    let unit = match ty {
+        Some(Type::Bool) => "0 or 1",
+        Some(Type::Money) => "minor units",
+        _ if name.ends_with("_s") => "seconds",
+        _ if name.ends_with("_km") => "kilometres",
+        _ if name.ends_with("_kmh") => "kilometres an hour",
+        _ => "number",
+    };
+    Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 }
+}
+
+/// Rows with their scores, spread evenly over frauds and over honest rows.
+fn vectors(data: &Dataset, forest: &ForestSpec) -> Vec<Vector> {
+    let mut vectors = Vec::new();
+    for fraud in [true, false] {
+        let rows: Vec<usize> = (0..data.len()).filter(|row| data.is_fraud(*row) == fraud).collect();
+        let step = rows.len().div_ceil(VECTORS / 2).max(1);
+        for row in rows.into_iter().step_by(step) {
+            let inputs = data.row(row).to_vec();
+            let score = walk::score(forest, &inputs);
+            vectors.push(Vector { inputs, score });
+        }
+    }
+    vectors
+}

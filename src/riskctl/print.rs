@@ -1,0 +1,147 @@
+//! What goes to the terminal: tables or JSON on standard output, progress on standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value};
+
+/// Rows under named columns, for people or, as an array of objects, for programs.
+pub struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(columns: &[&'static str]) -> Table {
+        Table { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row: one value a column.
+    pub fn row(&mut self, values: impl IntoIterator<Item = Value>) {
+        self.rows.push(values.into_iter().collect());
+    }
+
+    /// The rows as JSON objects.
+    pub fn to_json(&self) -> Value {
+        let object = |row: &Vec<Value>| {
+            let pairs = self.columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned());
+            Value::Object(pairs.collect::<Map<_, _>>())
+        };
+        Value::Array(self.rows.iter().map(object).collect())
+    }
+
+    /// The rows for people: numbers to the right, absent values as a dash.
+    pub fn to_text(&self) -> String {
+        let mut table = comfy_table::Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(&self.columns);
+        for row in &self.rows {
+            table.add_row(row.iter().map(cell));
+        }
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((u16::from(place > 0), 1));
+            let numbers = self.rows.iter().all(|row| row[place].is_number() || row[place].is_null());
+            if numbers && !self.rows.is_empty() {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+
+    /// Prints it, as JSON if asked for.
+    pub fn print(&self, json: bool) {
+        if json { out(&pretty(&self.to_json())) } else { out(&self.to_text()) }
+    }
+}
+
+/// A value as a person reads it.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => thousands(whole),
+            None => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// A whole number with its thousands apart.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A fraction with so many decimals, for a table: absent, infinite and undefined ones are null.
+pub fn decimals(number: Option<f64>, places: i32) -> Value {
+    let scale = 10_f64.powi(places);
+    number.map_or(Value::Null, |number| Value::from((number * scale).round() / scale))
+}
+
+/// JSON over several lines.
+pub fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// Writes to standard output. A reader that has had enough (`| head`) is no error.
+pub fn out(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("riskctl: standard output: {error}");
+    }
+}
+
+/// A progress bar where standard error is a terminal, otherwise nothing. Without a known length it shows a count.
+pub fn progress(length: Option<u64>, what: &str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, style) = match length {
+        Some(length) => {
+            (ProgressBar::new(length), "{msg} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} to go")
+        }
+        None => (ProgressBar::no_length(), "{msg} {spinner} {human_pos}, {per_sec}"),
+    };
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style).with_message(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_reads_as_text_and_as_json() {
+        let mut table = Table::new(&["name", "rows"]);
+        table.row([Value::from("small"), Value::from(7)]);
+        table.row([Value::from("large"), Value::from(1_234_567)]);
+        table.row([Value::from("none"), Value::Null]);
+        assert_eq!(
+            table.to_text(),
+            "name        rows\nsmall          7\nlarge  1,234,567\nnone           -\n"
+        );
+        assert_eq!(table.to_json()[1]["rows"], 1_234_567);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

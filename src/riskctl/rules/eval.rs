@@ -1,0 +1,72 @@
+//! `riskctl rules eval`: the value of one expression, or its error with a caret.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::Args;
+use policy::eval::{Value, evaluate};
+use serde_json::{Map, json};
+
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print;
+
+/// Shown after the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    riskctl rules eval 'amount < 5.00 && claims_10m >= 4' --given '{\"amount\": \"2.00\", \"claims_10m\": 4}'\n  \
+    riskctl rules eval 'amount_ratio * 2.0' --given '{\"amount_ratio\": 1.5}' --rules rules";
+
+/// What to evaluate.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The expression, in CEL
+    expression: String,
+    /// Values of features as a JSON object, and `lists`: names of lists the event is on; others have their missing value
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    given: String,
+    /// Directory of rule files that brings its features
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the value; exit code 1 when the expression is wrong or fails for these values.
+pub fn run(options: &Options) -> Outcome {
+    let given: Map<String, serde_json::Value> =
+        serde_json::from_str(&options.given).map_err(|error| Failure::of("--given", error))?;
+    let policy = options.rules.as_deref().map(super::compile).transpose()?;
+    match evaluate(&options.expression, &given, policy.as_ref()) {
+        Ok(value) => {
+            if options.json {
+                print::out(&print::pretty(&json!({ "value": to_json(&value) })));
+            } else {
+                print::out(&format!("{value}\n"));
+            }
+            Ok(if value == Value::Fault { Ended::Found } else { Ended::Clean })
+        }
+        Err(compiled) => {
+            if options.json {
+                let located =
+                    compiled.diagnostics.iter().map(|d| policy::render::locate(&compiled.sources, d));
+                let located = serde_json::to_value(located.collect::<Vec<_>>());
+                let located = located.map_err(|error| Failure(error.to_string()))?;
+                print::out(&print::pretty(&json!({ "diagnostics": located })));
+            } else {
+                print::out(&compiled.render(io::stdout().is_terminal()));
+            }
+            Ok(Ended::Found)
+        }
+    }
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Bool(truth) => json!(truth),
+        Value::Int(number) => json!(number),
+        Value::Money(minor) => json!(wire::money::Major(*minor).to_string()),
+        Value::Double(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Fault => json!({ "fault": value.to_string() }),
+    }
+}

@@ -1,0 +1,58 @@
+//! `riskctl rules`: check, test, price and try rule files.
+
+mod check;
+mod cost;
+mod eval;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use clap::Subcommand;
+use engine::policy::Policy;
+use policy::{Bundle, Sources};
+
+use crate::outcome::{Failure, Outcome};
+
+/// Commands over rule files.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show every fault of a directory of rule files, each with file, line, column and caret
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::Options),
+    /// Show what each rule costs, in instructions
+    #[command(after_help = cost::EXAMPLES)]
+    Cost(cost::Options),
+    /// Show the value of one expression for stated features
+    #[command(after_help = eval::EXAMPLES)]
+    Eval(eval::Options),
+}
+
+/// Runs one of them.
+pub fn run(command: &Command) -> Outcome {
+    match command {
+        Command::Check(options) => check::run(options),
+        Command::Cost(options) => cost::run(options),
+        Command::Eval(options) => eval::run(options),
+    }
+}
+
+/// The policy of a directory, for commands that only use it.
+///
+/// # Errors
+/// All of its diagnostics, if there is an error among them.
+pub fn compile(folder: &Path) -> Result<Policy, Failure> {
+    bundle(folder).map(|(bundle, _)| bundle.policy)
+}
+
+/// The bundle of a directory, with the texts that its places point into.
+///
+/// # Errors
+/// As [`compile`].
+pub fn bundle(folder: &Path) -> Result<(Bundle, Sources), Failure> {
+    let compiled = policy::compile_dir(folder);
+    let diagnostics = compiled.render(io::stderr().is_terminal());
+    match compiled.bundle {
+        Some(bundle) => Ok((bundle, compiled.sources)),
+        None => Err(Failure(format!("{} does not compile\n{}", folder.display(), diagnostics.trim_end()))),
+    }
+}

@@ -1,0 +1,221 @@
+//! The commands as people type them: what they print, and their exit codes (0 well, 1 found something, 2 could not be done).
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn riskctl(arguments: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Command::new(env!("CARGO_BIN_EXE_riskctl"))
+        .current_dir(root)
+        .args(arguments)
+        .output()
+        .expect("riskctl starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Standard output of a command that must end with that code.
+fn ends(code: i32, arguments: &[&str]) -> String {
+    let output = riskctl(arguments);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");
+    stdout
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&ends(0, arguments)).expect("JSON")
+}
+
+/// A file of that name with that text in a folder that lasts as long as the first value.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+const MAP: &str = r#"
+[time]
+column = "t"
+unit = "s"
+epoch = "2026-03-02T00:00:00Z"
+[label]
+column = "bad"
+fraud = ["yes"]
+[scenario]
+column = "how"
+[fields]
+id = { column = "n" }
+kind = { value = "pay" }
+account = { column = "who" }
+amount = { column = "amount" }
+"#;
+
+const RULES: &str = r#"
+features:
+  pays_1h: { count: pay, by: account, window: 1h }
+rules:
+  - { id: fast, tier: deny, when: pays_1h >= 3, score: 0.8, reason: { code: T1, text: fast } }
+  - { id: large, tier: score, when: amount > 100.00, score: 0.5, reason: { code: T2, text: large } }
+tests:
+  - name: three in an hour
+    given: { kind: pay, pays_1h: 3 }
+    expect: { verdict: deny, rules: [fast] }
+"#;
+
+/// Twenty honest payments a minute apart, then five quick ones of a thief.
+fn stream() -> String {
+    let mut csv = "n,t,who,amount,bad,how\n".to_owned();
+    for row in 0..20 {
+        csv += &format!("h{row},{},customer{row},10.00,no,\n", row * 60);
+    }
+    for row in 0..5 {
+        csv += &format!("f{row},{},thief,200.00,yes,spree\n", 1200 + row);
+    }
+    csv
+}
+
+/// A folder with a stream, its mapping and a directory of rules.
+fn replayable() -> (tempfile::TempDir, [String; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    let paths = [folder.path().join("stream.csv"), folder.path().join("map.toml"), rules];
+    std::fs::write(&paths[0], stream()).unwrap();
+    std::fs::write(&paths[1], MAP).unwrap();
+    std::fs::write(paths[2].join("rules.yaml"), RULES).unwrap();
+    let paths = paths.map(|path| path.to_str().unwrap().to_owned());
+    (folder, paths)
+}
+
+#[test]
+fn a_replay_reports_ranking_verdicts_and_money() {
+    let (_folder, [stream, map, rules]) = replayable();
+    let report = json(&["replay", &stream, "--map", &map, "--rules", &rules, "--json"]);
+    assert_eq!((report["events"].as_u64(), report["frauds"].as_u64()), (Some(25), Some(5)));
+    assert_eq!(report["ranking"][0]["AUC"], 1.0);
+    assert_eq!(report["ranking"][1]["fraud"], "spree");
+    assert_eq!(report["clock_skewed"], 0);
+    // The first two of the spree pass with a score of 0.5, the third and those after it are denied.
+    assert_eq!(report["verdicts"][3]["verdict"], "deny");
+    assert_eq!(report["verdicts"][3]["fraud"], 3);
+    assert_eq!(report["money"]["caught"], "600.00");
+    assert_eq!(report["money"]["missed"], "400.00");
+    assert_eq!(report["money"]["wrongly_refused"], "0.00");
+}
+
+#[test]
+fn batches_decide_as_single_events_do() {
+    let (folder, [stream, map, rules]) = replayable();
+    let rows = |batch: &str| {
+        let out = folder.path().join(format!("{batch}.csv"));
+        let out = out.to_str().unwrap();
+        ends(0, &["replay", &stream, "--map", &map, "--rules", &rules, "--batch", batch, "--out", out]);
+        std::fs::read_to_string(out).unwrap()
+    };
+    let single = rows("1");
+    assert_eq!(single, rows("64"));
+    assert_eq!(single.lines().count(), 26);
+    let header: Vec<&str> = single.lines().next().unwrap().split(',').collect();
+    assert_eq!(header[..3], ["_id", "_time_ms", "_account"]);
+    assert!(header.contains(&"pays_1h") && header.contains(&"amount"));
+}
+
+#[test]
+fn a_model_is_trained_on_a_replay_and_scores_the_next_one() {
+    let (folder, [stream, map, rules]) = replayable();
+    let features = folder.path().join("features.parquet");
+    let features = features.to_str().unwrap();
+    ends(0, &["replay", &stream, "--map", &map, "--rules", &rules, "--out", features]);
+    let model = folder.path().join("model");
+    let model = model.to_str().unwrap();
+    let train = ["model", "train", "--data", features, "--features", "amount,pays_1h,account_idle_s"];
+    let train =
+        [&train[..], &["--leaf-rows", "1", "--trees", "10", "--rules", &rules, "--out", model]].concat();
+    assert!(ends(0, &train).starts_with("model@"));
+    assert!(ends(0, &["model", "inspect", model]).contains("10 trees"));
+    let quality = json(&["model", "eval", model, "--data", features, "--json"]);
+    assert_eq!(quality[0]["AUC"], 1.0);
+    let given = json(&["model", "predict", model, "--given", r#"{"amount": 20000}"#, "--json"]);
+    assert!(given["scores"][0].as_f64().unwrap() > 0.5);
+    let report = json(&["replay", &stream, "--map", &map, "--rules", &rules, "--model", model, "--json"]);
+    assert!(report["model"].as_str().unwrap().starts_with("model@"));
+    // With a changed file the model is refused: by inspect as a finding, by replay as something that cannot be done.
+    let forest = Path::new(model).join("forest.txt");
+    std::fs::write(&forest, std::fs::read_to_string(&forest).unwrap() + "tree\n= 0.5\n").unwrap();
+    assert!(ends(1, &["model", "inspect", model]).contains("SHA-256"));
+    ends(2, &["replay", &stream, "--map", &map, "--model", model]);
+}
+
+#[test]
+fn a_fault_in_the_stream_is_named() {
+    let (folder, [stream, map, _]) = replayable();
+    let csv = std::fs::read_to_string(&stream).unwrap();
+    for (from, to, expected) in [
+        ("customer3,10.00", "customer3,10.005", "at most two decimals"),
+        ("customer3,10.00", ",10.00", "account"),
+        ("180,customer3", "soon,customer3", "row 5"),
+        ("180,customer3", "1,customer3", "sort = true"),
+        ("who", "whom", "no column `who`"),
+    ] {
+        let broken = folder.path().join("broken.csv");
+        std::fs::write(&broken, csv.replacen(from, to, 1)).unwrap();
+        let output = riskctl(&["replay", broken.to_str().unwrap(), "--map", &map]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn rules_are_checked_tested_priced_and_tried() {
+    let (_folder, [_, _, rules]) = replayable();
+    assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity features"));
+    assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
+    assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
+    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.50\n");
+    assert!(ends(1, &["rules", "eval", "amoun > 1.00"]).contains("did you mean `amount`"));
+    let (folder, _) = file("broken.yaml", &RULES.replace("pays_1h >= 3", "pays_2h >= 3"));
+    let output = ends(1, &["rules", "check", folder.path().to_str().unwrap()]);
+    assert!(output.contains("broken.yaml:5:") && output.contains("pays_2h"), "{output}");
+    let (folder, _) = file("failing.yaml", &RULES.replace("verdict: deny", "verdict: review"));
+    assert!(ends(1, &["rules", "test", folder.path().to_str().unwrap()]).contains("three in an hour"));
+}
+
+#[test]
+fn a_token_is_minted_opened_and_drawn() {
+    let (folder, keys) = file("token.keys", &format!("# newest first\n7 {}\n", "5a".repeat(32)));
+    let keys = keys.to_str().unwrap();
+    let packet = "0192f6c4-7c1e-7000-8000-000000000001";
+    let token = ends(0, &["token", "mint", packet, "--amount", "8.88", "--keys", keys]);
+    let opened = json(&["token", "verify", token.trim(), "--keys", keys, "--json"]);
+    assert_eq!((&opened["packet"], &opened["amount"]), (&packet.into(), &"8.88".into()));
+    assert!(ends(0, &["token", "render", token.trim()]).starts_with("<svg"));
+    let (_other, strange) = file("other.keys", &format!("7 {}\n", "a5".repeat(32)));
+    let strange = strange.to_str().unwrap();
+    assert!(ends(1, &["token", "verify", token.trim(), "--keys", strange]).contains("forged"));
+    assert!(ends(1, &["token", "verify", "nonsense", "--keys", keys]).contains("not a token"));
+    // A faulty key line is named and never shown.
+    std::fs::write(folder.path().join("token.keys"), "1 5ecre7").unwrap();
+    let output = riskctl(&["token", "verify", token.trim(), "--keys", keys]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains(":1:") && !text(&output.stderr).contains("5ecre7"));
+}
+
+#[test]
+fn what_cannot_be_done_ends_with_two() {
+    ends(2, &["frobnicate"]);
+    ends(2, &["replay"]);
+    ends(2, &["replay", "stream.xlsx", "--map", "models/maps/card_stream.toml"]);
+    ends(2, &["model", "eval", "no-such-model", "--data", "no-such-file.csv"]);
+    ends(2, &["rules", "eval", "1 + 1", "--given", "{"]);
+    let (_folder, token) = file("admin.token", &"0".repeat(64));
+    let unreachable = ["--admin", "127.0.0.1:1", "--token-file", token.to_str().unwrap()];
+    ends(2, &[&["list", "show"][..], &unreachable].concat());
+    // An empty folder holds no journal, and nothing in it is wrong.
+    let folder = tempfile::tempdir().unwrap();
+    assert!(ends(0, &["journal", "verify", folder.path().to_str().unwrap()]).contains("0 records"));
+}
