@@ -48,7 +48,7 @@ enum Command {
     /// Sealed QR tokens: mint, verify, render
     #[command(subcommand)]
     Token(token::Command),
-    /// The journal of decisions: verify
+    /// The journal of decisions: verify, export
     #[command(subcommand)]
     Journal(journal::Command),
     /// Completions for a shell

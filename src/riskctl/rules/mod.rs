@@ -3,6 +3,7 @@
 mod check;
 mod cost;
 mod eval;
+mod test;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -19,6 +20,9 @@ pub enum Command {
     /// Show every fault of a directory of rule files, each with file, line, column and caret
     #[command(after_help = check::EXAMPLES)]
     Check(check::Options),
+    /// Run the files' own tests through the engine
+    #[command(after_help = test::EXAMPLES)]
+    Test(test::Options),
     /// Show what each rule costs, in instructions
     #[command(after_help = cost::EXAMPLES)]
     Cost(cost::Options),
@@ -31,6 +35,7 @@ pub enum Command {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Check(options) => check::run(options),
+        Command::Test(options) => test::run(options),
         Command::Cost(options) => cost::run(options),
         Command::Eval(options) => eval::run(options),
     }

@@ -176,13 +176,26 @@ fn rules_are_checked_tested_priced_and_tried() {
     assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity features"));
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
-    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.50\n");
+    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");
     assert!(ends(1, &["rules", "eval", "amoun > 1.00"]).contains("did you mean `amount`"));
     let (folder, _) = file("broken.yaml", &RULES.replace("pays_1h >= 3", "pays_2h >= 3"));
     let output = ends(1, &["rules", "check", folder.path().to_str().unwrap()]);
     assert!(output.contains("broken.yaml:5:") && output.contains("pays_2h"), "{output}");
     let (folder, _) = file("failing.yaml", &RULES.replace("verdict: deny", "verdict: review"));
     assert!(ends(1, &["rules", "test", folder.path().to_str().unwrap()]).contains("three in an hour"));
+}
+
+#[test]
+fn what_the_project_ships_holds() {
+    for rules in ["rules", "models/card_stream/rules", "models/cloudwalk/rules"] {
+        ends(0, &["rules", "check", rules]);
+        ends(0, &["rules", "test", rules]);
+    }
+    assert!(ends(0, &["model", "inspect", "models/redpacket"]).contains("riskctl model train --sim-events"));
+    // A replay refuses a model whose inputs are no features of the policy.
+    let (_folder, [stream, map, _]) = replayable();
+    ends(0, &["replay", &stream, "--map", &map, "--rules", "rules", "--model", "models/redpacket"]);
+    ends(2, &["replay", &stream, "--map", &map, "--model", "models/redpacket"]);
 }
 
 #[test]

@@ -1,24 +1,19 @@
-//! `riskctl journal`: whether a journal is as it was written, and what it holds.
+//! `riskctl journal verify`: whether a journal is as it was written.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, thousands};
 
-/// Commands over journals.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Read every segment and report whatever is not as it was written
-    #[command(after_help = "Example:\n  riskctl journal verify data/journal")]
-    Verify(Verify),
-}
+/// Shown after the help.
+pub const EXAMPLES: &str = "Example:\n  riskctl journal verify data/journal";
 
 /// What to verify.
 #[derive(Args, Debug)]
-pub struct Verify {
+pub struct Options {
     /// Folder of segments, or one segment
     journal: PathBuf,
     /// Print JSON
@@ -26,15 +21,8 @@ pub struct Verify {
     json: bool,
 }
 
-/// Runs one of them.
-pub fn run(command: &Command) -> Outcome {
-    match command {
-        Command::Verify(options) => verify(options),
-    }
-}
-
-/// Exit code 1 when something is not as it was written.
-fn verify(options: &Verify) -> Outcome {
+/// Prints what was found; exit code 1 when something is not as it was written.
+pub fn run(options: &Options) -> Outcome {
     let report =
         journal::verify(&options.journal).map_err(|error| Failure::of(options.journal.display(), error))?;
     let head = report.head.map(hex::encode);

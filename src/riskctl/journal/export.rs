@@ -1,0 +1,151 @@
+//! `riskctl journal export`: decisions as NDJSON, for any other tool.
+//!
+//! A record names features and rules by number. Built-in features have the same number everywhere; velocity features and
+//! rules need the rule files of the very version that decided, and stay numbers where those are not at hand.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use engine::feature::{BUILTINS, FeatureId, FeatureTable, Scalar};
+use engine::policy::Policy;
+use engine::record::{INPUTS, Record};
+use journal::{Entry, Reader};
+use serde_json::{Map, Value, json};
+use wire::money::Major;
+use wire::{Challenge, Degraded};
+
+use crate::events::show_instant;
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print::{self, thousands};
+
+/// Shown after the help.
+pub const EXAMPLES: &str =
+    "Example:\n  riskctl journal export data/journal --rules rules --out decisions.ndjson";
+
+/// What to export.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Folder of segments
+    journal: PathBuf,
+    /// Rule files that decided: they name velocity features and rules
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// NDJSON file; standard output by default
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Writes the decisions; exit code 1 when something in the journal could not be read.
+pub fn run(options: &Options) -> Outcome {
+    let policy = options.rules.as_deref().map(crate::rules::compile).transpose()?;
+    let mut reader =
+        Reader::open(&options.journal).map_err(|error| Failure::of(options.journal.display(), error))?;
+    let mut out: Box<dyn Write> = match &options.out {
+        Some(path) => {
+            Box::new(BufWriter::new(File::create(path).map_err(|error| Failure::of(path.display(), error))?))
+        }
+        None => Box::new(BufWriter::new(io::stdout().lock())),
+    };
+    let names = Names { builtin: FeatureTable::default(), policy: policy.as_ref() };
+    let bar = print::progress(None, "exporting");
+    let (mut written, mut faults) = (0_u64, 0_u64);
+    while let Some(entry) = reader.next_entry() {
+        let fault = match entry {
+            Entry::Record(record) => match Record::decode(record.bytes) {
+                Ok(decision) => match writeln!(out, "{}", names.line(record.key, &decision)) {
+                    Ok(()) => {
+                        written += 1;
+                        bar.inc(1);
+                        continue;
+                    }
+                    // A reader that has had enough (`| head`) is no error.
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Ended::Clean),
+                    Err(error) => return Err(Failure::of("writing", error)),
+                },
+                Err(error) => format!("record {}: {error}", record.number),
+            },
+            Entry::Fault(fault) => fault.to_string(),
+        };
+        faults += 1;
+        eprintln!("{fault}");
+    }
+    bar.finish_and_clear();
+    out.flush().map_err(|error| Failure::of("writing", error))?;
+    eprintln!("{} decisions, {} faults", thousands(written), thousands(faults));
+    Ok(if faults == 0 { Ended::Clean } else { Ended::Found })
+}
+
+/// What numbers in a record are called.
+struct Names<'a> {
+    builtin: FeatureTable,
+    policy: Option<&'a Policy>,
+}
+
+impl Names<'_> {
+    fn line(&self, key: u64, record: &Record) -> Value {
+        let policy = self.policy.filter(|policy| policy.version == record.policy);
+        let inputs = INPUTS.iter().zip(&record.inputs).filter(|(_, hash)| **hash != 0);
+        let inputs = inputs
+            .map(|(input, hash)| (BUILTINS[input.id().index()].1.to_owned(), json!(format!("{hash:016x}"))));
+        let features = record.features.iter().map(|&(id, bits)| self.feature(policy, id, bits));
+        let matches = record.hits.iter().map(|hit| {
+            json!({
+                "rule": policy.and_then(|policy| rule(policy, hit.index)),
+                "index": hit.index,
+                "shadow": hit.shadow,
+                "value": scalar(hit.value),
+                "threshold": scalar(hit.threshold),
+            })
+        });
+        json!({
+            "decision": record.number,
+            "key": format!("{key:016x}"),
+            "kind": record.kind.name(),
+            "time": show_instant(record.time_ms),
+            "decided": show_instant(record.decided_ms),
+            "verdict": record.verdict.name(),
+            "challenge": record.challenge.map(Challenge::name),
+            "score": record.score,
+            "degraded": Degraded::in_set(record.degraded).map(Degraded::name).collect::<Vec<_>>(),
+            "amount": record.amount_minor.map(|minor| Major(minor).to_string()),
+            "policy": record.policy,
+            "model": record.model,
+            "inputs": inputs.collect::<Map<_, _>>(),
+            "features": features.collect::<Map<_, _>>(),
+            "matches": matches.collect::<Vec<_>>(),
+            "matches_not_kept": record.unkept,
+        })
+    }
+
+    /// Name and value; a feature that no table at hand has is named by its number, with its bits as a whole number.
+    fn feature(&self, policy: Option<&Policy>, id: u16, bits: u64) -> (String, Value) {
+        let table = policy.map_or(&self.builtin, |policy| &policy.features);
+        if usize::from(id) >= table.len() {
+            return (id.to_string(), json!(bits as i64));
+        }
+        let row = table.row(FeatureId(id));
+        let value = match Scalar::from_bits(row.ty, bits) {
+            Scalar::Bool(truth) => json!(truth),
+            other => scalar(other.to_value()),
+        };
+        (row.name.clone(), value)
+    }
+}
+
+/// Id of the rule or limit with that place in a record.
+fn rule(policy: &Policy, index: u32) -> Option<&str> {
+    let rules = policy.rules.iter().map(|rule| &rule.reason);
+    let limits = policy.limits.iter().map(|limit| &limit.reason);
+    rules.chain(limits).nth(index as usize).map(|reason| reason.rule.as_str())
+}
+
+fn scalar(value: wire::Value) -> Value {
+    match value {
+        wire::Value::Absent => Value::Null,
+        wire::Value::Int(number) => json!(number),
+        wire::Value::Money(minor) => json!(Major(minor).to_string()),
+        wire::Value::Double(number) => json!(number),
+    }
+}
