@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod check_config;
+mod demo;
 mod serve;
 
 use std::process::ExitCode;
@@ -19,12 +20,14 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(Box<serve::Arguments>),
+    Demo(demo::Arguments),
     CheckConfig(check_config::Arguments),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(*arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
     }
 }
