@@ -58,3 +58,42 @@ impl FollowUps {
         due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim::{FollowUp, Label};
+    use wire::{Check, Kind};
+
+    fn event(passes_challenge: bool) -> Event {
+        let mut check = Check::new("e", Kind::Pay, "u");
+        check.time_ms = Some(1_000);
+        let outcome = Some(FollowUp { kind: OutcomeKind::Settled, delay_ms: 5 });
+        Event { check, label: Label::Honest, craft: None, passes_challenge, outcome, report: None }
+    }
+
+    fn told(passes_challenge: bool, verdict: Verdict) -> Vec<(i64, OutcomeKind)> {
+        let mut follow_ups = FollowUps::default();
+        follow_ups.plan(&event(passes_challenge), verdict);
+        let due = follow_ups.due(i64::MAX, 10);
+        due.iter().map(|outcome| (outcome.time_ms.unwrap(), outcome.outcome)).collect()
+    }
+
+    #[test]
+    fn money_moves_only_where_the_event_went_on() {
+        use OutcomeKind::{ChallengeFailed, ChallengePassed, Settled};
+        assert_eq!(told(true, Verdict::Allow), [(1_005, Settled)]);
+        assert_eq!(told(true, Verdict::Challenge), [(9_000, ChallengePassed), (9_005, Settled)]);
+        assert_eq!(told(false, Verdict::Challenge), [(9_000, ChallengeFailed)]);
+        assert_eq!(told(true, Verdict::Review), []);
+        assert_eq!(told(true, Verdict::Deny), []);
+    }
+
+    #[test]
+    fn nothing_is_told_before_its_time() {
+        let mut follow_ups = FollowUps::default();
+        follow_ups.plan(&event(true), Verdict::Allow);
+        assert_eq!(follow_ups.due(1_004, 10), []);
+        assert_eq!(follow_ups.due(1_005, 10).len(), 1);
+    }
+}

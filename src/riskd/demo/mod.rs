@@ -65,7 +65,7 @@ impl fmt::Display for DemoError {
         match self {
             DemoError::NoRules(dir) => write!(
                 f,
-                "no rules in {}: run the demo in a checkout of riskd, or name the directory with --rules",
+                "there is no directory {} with rules: run the demo in a checkout of riskd, or name one with --rules",
                 dir.display()
             ),
             DemoError::Folder(error) => write!(f, "temporary folder: {error}"),

@@ -52,9 +52,14 @@ pub fn count(number: u64) -> String {
     if number == 0 { "-".to_owned() } else { thousands(number) }
 }
 
-/// A share in per cent; a dash where there is nothing to share.
+/// A share in per cent; a dash where there is nothing to share. Small shares keep a digit more: disturbance is counted in
+/// hundredths of a per cent.
 pub fn share(part: u64, whole: u64) -> String {
-    if whole == 0 { "-".to_owned() } else { format!("{:.1} %", 100.0 * part as f64 / whole as f64) }
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    let percent = 100.0 * part as f64 / whole as f64;
+    if part > 0 && percent < 0.95 { format!("{percent:.2} %") } else { format!("{percent:.1} %") }
 }
 
 /// Minor units in whole yuan.
@@ -70,6 +75,7 @@ mod tests {
     fn numbers_are_easy_to_read() {
         assert_eq!((thousands(999), thousands(1_234_567)), ("999".to_owned(), "1,234,567".to_owned()));
         assert_eq!((share(1, 8), share(0, 0)), ("12.5 %".to_owned(), "-".to_owned()));
+        assert_eq!((share(7, 10_000), share(0, 5)), ("0.07 %".to_owned(), "0.0 %".to_owned()));
         assert_eq!((yuan(12_345_650), count(0)), ("123,457".to_owned(), "-".to_owned()));
     }
 

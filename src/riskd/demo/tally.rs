@@ -190,3 +190,58 @@ impl Tally {
         rules
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim::FollowUp;
+    use wire::{Check, Kind};
+
+    fn event(label: Label, passes_challenge: bool) -> Event {
+        let mut check = Check::new("e", Kind::Pay, "u");
+        check.amount_minor = Some(100);
+        let craft = matches!(label, Label::Attack(_)).then_some(Craft::Careful);
+        let outcome = Some(FollowUp { kind: OutcomeKind::Settled, delay_ms: 5 });
+        Event { check, label, craft, passes_challenge, outcome, report: None }
+    }
+
+    fn answer(verdict: Verdict) -> Answer<'static> {
+        Answer {
+            id: "e",
+            verdict,
+            challenge: None,
+            score: 0.5,
+            reasons: Vec::new(),
+            degraded: 0,
+            replayed: false,
+            policy: "p",
+            model: "",
+            decision: 1,
+        }
+    }
+
+    #[test]
+    fn a_challenge_catches_only_attackers_who_do_not_pass_it() {
+        let mut tally = Tally::default();
+        let attack = Label::Attack(Attack::QrSwap);
+        tally.answer(&event(attack, true), &answer(Verdict::Challenge));
+        tally.answer(&event(attack, false), &answer(Verdict::Challenge));
+        tally.answer(&event(attack, true), &answer(Verdict::Deny));
+        tally.answer(&event(attack, true), &answer(Verdict::Allow));
+        let fate = tally.attacks[Attack::QrSwap as usize][Craft::Careful as usize];
+        assert_eq!(fate, Fate { denied: 1, reviewed: 0, challenged: 1, missed: 2 });
+        assert_eq!((tally.money.attacks_stopped, tally.money.attacks_lost), (200, 200));
+    }
+
+    #[test]
+    fn an_account_counts_once_by_the_severest_verdict_it_met() {
+        let mut tally = Tally::default();
+        for verdict in [Verdict::Review, Verdict::Challenge, Verdict::Allow] {
+            tally.answer(&event(Label::Honest, true), &answer(verdict));
+        }
+        assert_eq!(tally.accounts(Verdict::Review), (1, 1));
+        assert_eq!(tally.accounts(Verdict::Challenge), (1, 0));
+        assert_eq!((tally.money.honest_held, tally.money.honest_moved), (100, 200));
+        assert_eq!(tally.answered(), 3);
+    }
+}
