@@ -1,4 +1,5 @@
 //! The engine as a library, without a server: `cargo run -p engine --example embedded`.
+#![expect(clippy::disallowed_macros, reason = "an embedder may print; the engine does not")]
 
 use engine::feature::{Builtin, Feature, Scalar, Type};
 use engine::policy::{Aggregate, Limit, Policy, ReasonText, Status, Window};
