@@ -1,2 +1,62 @@
-//! bin
-fn main() {}
+//! `bench`: prints what the whole check costs on this machine, and where the time goes.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bench::machine::Machine;
+use bench::run::{Plan, run, stages};
+use clap::Parser;
+
+/// Measures the whole check by stage, on one core, in batches of 1 and 64.
+#[derive(Parser)]
+#[command(version)]
+struct Flags {
+    /// Accounts that the tables are filled with
+    #[arg(long, default_value_t = 1_000_000)]
+    accounts: u64,
+    /// Checks a case is measured over in each round
+    #[arg(long, default_value_t = 262_144)]
+    checks: u64,
+    /// Only this case; may be given again
+    #[arg(long = "stage", value_name = "NAME", value_parser = stage)]
+    stages: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Small: ten thousand accounts, one round
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    let plan = if flags.quick {
+        Plan {
+            accounts: flags.accounts.min(10_000),
+            checks: flags.checks.min(4_096),
+            rounds: 1,
+            stages: flags.stages,
+        }
+    } else {
+        Plan { accounts: flags.accounts.max(1), checks: flags.checks, rounds: 7, stages: flags.stages }
+    };
+    let machine = Machine::look(Duration::from_millis(if flags.quick { 20 } else { 500 }));
+    match run(&plan) {
+        Ok(report) if flags.json => println!("{}", report.json(&machine)),
+        Ok(report) => println!("{}", report.text(&machine)),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn stage(name: &str) -> Result<String, String> {
+    let names = stages();
+    if names.iter().any(|known| known == name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("the stages are {}", names.join(", ")))
+}

@@ -1,0 +1,12 @@
+//! The whole check, measured: the reference policy over a million accounts, by stage, in batches of 1 and 64.
+//!
+//! A library beside the program, so that tests run the same site and traffic small and count its allocations.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod forest;
+pub mod machine;
+pub mod report;
+pub mod run;
+pub mod site;
+pub mod traffic;

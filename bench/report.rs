@@ -1,0 +1,100 @@
+//! The figures, as a table for people or JSON for tools.
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use crate::machine::Machine;
+use crate::run::median;
+
+/// One case: nanoseconds an item, one at a time and in batches of 64.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub stage: String,
+    /// One at a time.
+    pub ns_single: f64,
+    /// In batches of 64.
+    pub ns_batch: f64,
+}
+
+impl Row {
+    /// The medians of a case's rounds.
+    pub fn new(stage: String, ns: [Vec<f64>; 2]) -> Row {
+        let [single, batch] = ns.map(median);
+        Row { stage, ns_single: single, ns_batch: batch }
+    }
+}
+
+/// A run's result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Seconds to make and fill the tables.
+    pub fill_s: f64,
+    /// Tables: name, entries, slots.
+    pub fills: Vec<(String, u64, u64)>,
+    /// Allocations of the whole check after its first round, over all rounds.
+    pub allocations: u64,
+    /// Share of each verdict among the whole check's answers.
+    pub verdicts: Vec<(String, f64)>,
+    /// The cases.
+    pub rows: Vec<Row>,
+}
+
+impl Report {
+    /// As JSON, on one line.
+    pub fn json(&self, machine: &Machine) -> String {
+        serde_json::json!({ "machine": machine, "report": self }).to_string()
+    }
+
+    /// As a table.
+    pub fn text(&self, machine: &Machine) -> String {
+        let Machine { cpu, cores, pinned, load, optimised, stall_us_max } = machine;
+        let mut text = format!(
+            "{cpu}, {cores} cores, one used ({}), load {load}, {}; largest stall {stall_us_max:.0} us\n",
+            if *pinned { "pinned" } else { "not pinned" },
+            if *optimised { "release" } else { "NOT OPTIMISED" },
+        );
+        let fills: Vec<String> =
+            self.fills.iter().map(|(name, entries, slots)| format!("{name} {entries}/{slots}")).collect();
+        let verdicts: Vec<String> =
+            self.verdicts.iter().map(|(name, share)| format!("{name} {:.1} %", share * 100.0)).collect();
+        text += &format!("tables filled in {:.1} s: {}\n", self.fill_s, fills.join(", "));
+        text +=
+            &format!("verdicts: {}; allocations after warm-up: {}\n", verdicts.join(", "), self.allocations);
+        let mut table = Table::new();
+        table.load_preset(UTF8_HORIZONTAL_ONLY).set_header([
+            "stage",
+            "ns alone",
+            "per s",
+            "ns in 64",
+            "per s",
+            "part alone",
+            "part in 64",
+        ]);
+        let whole = self.rows.iter().find(|row| row.stage == "whole");
+        for row in &self.rows {
+            let part = |difference: fn(&Row, &Row) -> f64| match whole {
+                Some(whole) if row.stage.starts_with("without ") => format!("{:.0}", difference(whole, row)),
+                _ => String::new(),
+            };
+            table.add_row([
+                row.stage.clone(),
+                format!("{:.0}", row.ns_single),
+                per_second(row.ns_single),
+                format!("{:.0}", row.ns_batch),
+                per_second(row.ns_batch),
+                part(|whole, row| whole.ns_single - row.ns_single),
+                part(|whole, row| whole.ns_batch - row.ns_batch),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        text + &table.to_string()
+    }
+}
+
+fn per_second(ns: f64) -> String {
+    format!("{:.2} M", 1e3 / ns)
+}

@@ -1,0 +1,117 @@
+//! The engine takes nothing from the allocator once it is warm, whatever comes.
+
+use bench::site::Site;
+use bench::traffic::Stream;
+use engine::{Decision, Now, Scratch, Snapshot, decide};
+use wire::{Check, Kind, Text, Verdict};
+
+/// Allocations of deciding a block in batches of that size.
+fn allocations(
+    site: &Site,
+    snapshot: &Snapshot,
+    (checks, ms): (&[Check<'static>], i64),
+    batch: usize,
+    decisions: &mut Vec<Decision>,
+    scratch: &mut Scratch,
+) -> u64 {
+    let now = Now { ms, waited_us: 0 };
+    let decided = || {
+        checks.chunks(batch).for_each(|group| decide(snapshot, &site.tables, now, group, decisions, scratch))
+    };
+    allocation_counter::measure(decided).count_total
+}
+
+fn decided(site: &Site, batch: usize, mut change: impl FnMut(&mut Check<'static>)) -> (u64, Vec<Decision>) {
+    let mut stream: Stream = site.stream("t");
+    let (mut decisions, mut scratch) = (Vec::new(), Scratch::new(0));
+    let (mut count, mut all) = (0, Vec::new());
+    for turn in 0..12 {
+        let (block, ms) = stream.block();
+        let mut checks = block.to_vec();
+        checks.iter_mut().for_each(&mut change);
+        let found = allocations(site, &site.whole, (&checks, ms), batch, &mut decisions, &mut scratch);
+        // The first turns are the warm-up.
+        if turn >= 4 {
+            count += found;
+        }
+        all.append(&mut decisions.clone());
+    }
+    (count, all)
+}
+
+#[test]
+fn mixed_traffic_allocates_nothing() {
+    for batch in [1, 64] {
+        let site = Site::fill(2_000).expect("a site");
+        let (count, _) = decided(&site, batch, |_| {});
+        assert_eq!(count, 0, "in batches of {batch}");
+    }
+}
+
+#[test]
+fn tokens_of_every_kind_allocate_nothing() {
+    let site = Site::fill(2_000).expect("a site");
+    let mut turn = 0;
+    let (count, decisions) = decided(&site, 64, |check| {
+        turn += 1;
+        match turn % 3 {
+            0 => check.token = Text::Borrowed("no token at all"),
+            1 => {
+                check.packet =
+                    check.packet.map(|_| "3c0f9a52-6c5b-4f0e-9a3e-000000000001".parse().expect("a uuid"))
+            }
+            _ => {}
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(decisions.iter().any(|decision| decision.verdict == Verdict::Deny));
+}
+
+#[test]
+fn refusals_by_limits_and_lists_allocate_nothing() {
+    let site = Site::fill(2_000).expect("a site");
+    let (count, decisions) = decided(&site, 64, |check| {
+        check.kind = Kind::Transfer;
+        check.amount_minor = Some(400_000);
+        check.kyc = Some(0);
+        if check.account.ends_with('7') {
+            // Stands on the lists.
+            check.account = Text::Borrowed("listed-1");
+            check.counterparty = Text::Borrowed("listed-2");
+        }
+    });
+    assert_eq!(count, 0);
+    let refused = |code: &str| {
+        decisions
+            .iter()
+            .filter(|decision| site.whole.reasons(decision).any(|reason| reason.code == code))
+            .count()
+    };
+    assert!(refused("L001") > 0 && refused("R001") > 0 && refused("R005") > 0);
+}
+
+#[test]
+fn matches_of_shadow_rules_allocate_nothing() {
+    let site = Site::fill(2_000).expect("a site");
+    let (count, _) = decided(&site, 64, |check| {
+        check.kind = Kind::Pay;
+        check.currency = *b"USD";
+        check.amount_minor = Some(50_000);
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn repetitions_allocate_nothing() {
+    let site = Site::fill(2_000).expect("a site");
+    let mut turn = 0;
+    let (count, decisions) = decided(&site, 64, |check| {
+        turn += 1;
+        // Every fourth id comes again and again, within a batch as well.
+        if turn % 4 == 0 {
+            check.id = Text::Owned(format!("again-{}", turn % 7));
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(decisions.iter().filter(|decision| decision.replayed).count() > 100);
+}

@@ -1,0 +1,31 @@
+//! The bench itself, run small, so that it never rots. Its figures mean nothing here and are not looked at.
+
+use std::process::Command;
+
+#[test]
+fn every_stage_runs_and_is_reported() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--quick", "--accounts", "1000", "--checks", "512", "--json"])
+        .output()
+        .expect("the bench starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = report["report"]["rows"].as_array().expect("rows");
+    let reported: Vec<&str> = rows.iter().filter_map(|row| row["stage"].as_str()).collect();
+    assert_eq!(reported, bench::run::stages());
+    assert!(
+        rows.iter().all(|row| row["ns_single"].as_f64() > Some(0.0) && row["ns_batch"].as_f64() > Some(0.0))
+    );
+    assert_eq!(report["report"]["allocations"], 0, "the whole check allocates nothing after warm-up");
+}
+
+#[test]
+fn one_stage_can_be_asked_for_and_an_unknown_one_is_refused() {
+    let run = |stage: &str| {
+        let flags = ["--quick", "--accounts", "100", "--checks", "512", "--stage", stage];
+        Command::new(env!("CARGO_BIN_EXE_bench")).args(flags).output().expect("the bench starts")
+    };
+    let shown = String::from_utf8_lossy(&run("forest alone").stdout).into_owned();
+    assert!(shown.contains("forest alone") && !shown.contains("whole"), "{shown}");
+    assert!(!run("forst").status.success());
+}
