@@ -247,7 +247,7 @@ impl Lists {
     }
 
     fn places(&self, hash: Hash) -> impl Iterator<Item = usize> {
-        let (slots, first) = (self.slots, (u128::from(hash as u64) * self.slots as u128 >> 64) as usize);
+        let (slots, first) = (self.slots, ((u128::from(hash as u64) * self.slots as u128) >> 64) as usize);
         (0..LIST_PROBES_MAX).map(move |probe| (first + probe) % slots)
     }
 

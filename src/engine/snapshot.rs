@@ -369,7 +369,7 @@ fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
     for op in policy.program.ops.iter().chain(&policy.gate.ops) {
         match *op {
             Op::Present { feature, .. } if policy.features.row(feature).ty == Type::Text => {
-                asked.push(feature)
+                asked.push(feature);
             }
             Op::Text { a, b, .. } => read.extend([a, b]),
             Op::TextSize { a, .. } => read.push(a),

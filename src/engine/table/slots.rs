@@ -72,7 +72,7 @@ impl Slots {
         let (step, slots) = (start.rotate_left(32) | 1, self.slots);
         (0..PROBES as u64).map(move |probe| {
             let spread = start.wrapping_add(probe.wrapping_mul(step));
-            (u128::from(spread) * slots as u128 >> 64) as usize
+            ((u128::from(spread) * slots as u128) >> 64) as usize
         })
     }
 
