@@ -8,34 +8,22 @@ use model::quality::{Curve, Scored};
 use model::{Dataset, walk};
 use serde_json::Value;
 
-use super::table::{self, Columns};
-use crate::events::parse_instant;
+use super::source::Source;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, Table};
 
 /// Shown after the help.
-pub const EXAMPLES: &str = "Example:\n  riskctl model eval models/redpacket --data features.parquet --from 2018-08-08 --to 2018-08-15";
+pub const EXAMPLES: &str = "Examples:\n  \
+    riskctl model eval models/redpacket --sim-events 100000 --seed 99 --rules rules\n  \
+    riskctl model eval model --data features.parquet --from 2018-08-08 --to 2018-08-15";
 
 /// What to measure.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The model's folder
     model: PathBuf,
-    /// CSV or Parquet with a column for each input and one for the label
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
-    /// Column that says fraud: true or 1
-    #[arg(long, default_value = "_label")]
-    label: String,
-    /// Column of the event time, Unix milliseconds
-    #[arg(long, default_value = "_time_ms")]
-    time: String,
-    /// Only rows from this day or time on
-    #[arg(long, value_parser = parse_instant)]
-    from: Option<i64>,
-    /// Only rows before this day or time
-    #[arg(long, value_parser = parse_instant)]
-    to: Option<i64>,
+    #[command(flatten)]
+    source: Source,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,9 +32,7 @@ pub struct Options {
 /// Prints the figures.
 pub fn run(options: &Options) -> Outcome {
     let forest = model::load(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
-    let columns = Columns { features: &forest.inputs, label: Some(&options.label), time: &options.time };
-    let (from_ms, to_ms) = (options.from.unwrap_or(i64::MIN), options.to.unwrap_or(i64::MAX));
-    let data = table::read(&options.data, &columns, from_ms, to_ms)?;
+    let data = options.source.read(&forest.inputs)?;
     let quality = measure(&data, |row| walk::score(&forest, row))
         .ok_or("the rows hold no fraud or no honest event: nothing to measure")?;
     let mut table =

@@ -4,6 +4,7 @@ mod eval;
 mod inspect;
 mod predict;
 mod simulated;
+mod source;
 mod table;
 mod train;
 

@@ -1,6 +1,6 @@
 //! `riskctl model train`: from a table of features, or from simulated traffic, to a model with its manifest.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{FeatureTable, Type};
@@ -9,8 +9,8 @@ use model::manifest::{FORMAT_NATIVE, Input, Manifest, Training, TransformName, V
 use model::{Dataset, Settings, walk};
 
 use super::eval::measure;
-use super::table::{self, Columns};
-use crate::events::{parse_instant, show_instant};
+use super::source::Source;
+use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
@@ -26,36 +26,14 @@ const VECTORS: usize = 24;
 /// What to train on, and how.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// CSV or Parquet with a column a feature, one for the label and one for the time
-    #[arg(long, value_name = "FILE", required_unless_present = "sim_events", conflicts_with = "sim_events")]
-    data: Option<PathBuf>,
-    /// Train on so many simulated events instead, sent through the engine with the policy of --rules
-    #[arg(long, value_name = "N", requires = "rules")]
-    sim_events: Option<usize>,
-    /// Simulated accounts
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
-    sim_accounts: u32,
-    /// Policy whose features the model reads
-    #[arg(long, value_name = "DIR")]
-    rules: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// Features to train on; all columns whose names do not begin with `_` by default
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     features: Vec<String>,
     /// Features to leave out
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     without: Vec<String>,
-    /// Column that says fraud: true or 1
-    #[arg(long, default_value = "_label")]
-    label: String,
-    /// Column of the event time, Unix milliseconds
-    #[arg(long, default_value = "_time_ms")]
-    time: String,
-    /// Only rows from this day or time on
-    #[arg(long, value_parser = parse_instant)]
-    from: Option<i64>,
-    /// Only rows before this day or time
-    #[arg(long, value_parser = parse_instant)]
-    to: Option<i64>,
     /// Share of the rows, the latest ones, kept from training to measure on
     #[arg(long, default_value_t = 0.0)]
     held_out: f64,
@@ -74,9 +52,6 @@ pub struct Options {
     /// Share of honest rows to train on; leaves are corrected to the true rate of fraud
     #[arg(long, default_value_t = 1.0)]
     honest_share: f64,
-    /// Seed of traffic, sampling and training
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Name of the model; the folder's by default
     #[arg(long)]
     name: Option<String>,
@@ -87,7 +62,7 @@ pub struct Options {
 
 /// Trains, measures, writes and loads again.
 pub fn run(options: &Options) -> Outcome {
-    let features = match &options.rules {
+    let features = match &options.source.rules {
         Some(rules) => crate::rules::compile(rules)?.features,
         None => FeatureTable::default(),
     };
@@ -101,7 +76,7 @@ pub fn run(options: &Options) -> Outcome {
         leaf_rows_min: options.leaf_rows,
         inputs_tried: options.tried,
         honest_share: options.honest_share,
-        seed: options.seed,
+        seed: options.source.seed,
     };
     let bar = print::progress(None, "training");
     let trained = model::train(&early, &settings).map_err(|error| Failure(error.to_string()))?;
@@ -133,7 +108,7 @@ pub fn run(options: &Options) -> Outcome {
         training: Training {
             command: command(),
             library: "smartcore 0.7".to_owned(),
-            data: describe(options),
+            data: options.source.describe(),
             from: show_instant(from_ms),
             to: show_instant(to_ms),
             rows: trained.rows,
@@ -152,7 +127,7 @@ pub fn run(options: &Options) -> Outcome {
     let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
     print::out(&format!("{} written to {}\n", written.version, options.out.display()));
     if let Err(error) = model::check_inputs(&written, &features)
-        && options.rules.is_some()
+        && options.source.rules.is_some()
     {
         print::out(&format!("the policy cannot use it: {error}\n"));
         return Ok(Ended::Found);
@@ -161,20 +136,8 @@ pub fn run(options: &Options) -> Outcome {
 }
 
 fn read(options: &Options) -> Result<Dataset, Failure> {
-    let (from_ms, to_ms) = (options.from.unwrap_or(i64::MIN), options.to.unwrap_or(i64::MAX));
-    let data = match (&options.data, options.sim_events, &options.rules) {
-        (Some(path), _, _) => {
-            let columns =
-                Columns { features: &options.features, label: Some(&options.label), time: &options.time };
-            table::read(path, &columns, from_ms, to_ms)?
-        }
-        (None, Some(events), Some(rules)) => {
-            super::simulated::rows(rules, events, options.sim_accounts, options.seed, &options.features)?
-        }
-        _ => return Err("either --data, or --sim-events with --rules".into()),
-    };
-    let unknown = options.without.iter().find(|name| !data.inputs().contains(name));
-    match unknown {
+    let data = options.source.read(&options.features)?;
+    match options.without.iter().find(|name| !data.inputs().contains(name)) {
         Some(name) => Err(Failure(format!("--without {name}: there is no such feature"))),
         None => Ok(data.without(&options.without)),
     }
@@ -195,20 +158,6 @@ fn command() -> String {
         }
     });
     format!("riskctl {}", arguments.collect::<Vec<_>>().join(" "))
-}
-
-fn describe(options: &Options) -> String {
-    match (&options.data, options.sim_events) {
-        (Some(path), _) => {
-            let file = path.file_name().map(Path::new).unwrap_or(path);
-            format!("{}, features of the engine", file.display())
-        }
-        (None, Some(events)) => format!(
-            "{events} simulated events of {} accounts, seed {}, features of the engine",
-            options.sim_accounts, options.seed
-        ),
-        (None, None) => String::new(),
-    }
 }
 
 fn input(name: &str, features: &FeatureTable) -> Input {

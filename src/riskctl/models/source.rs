@@ -1,0 +1,79 @@
+//! Where rows to train on or to measure with come from: a file of features, or simulated traffic.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use model::Dataset;
+
+use super::simulated;
+use super::table::{self, Columns};
+use crate::events::parse_instant;
+use crate::outcome::Failure;
+
+/// Rows of a file, or of a simulation.
+#[derive(Args, Debug)]
+pub struct Source {
+    /// CSV or Parquet with a column a feature, one for the label and one for the time
+    #[arg(long, value_name = "FILE", required_unless_present = "sim_events", conflicts_with = "sim_events")]
+    data: Option<PathBuf>,
+    /// So many simulated events instead, sent through the engine with the policy of --rules
+    #[arg(long, value_name = "N", requires = "rules")]
+    sim_events: Option<usize>,
+    /// Simulated accounts
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    sim_accounts: u32,
+    /// Policy whose features the model reads
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// Column that says fraud: true or 1
+    #[arg(long, default_value = "_label")]
+    label: String,
+    /// Column of the event time, Unix milliseconds
+    #[arg(long, default_value = "_time_ms")]
+    time: String,
+    /// Only rows from this day or time on
+    #[arg(long, value_parser = parse_instant)]
+    from: Option<i64>,
+    /// Only rows before this day or time
+    #[arg(long, value_parser = parse_instant)]
+    to: Option<i64>,
+    /// Seed of simulated traffic; in training, of sampling and trees too
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+impl Source {
+    /// The rows, with these features or, if none is named, with all.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a feature is unknown or the rules do not compile.
+    pub fn read(&self, features: &[String]) -> Result<Dataset, Failure> {
+        let (from_ms, to_ms) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
+        match (&self.data, self.sim_events, &self.rules) {
+            (Some(path), _, _) => {
+                let columns = Columns { features, label: Some(&self.label), time: &self.time };
+                table::read(path, &columns, from_ms, to_ms)
+            }
+            (None, Some(events), Some(rules)) => {
+                let rows = simulated::rows(rules, events, self.sim_accounts, self.seed, features)?;
+                Ok(rows.filter(|row| (from_ms..to_ms).contains(&rows.time_ms(row))))
+            }
+            _ => Err("either --data, or --sim-events with --rules".into()),
+        }
+    }
+
+    /// What the rows are, in words.
+    pub fn describe(&self) -> String {
+        match (&self.data, self.sim_events) {
+            (Some(path), _) => {
+                let file = path.file_name().unwrap_or(path.as_os_str());
+                format!("{}, features of the engine", file.display())
+            }
+            (None, Some(events)) => format!(
+                "{events} simulated events of {} accounts, seed {}, features of the engine",
+                self.sim_accounts, self.seed
+            ),
+            (None, None) => String::new(),
+        }
+    }
+}
