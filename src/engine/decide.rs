@@ -70,7 +70,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
-    velocity::reserve(snapshot, tables, now.ms, check, 0, scratch);
+    velocity::reserve(snapshot, now.ms, check, 0, scratch);
     score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
@@ -110,7 +110,7 @@ fn decide_lanes(
     arrive(snapshot, tables, now, checks, fresh, scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
     for lane in lanes(fresh) {
-        velocity::reserve(snapshot, tables, now.ms, &checks[lane], lane, scratch);
+        velocity::reserve(snapshot, now.ms, &checks[lane], lane, scratch);
     }
     score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
@@ -157,7 +157,14 @@ fn arrive(
         scratch.lanes[lane].time_ms = fields::event_time(check, now.ms, &mut degraded);
         scratch.lanes[lane].degraded = degraded;
         fields::fill(snapshot, &tables.seed, check, lane, scratch);
-        velocity::prefetch(snapshot, tables, lane, scratch);
+        velocity::key_up(snapshot, tables, lane, scratch);
+        for (list, handle) in snapshot.policy.lists.iter().zip(&snapshot.lists) {
+            tables.lists.prefetch(handle, scratch.hashes[list.on.index()][lane]);
+        }
+    }
+    for lane in lanes(fresh) {
+        velocity::find(snapshot, tables, now.ms, lane, scratch);
+        profile::find(tables, now.ms, lane, scratch);
     }
     scratch.on_lists[..snapshot.lists.len()].fill(0);
     for lane in lanes(fresh) {
@@ -171,7 +178,7 @@ fn arrive(
                 scratch.on_lists[at] |= 1 << lane;
             }
         }
-        profile::visit(tables, now.ms, check, lane, scratch);
+        profile::visit(tables, check, lane, scratch);
     }
 }
 

@@ -137,6 +137,15 @@ impl Lists {
         Ok(true)
     }
 
+    /// Brings the place of a value on an exact list into the cache.
+    pub(crate) fn prefetch(&self, list: &ListHandle, hash: Hash) {
+        if list.matching == Matching::Exact
+            && let Some(slot) = self.places(hash ^ list.salt).next()
+        {
+            self.memory.prefetch(slot * ENTRY_WORDS, ENTRY_WORDS);
+        }
+    }
+
     /// Whether a value (its hash from the seed, and itself) is on the list.
     pub(crate) fn contains(
         &self,

@@ -8,7 +8,7 @@ use wire::{Check, Degraded, Kind};
 use crate::feature::{Builtin, Scalar};
 use crate::key::{self, Hash};
 use crate::scratch::Scratch;
-use crate::table::{Found, Ordering, Slots, Word};
+use crate::table::{Ordering, Slots, Word};
 use crate::tables::Tables;
 
 /// A profile untouched for this long may go without being counted as a loss: ninety days.
@@ -46,34 +46,37 @@ fn load(words: &[Word], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
 
-/// Reads both profiles into the columns, then takes the check into them.
-pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+/// Finds both profiles, and has them on the way into the cache while other lanes are looked at.
+pub(crate) fn find(tables: &Tables, now_ms: i64, lane: usize, scratch: &mut Scratch) {
+    let find = |slots: &Slots, hash: Hash| {
+        let slot = slots.find_or_claim(key::short(hash), now_ms, &tables.pins)?.slot;
+        slots.prefetch_payload(slot, ACCOUNT_WORDS);
+        Some(slot)
+    };
     let account = scratch.hashes[Builtin::Account.id().index()][lane];
     let device = scratch.hashes[Builtin::DeviceId.id().index()][lane];
-    let find = |slots: &Slots, hash: Hash| slots.find_or_claim(key::short(hash), now_ms, &tables.pins);
-    match find(&tables.accounts, account) {
-        Some(found) => visit_account(tables, found, key::short(device), check, lane, scratch),
-        None => scratch.lanes[lane].degraded |= Degraded::Profile.bit(),
-    }
-    if device != 0 {
-        match find(&tables.devices, device) {
-            Some(found) => visit_device(tables, found, key::short(account), check, lane, scratch),
-            None => scratch.lanes[lane].degraded |= Degraded::Profile.bit(),
-        }
+    let lane = &mut scratch.lanes[lane];
+    lane.account_slot = find(&tables.accounts, account);
+    lane.device_slot = if device == 0 { None } else { find(&tables.devices, device) };
+    if lane.account_slot.is_none() || (device != 0 && lane.device_slot.is_none()) {
+        lane.degraded |= Degraded::Profile.bit();
     }
 }
 
-fn visit_account(
-    tables: &Tables,
-    found: Found,
-    device: u64,
-    check: &Check<'_>,
-    lane: usize,
-    scratch: &mut Scratch,
-) {
-    let words = tables.accounts.payload(found.slot);
+/// Reads both profiles into the columns, then takes the check into them.
+pub(crate) fn visit(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+    let account = scratch.hashes[Builtin::Account.id().index()][lane];
+    let device = scratch.hashes[Builtin::DeviceId.id().index()][lane];
+    if let Some(slot) = scratch.lanes[lane].account_slot {
+        visit_account(tables.accounts.payload(slot), key::short(device), check, lane, scratch);
+    }
+    if let Some(slot) = scratch.lanes[lane].device_slot {
+        visit_device(tables, tables.devices.payload(slot), key::short(account), check, lane, scratch);
+    }
+}
+
+fn visit_account(words: &[Word], device: u64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let time_ms = scratch.lanes[lane].time_ms;
-    scratch.lanes[lane].account_slot = Some(found.slot);
     let since = |then: u64| Scalar::Int((time_ms - then as i64).max(0) / 1000);
     let events = words[EVENTS].fetch_add(1, Ordering::Relaxed);
     scratch.set(Builtin::AccountEvents.id(), lane, Scalar::Int(events as i64));
@@ -154,15 +157,13 @@ fn visit_hours(words: &[Word], lane: usize, scratch: &mut Scratch) {
 
 fn visit_device(
     tables: &Tables,
-    found: Found,
+    words: &[Word],
     account: u64,
     check: &Check<'_>,
     lane: usize,
     scratch: &mut Scratch,
 ) {
-    let words = tables.devices.payload(found.slot);
     let time_ms = scratch.lanes[lane].time_ms;
-    scratch.lanes[lane].device_slot = Some(found.slot);
     if load(words, FIRST) == 0 {
         words[FIRST].store(time_ms as u64, Ordering::Relaxed);
     }

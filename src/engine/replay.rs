@@ -17,6 +17,8 @@ use crate::velocity::Pending;
 
 const ID: usize = 0;
 const STATE: usize = 1;
+/// Words that a new decision must find zeroed: the rest is written before the state says that it is done.
+pub(crate) const CLEARED: usize = 2;
 const BODY: usize = 2;
 const NUMBER: usize = 3;
 const SCORE: usize = 4;
@@ -51,6 +53,7 @@ pub(crate) fn claim(tables: &Tables, id: Hash, now_ms: i64) -> Seen {
     match tables.decisions.find_or_claim(key::short(id), now_ms, &tables.pins) {
         None => Seen::New(None),
         Some(found) if found.fresh => {
+            tables.decisions.prefetch_payload(found.slot, HITS);
             tables.decisions.payload(found.slot)[ID].store(id as u64, Ordering::Release);
             Seen::New(Some(found.slot))
         }

@@ -42,6 +42,8 @@ pub(crate) struct Lane {
     pub device_slot: Option<usize>,
     /// Key of each of the plan's groups; 0 where the event lacks a field of it.
     pub keys: [u64; KEYS_MAX],
+    /// Slot of each of those keys; none where the table had no room.
+    pub slots: [Option<u32>; KEYS_MAX],
     pub pending: ArrayVec<Pending, PENDING_MAX>,
     pub refused: ArrayVec<Refused, LIMITS_MAX>,
     pub token: Option<crate::verify::TokenState>,
@@ -63,6 +65,7 @@ impl Lane {
             account_slot: None,
             device_slot: None,
             keys: [0; KEYS_MAX],
+            slots: [None; KEYS_MAX],
             pending: ArrayVec::new(),
             refused: ArrayVec::new(),
             token: None,

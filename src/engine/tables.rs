@@ -100,7 +100,8 @@ impl Tables {
         Ok(Tables {
             accounts: slots("accounts", sizes.accounts, profile::ACCOUNT_WORDS, profile::EXPIRY_MS)?,
             devices: slots("devices", sizes.devices, profile::DEVICE_WORDS, profile::EXPIRY_MS)?,
-            decisions: slots("decisions", sizes.decisions, replay::WORDS, RETENTION_MS)?,
+            decisions: slots("decisions", sizes.decisions, replay::WORDS, RETENTION_MS)?
+                .clearing(replay::CLEARED),
             lists: Lists::new(sizes.list_entries, seed.clone())
                 .ok_or(SizeError { table: "list_entries", entries: sizes.list_entries })?,
             pins: Pins::default(),

@@ -11,6 +11,9 @@ use crate::snapshot::Snapshot;
 use crate::table::{Distinct, Full, MaxRing, Ordering, Reserved, Stamps, SumRing, Word};
 use crate::tables::Tables;
 
+/// Words of a key's windows asked for ahead: more would push other lanes' lines out again.
+const PREFETCH_WORDS_MAX: usize = 128;
+
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
@@ -31,8 +34,8 @@ pub(crate) struct Refused {
     pub value: i64,
 }
 
-/// Keys of the plan's groups, and their lines on the way into the cache.
-pub(crate) fn prefetch(snapshot: &Snapshot, tables: &Tables, lane: usize, scratch: &mut Scratch) {
+/// Keys of the plan's groups, and the heads of their slots on the way into the cache.
+pub(crate) fn key_up(snapshot: &Snapshot, tables: &Tables, lane: usize, scratch: &mut Scratch) {
     for (group, plan) in snapshot.plan.groups.iter().enumerate() {
         let mut hash = 0;
         for (at, field) in plan.fields.iter().enumerate() {
@@ -52,10 +55,24 @@ pub(crate) fn prefetch(snapshot: &Snapshot, tables: &Tables, lane: usize, scratc
     tables.devices.prefetch(key::short(scratch.hashes[Builtin::DeviceId.id().index()][lane]));
 }
 
+/// Finds the slots of the keys, and has their windows on the way into the cache while other lanes are looked at.
+pub(crate) fn find(snapshot: &Snapshot, tables: &Tables, now_ms: i64, lane: usize, scratch: &mut Scratch) {
+    for (at, group) in snapshot.plan.groups.iter().enumerate() {
+        let key = scratch.lanes[lane].keys[at];
+        if key == 0 {
+            continue;
+        }
+        let found = group.table.find_or_claim(key, now_ms, &tables.pins);
+        scratch.lanes[lane].slots[at] = found.map(|found| {
+            group.table.prefetch_payload(found.slot, PREFETCH_WORDS_MAX);
+            found.slot as u32
+        });
+    }
+}
+
 /// Takes a check into its windows and reads them; on a refused limit gives back what it had reserved.
 pub(crate) fn reserve(
     snapshot: &Snapshot,
-    tables: &Tables,
     now_ms: i64,
     check: &Check<'_>,
     lane: usize,
@@ -66,12 +83,12 @@ pub(crate) fn reserve(
         if key == 0 {
             continue;
         }
-        let Some(found) = group.table.find_or_claim(key, now_ms, &tables.pins) else {
+        let Some(slot) = scratch.lanes[lane].slots[at] else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
         };
-        let payload = group.table.payload(found.slot);
+        let payload = group.table.payload(slot as usize);
         for window in &group.windows {
             let words = &payload[window.offset..window.offset + window.words];
             let number = match window.status {

@@ -1,21 +1,20 @@
-//! A table of slots found by key: open addressing, bounded probes, lock-free claim and eviction.
+//! A table of slots found by key: sets of sixteen, lock-free claim and eviction.
 //!
-//! Word 0 of a slot is its key, word 1 the time it was last touched, the rest belongs to whoever owns the table and starts
-//! zeroed. A key, once in, stays in its slot until the slot is given to another key: slots never become empty again, so a
-//! look-up may stop at the first empty one, and two threads that bring the same new key meet at the same slot.
+//! A slot has a head (its key and the time it was last touched) and a payload, which belongs to whoever owns the table and
+//! starts zeroed. The heads of a set lie side by side, so a key is found or missed within four neighbouring cache lines
+//! whatever the size of its payload. A key, once in, stays in its slot until the slot is given to another key: slots never
+//! become empty again, so a look-up may stop at the first empty one, and two threads that bring the same new key meet at the
+//! same slot.
 
 use super::{Memory, Ordering, Pins, Word};
 
-/// Slots looked at for one key. Probes are as good as independent, so at the full load of two thirds a key finds no free
-/// slot with probability (2/3)¹⁶, one in six hundred, and then takes the place of the least recently used of sixteen.
-const PROBES: usize = 16;
-/// Words before the payload.
+/// Slots of a set: all a key may stand in. At the full load of two thirds one set in twenty-five is fuller than that and
+/// gives up its least recently used key early.
+const WAYS: usize = 16;
+/// Words of a head: key, last touch.
 const HEAD_WORDS: usize = 2;
 /// Turns to wait for a thread that is preparing the same key's slot, before going on without.
 const PREPARING_SPINS: usize = 10_000;
-
-/// Words of a slot asked for ahead: more would push other keys' lines out again.
-const PREFETCH_WORDS_MAX: usize = 64;
 
 const EMPTY: u64 = 0;
 /// A slot given up by a thread that found its key elsewhere: free for eviction at once.
@@ -34,9 +33,12 @@ pub struct Found {
 
 /// The table.
 pub struct Slots {
-    memory: Memory,
-    slots: usize,
+    heads: Memory,
+    payloads: Memory,
+    sets: usize,
     stride: usize,
+    /// Words of a payload that a new key must find zeroed.
+    cleared: usize,
     /// A key untouched for longer holds nothing of value: it is evicted first, and its eviction is no loss.
     expiry_ms: u64,
     live_evictions: Word,
@@ -47,17 +49,24 @@ impl Slots {
     /// A table for `capacity` keys of `payload_words` words each; it is built half as large again.
     /// `None` if there is no memory for it.
     pub fn new(capacity: usize, payload_words: usize, expiry_ms: i64) -> Option<Slots> {
-        let slots = capacity.checked_add(capacity / 2)?.max(PROBES);
-        let stride = (payload_words + HEAD_WORDS).next_multiple_of(8);
-        let memory = Memory::new(slots.checked_mul(stride)?)?;
+        let sets = capacity.checked_add(capacity / 2)?.div_ceil(WAYS).max(1);
+        let slots = sets.checked_mul(WAYS)?;
+        let stride = payload_words.next_multiple_of(8);
         Some(Slots {
-            memory,
-            slots,
+            heads: Memory::new(slots.checked_mul(HEAD_WORDS)?)?,
+            payloads: Memory::new(slots.checked_mul(stride)?)?,
+            sets,
             stride,
+            cleared: payload_words,
             expiry_ms: expiry_ms.max(0) as u64,
             live_evictions: Word::new(0),
             claimed: Word::new(0),
         })
+    }
+
+    /// The same, where a new key needs only so many words zeroed: its owner writes the rest before reading it.
+    pub fn clearing(self, words: usize) -> Slots {
+        Slots { cleared: words, ..self }
     }
 
     /// Any 64 bits as a key that collides with no mark.
@@ -66,32 +75,35 @@ impl Slots {
         if key <= ABANDONED { key + 2 } else { key }
     }
 
+    fn set(&self, key: u64) -> usize {
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((u128::from(spread) * self.sets as u128) >> 64) as usize
+    }
+
     /// The slots a key may stand in, in the order they are looked at.
-    fn places(&self, key: u64) -> impl Iterator<Item = usize> {
-        let start = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let (step, slots) = (start.rotate_left(32) | 1, self.slots);
-        (0..PROBES as u64).map(move |probe| {
-            let spread = start.wrapping_add(probe.wrapping_mul(step));
-            ((u128::from(spread) * slots as u128) >> 64) as usize
-        })
+    fn places(&self, key: u64) -> std::ops::Range<usize> {
+        let first = self.set(key) * WAYS;
+        first..first + WAYS
     }
 
     fn head(&self, slot: usize) -> (&Word, &Word) {
-        let words = self.memory.words();
-        (&words[slot * self.stride], &words[slot * self.stride + 1])
+        let words = &self.heads.words()[slot * HEAD_WORDS..(slot + 1) * HEAD_WORDS];
+        (&words[0], &words[1])
     }
 
     /// The payload of a slot.
     pub fn payload(&self, slot: usize) -> &[Word] {
-        let start = slot * self.stride;
-        &self.memory.words()[start + HEAD_WORDS..start + self.stride]
+        &self.payloads.words()[slot * self.stride..(slot + 1) * self.stride]
     }
 
-    /// Brings the lines of a key's first slot into the cache.
+    /// Brings the heads of a key's set into the cache.
     pub fn prefetch(&self, hash: u64) {
-        if let Some(slot) = self.places(Self::key(hash)).next() {
-            self.memory.prefetch(slot * self.stride, self.stride.min(PREFETCH_WORDS_MAX));
-        }
+        self.heads.prefetch(self.set(Self::key(hash)) * WAYS * HEAD_WORDS, WAYS * HEAD_WORDS);
+    }
+
+    /// Brings the first `words` words of a slot's payload into the cache.
+    pub fn prefetch_payload(&self, slot: usize, words: usize) {
+        self.payloads.prefetch(slot * self.stride, words.min(self.stride));
     }
 
     /// The slot of a key that is in the table, without touching it.
@@ -192,7 +204,7 @@ impl Slots {
             head.store(held, Ordering::SeqCst);
             return Evict::Retry;
         }
-        for word in self.payload(slot) {
+        for word in &self.payload(slot)[..self.cleared] {
             word.store(0, Ordering::Relaxed);
         }
         touched.store(now_ms, Ordering::Relaxed);
@@ -201,7 +213,7 @@ impl Slots {
         }
         // Two threads may have chosen different victims for the same key. The exchange above and these loads have one order
         // for all threads, so the later of the two sees the earlier and gives up; both may, and then both try again.
-        for other in self.places(key).filter(|&other| other != slot) {
+        for other in self.places(key).filter(|other| *other != slot) {
             let standing = self.head(other).0.load(Ordering::SeqCst);
             if standing == key || standing == key | PREPARING {
                 touched.store(0, Ordering::Relaxed);
@@ -230,12 +242,12 @@ impl Slots {
 
     /// Slots there are.
     pub fn slots(&self) -> usize {
-        self.slots
+        self.sets * WAYS
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        self.slots() * self.stride * size_of::<Word>()
+        self.slots() * (self.stride + HEAD_WORDS) * size_of::<Word>()
     }
 }
 
