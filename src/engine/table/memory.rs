@@ -1,17 +1,16 @@
-//! Memory of a table: zeroed words, aligned to pages, touched at start so that no check ever pays for a page fault.
+//! Memory of a table: zeroed words from the system, touched at start so that no check ever pays for a page fault.
 //!
 //! Huge pages are asked for because random access to a table past the cache is bound by address translation as much as by
-//! memory itself.
+//! memory itself. They have to be asked for before the first touch, so the memory is mapped here and not taken from the
+//! allocator, which may have written to it.
 #![allow(unsafe_code)]
-
-use std::alloc::{Layout, alloc_zeroed, dealloc};
 
 use super::{Ordering, Word};
 
-const HUGE_PAGE_BYTES: usize = 2 << 20;
 const LINE_WORDS: usize = 8;
+const PAGE_BYTES: usize = 4096;
 
-/// A fixed block of atomic words.
+/// A fixed block of atomic words, aligned to a page.
 pub struct Memory {
     start: *mut Word,
     words: usize,
@@ -23,36 +22,33 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// Zeroed and touched words; `None` if the system has no room for them or the size overflows.
+    /// Zeroed and touched words; `None` if the system has no room for them or the size is none or overflows.
     pub fn new(words: usize) -> Option<Memory> {
-        let layout = Self::layout(words)?;
-        // SAFETY: the layout is not empty (`layout` refuses zero words).
-        let start = unsafe { alloc_zeroed(layout) }.cast::<Word>();
-        if start.is_null() {
+        let bytes = words.checked_mul(size_of::<Word>()).filter(|&bytes| bytes > 0)?;
+        // SAFETY: a fresh anonymous mapping touches no memory of anybody else's.
+        let start = unsafe {
+            let access = libc::PROT_READ | libc::PROT_WRITE;
+            libc::mmap(std::ptr::null_mut(), bytes, access, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
+        };
+        if start == libc::MAP_FAILED {
             return None;
         }
         #[cfg(target_os = "linux")]
-        // SAFETY: the range is this allocation; the advice changes no content and a refusal changes nothing.
+        // SAFETY: the range is this mapping; the advice changes no content and a refusal changes nothing.
         unsafe {
-            libc::madvise(start.cast(), layout.size(), libc::MADV_HUGEPAGE);
+            libc::madvise(start, bytes, libc::MADV_HUGEPAGE);
         }
-        let memory = Memory { start, words };
-        for word in memory.words().iter().step_by(4096 / size_of::<Word>()) {
+        let memory = Memory { start: start.cast(), words };
+        for word in memory.words().iter().step_by(PAGE_BYTES / size_of::<Word>()) {
             // A store, not a load: reading would map the shared zero page.
             word.store(0, Ordering::Relaxed);
         }
         Some(memory)
     }
 
-    fn layout(words: usize) -> Option<Layout> {
-        let bytes = words.checked_mul(size_of::<Word>()).filter(|&bytes| bytes > 0)?;
-        let align = if bytes >= HUGE_PAGE_BYTES { HUGE_PAGE_BYTES } else { 64 };
-        Layout::from_size_align(bytes, align).ok()
-    }
-
     /// All words.
     pub fn words(&self) -> &[Word] {
-        // SAFETY: `start` points at `words` initialised atomics (zero is a valid value) that live as long as `self`.
+        // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 
@@ -73,9 +69,9 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if let Some(layout) = Self::layout(self.words) {
-            // SAFETY: `start` came from `alloc_zeroed` with this same layout, and nothing borrows it any more.
-            unsafe { dealloc(self.start.cast(), layout) }
+        // SAFETY: `start` is the mapping made in `new` with this same size, and nothing borrows it any more.
+        unsafe {
+            libc::munmap(self.start.cast(), self.words * size_of::<Word>());
         }
     }
 }
