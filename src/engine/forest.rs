@@ -72,7 +72,7 @@ struct Flat {
 }
 
 /// Walks that are under way at once, so that their cache misses and latencies overlap.
-const WALKS: usize = 8;
+const WALKS: usize = 16;
 
 /// A forest laid flat.
 pub struct Forest {
@@ -178,21 +178,14 @@ impl Forest {
     /// Scores one row of inputs.
     pub fn score(&self, row: &[f64]) -> f64 {
         let mut sum = self.base;
-        let mut tree = 0;
-        while tree < self.roots.len() {
-            let end = (tree + WALKS).min(self.roots.len());
-            let mut at = [0_u32; WALKS];
-            at[..end - tree].copy_from_slice(&self.roots[tree..end]);
-            let depth = self.depths[tree..end].iter().copied().max().unwrap_or(0);
-            for _ in 0..depth {
-                for at in &mut at[..end - tree] {
-                    *at = self.step(*at, row);
-                }
-            }
-            for &at in &at[..end - tree] {
+        for (roots, depths) in self.roots.chunks(WALKS).zip(self.depths.chunks(WALKS)) {
+            let mut at = [roots[0]; WALKS];
+            at[..roots.len()].copy_from_slice(roots);
+            let depth = depths.iter().copied().max().unwrap_or(0);
+            self.descend(&mut at, depth, [row; WALKS]);
+            for &at in &at[..roots.len()] {
                 sum += self.values[at as usize];
             }
-            tree = end;
         }
         self.transform(sum)
     }
@@ -200,16 +193,14 @@ impl Forest {
     /// Scores rows that lie one after the other, `stride` numbers apart; the same bits as [`Forest::score`] for each.
     pub fn score_rows(&self, rows: &[f64], stride: usize, scores: &mut [f64]) {
         for (first, scores) in scores.chunks_mut(WALKS).enumerate() {
-            let count = scores.len();
-            let row = |walk: usize| &rows[(first * WALKS + walk) * stride..][..stride];
+            // A short last group walks its last row more than once.
+            let last = scores.len() - 1;
+            let row = |walk: usize| &rows[(first * WALKS + walk.min(last)) * stride..][..stride];
+            let rows: [&[f64]; WALKS] = std::array::from_fn(row);
             scores.fill(self.base);
             for (&root, &depth) in self.roots.iter().zip(&self.depths) {
                 let mut at = [root; WALKS];
-                for _ in 0..depth {
-                    for (walk, at) in at[..count].iter_mut().enumerate() {
-                        *at = self.step(*at, row(walk));
-                    }
-                }
+                self.descend(&mut at, depth, rows);
                 for (score, &at) in scores.iter_mut().zip(&at) {
                     *score += self.values[at as usize];
                 }
@@ -220,11 +211,15 @@ impl Forest {
         }
     }
 
-    /// One step down. Inputs hold no NaN (a missing value is +∞), so "not at most" is "goes right".
+    /// Takes every walk `depth` steps down. Inputs hold no NaN (a missing value is +∞), so "not at most" is "goes right".
     #[inline(always)]
-    fn step(&self, at: u32, row: &[f64]) -> u32 {
-        let node = self.nodes[at as usize];
-        node.left + u32::from(row[node.input as usize] > node.threshold)
+    fn descend(&self, at: &mut [u32; WALKS], depth: u32, rows: [&[f64]; WALKS]) {
+        for _ in 0..depth {
+            for walk in 0..WALKS {
+                let node = &self.nodes[at[walk] as usize];
+                at[walk] = node.left + u32::from(rows[walk][node.input as usize] > node.threshold);
+            }
+        }
     }
 
     fn transform(&self, sum: f64) -> f64 {

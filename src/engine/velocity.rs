@@ -115,10 +115,7 @@ fn attempt(window: &Laid, words: &[Word], check: &Check<'_>, lane: usize, scratc
             let total = if takes { ring.add(time_ms, 1) } else { ring.value(time_ms) };
             let exact = stamps.map_or(usize::MAX, |words| {
                 let stamps = Stamps::new(words, window.window_ms);
-                if takes {
-                    stamps.add(time_ms);
-                }
-                stamps.count(time_ms)
+                if takes { stamps.add(time_ms) } else { stamps.count(time_ms) }
             });
             exact_or_more(exact, window.exact, total)
         }
