@@ -148,10 +148,10 @@ fn arrive(
     fresh: u64,
     scratch: &mut Scratch,
 ) {
-    for (id, row) in snapshot.policy.features.iter() {
-        scratch.columns[id.index()][..checks.len()].fill(row.missing.bits());
-        scratch.present[id.index()] = 0;
+    for (column, &missing) in scratch.columns.iter_mut().zip(&snapshot.missing) {
+        column[..checks.len()].fill(missing);
     }
+    scratch.present[..snapshot.missing.len()].fill(0);
     for (lane, check) in checks.iter().enumerate() {
         let mut degraded = scratch.lanes[lane].degraded;
         scratch.lanes[lane].time_ms = fields::event_time(check, now.ms, &mut degraded);

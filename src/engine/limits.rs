@@ -40,8 +40,8 @@ pub const LIST_PREFIX_MAX: usize = 16;
 pub const LIST_PROBES_MAX: usize = 128;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 63;
-/// The number outcomes are applied under: one more than every worker's.
-pub const OUTCOME_WORKER: usize = WORKERS_MAX;
+/// Batches in flight at once: every worker's, and the one outcomes are applied under.
+pub const PINS_MAX: usize = WORKERS_MAX + 1;
 /// A caller that leaves less than this for the answer, in microseconds, gets it without the model: about ten times what a
 /// single check's model takes, so that a deadline kept is one kept with room.
 pub const MODEL_BUDGET_US: u32 = 20;

@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 
 use wire::{OutcomeKind, Verdict};
 
-use crate::limits::OUTCOME_WORKER;
 use crate::replay;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
@@ -42,7 +41,7 @@ pub fn outcome(
 ) -> OutcomeEffect {
     // One at a time: a pin has one owner. It keeps the slots from being given to other keys while they are worked on.
     let _turn = tables.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-    let _pin = tables.pins.enter(OUTCOME_WORKER, now_ms);
+    let _pin = tables.pins.enter_outcome(now_ms);
     let Some(words) = replay::find(tables, tables.seed.text(id)) else { return OutcomeEffect::Unknown };
     loop {
         let Some(state) = replay::state(words) else { return OutcomeEffect::Unknown };

@@ -87,15 +87,13 @@ fn write_hit(out: &mut Vec<u8>, index: u32, shadow: bool, value: Value, threshol
 }
 
 fn write_features(out: &mut Vec<u8>, snapshot: &Snapshot, lane: usize, scratch: &Scratch) {
-    let features = &snapshot.policy.features;
-    out.extend((features.len() as u16).to_le_bytes());
+    out.extend((snapshot.missing.len() as u16).to_le_bytes());
     let bits = out.len();
-    out.resize(bits + features.len().div_ceil(8), 0);
-    for (id, row) in features.iter() {
-        let value = scratch.columns[id.index()][lane];
-        if value != row.missing.bits() {
-            out[bits + id.index() / 8] |= 1 << (id.index() % 8);
-            out.extend(value.to_le_bytes());
+    out.resize(bits + snapshot.missing.len().div_ceil(8), 0);
+    for (id, (column, &missing)) in scratch.columns.iter().zip(&snapshot.missing).enumerate() {
+        if column[lane] != missing {
+            out[bits + id / 8] |= 1 << (id % 8);
+            out.extend(column[lane].to_le_bytes());
         }
     }
 }

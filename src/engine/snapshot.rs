@@ -124,6 +124,8 @@ pub struct Snapshot {
     pub(crate) inputs: Vec<(FeatureId, Type)>,
     pub(crate) token_keys: Vec<TokenKey>,
     pub(crate) lists: Vec<Arc<ListHandle>>,
+    /// Bits of every feature's missing value, by number.
+    pub(crate) missing: Vec<u64>,
     /// Text features whose hash some stage needs.
     pub(crate) hashed: Vec<FeatureId>,
     /// Live and shadow rules in the order of their tiers, by place in the policy.
@@ -172,6 +174,7 @@ impl Snapshot {
             .map(|&id| (policy.features.row(id).name.trim_start_matches("ext.").to_owned(), id));
         Ok(Snapshot {
             ext: ext.collect(),
+            missing: policy.features.iter().map(|(_, row)| row.missing.bits()).collect(),
             hashed: hashed(&policy),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             plan,

@@ -4,10 +4,10 @@
 //! time. This is epoch-based reclamation with the clock as the epoch.
 
 use super::{Ordering, Word};
-use crate::limits::OUTCOME_WORKER;
+use crate::limits::PINS_MAX;
 
-/// Every worker's, and the one of outcomes.
-const PINS: usize = OUTCOME_WORKER + 1;
+/// The place outcomes are applied under; workers stand behind it.
+const OUTCOMES: usize = 0;
 
 /// Alone on its cache line, so that workers do not slow each other down.
 #[repr(align(64))]
@@ -15,21 +15,35 @@ struct Line(Word);
 
 /// Entry times of the batches in flight.
 pub struct Pins {
-    entered_ms: [Line; PINS],
+    entered_ms: [Line; PINS_MAX],
+    /// The highest place anybody has entered at: whoever evicts looks no further.
+    highest: Line,
 }
 
 const IDLE: u64 = u64::MAX;
 
 impl Default for Pins {
     fn default() -> Self {
-        Pins { entered_ms: std::array::from_fn(|_| Line(Word::new(IDLE))) }
+        Pins { entered_ms: std::array::from_fn(|_| Line(Word::new(IDLE))), highest: Line(Word::new(0)) }
     }
 }
 
 impl Pins {
     /// Pins a worker's batch until the pin is dropped. Workers are numbered by their owner, each number used by one thread.
     pub fn enter(&self, worker: usize, now_ms: i64) -> Pin<'_> {
-        let word = &self.entered_ms[worker % PINS].0;
+        self.pin(1 + worker % (PINS_MAX - 1), now_ms)
+    }
+
+    /// Pins the application of an outcome, of which there is one at a time.
+    pub fn enter_outcome(&self, now_ms: i64) -> Pin<'_> {
+        self.pin(OUTCOMES, now_ms)
+    }
+
+    fn pin(&self, place: usize, now_ms: i64) -> Pin<'_> {
+        let word = &self.entered_ms[place].0;
+        if self.highest.0.load(Ordering::Relaxed) < place as u64 {
+            self.highest.0.fetch_max(place as u64, Ordering::SeqCst);
+        }
         // Sequentially consistent, so that an evicting thread that does not see the pin is itself seen by our look-ups.
         word.swap(now_ms as u64, Ordering::SeqCst);
         Pin { word }
@@ -37,7 +51,8 @@ impl Pins {
 
     /// Slots last touched before this time are out of every worker's hands.
     pub fn oldest_ms(&self) -> u64 {
-        self.entered_ms.iter().map(|line| line.0.load(Ordering::SeqCst)).min().unwrap_or(IDLE)
+        let highest = self.highest.0.load(Ordering::SeqCst) as usize;
+        self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::SeqCst)).min().unwrap_or(IDLE)
     }
 }
 
