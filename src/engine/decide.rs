@@ -9,7 +9,7 @@ use wire::{Check, Verdict};
 use crate::decision::Decision;
 use crate::feature::{Builtin, FeatureId, Scalar, Type};
 use crate::forest;
-use crate::limits::{FOREST_INPUTS_MAX, LANES};
+use crate::limits::LANES;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
@@ -185,13 +185,14 @@ fn arrive(
 /// The model's score, where the deadline leaves time for it.
 fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     let Some(forest) = &snapshot.forest else { return };
-    let (mut scored, mut count) = ([0_usize; LANES], 0);
+    let (mut scored, mut count, stride) = ([0_usize; LANES], 0, snapshot.inputs.len());
     for lane in lanes(fresh) {
         if verdict::skip_model(checks[lane].budget_us, now.waited_us) {
             verdict::degrade_model(lane, scratch);
             continue;
         }
-        let row = &mut scratch.rows[count * FOREST_INPUTS_MAX..];
+        // Rows lie close together: at a power of two apart they would push each other out of the cache.
+        let row = &mut scratch.rows[count * stride..];
         for (place, &(feature, ty)) in row.iter_mut().zip(&snapshot.inputs) {
             let bits = scratch.columns[feature.index()][lane];
             *place = match ty {
@@ -205,9 +206,9 @@ fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratc
     }
     let mut scores = [0.0; LANES];
     if count == 1 {
-        scores[0] = forest.score(&scratch.rows[..snapshot.inputs.len()]);
+        scores[0] = forest.score(&scratch.rows[..stride]);
     } else {
-        forest.score_rows(&scratch.rows, FOREST_INPUTS_MAX, &mut scores[..count]);
+        forest.score_rows(&scratch.rows, stride, &mut scores[..count]);
     }
     for (&lane, &score) in scored[..count].iter().zip(&scores) {
         scratch.set(Builtin::ModelScore.id(), lane, Scalar::Double(score.clamp(0.0, 1.0)));

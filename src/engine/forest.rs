@@ -190,24 +190,24 @@ impl Forest {
         self.transform(sum)
     }
 
-    /// Scores rows that lie one after the other, `stride` numbers apart; the same bits as [`Forest::score`] for each.
+    /// Scores rows that lie one after the other, `stride` numbers apart; the same bits as [`Forest::score`] for each. Every
+    /// row goes through a tree before the next tree is looked at, so that a tree's nodes are fetched once.
     pub fn score_rows(&self, rows: &[f64], stride: usize, scores: &mut [f64]) {
-        for (first, scores) in scores.chunks_mut(WALKS).enumerate() {
-            // A short last group walks its last row more than once.
-            let last = scores.len() - 1;
-            let row = |walk: usize| &rows[(first * WALKS + walk.min(last)) * stride..][..stride];
-            let rows: [&[f64]; WALKS] = std::array::from_fn(row);
-            scores.fill(self.base);
-            for (&root, &depth) in self.roots.iter().zip(&self.depths) {
+        scores.fill(self.base);
+        let Some(last) = scores.len().checked_sub(1) else { return };
+        for (&root, &depth) in self.roots.iter().zip(&self.depths) {
+            for (first, scores) in scores.chunks_mut(WALKS).enumerate() {
+                // A short last group walks the last row more than once.
+                let row = |walk: usize| &rows[(first * WALKS + walk).min(last) * stride..][..stride];
                 let mut at = [root; WALKS];
-                self.descend(&mut at, depth, rows);
+                self.descend(&mut at, depth, std::array::from_fn(row));
                 for (score, &at) in scores.iter_mut().zip(&at) {
                     *score += self.values[at as usize];
                 }
             }
-            for score in scores {
-                *score = self.transform(*score);
-            }
+        }
+        for score in scores {
+            *score = self.transform(*score);
         }
     }
 
