@@ -1,8 +1,8 @@
 //! Lock-free tables of fixed size. The only room of the engine with unsafe code, and of that only `memory.rs`.
 //!
-//! A table is one block of 64-bit atomic words cut into slots; a slot holds everything known of one key, so that a check
-//! costs one cache miss per key. What stands inside a slot (rings, stamps, sets) is a view over a range of its words and
-//! is correct under any interleaving by itself.
+//! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
+//! one key side by side. What stands inside a payload (rings, stamps, sets) is a view over a range of its words and is
+//! correct under any interleaving by itself.
 
 mod distinct;
 mod memory;
