@@ -9,6 +9,7 @@ use wire::{Check, Verdict};
 use crate::decision::Decision;
 use crate::feature::{Builtin, FeatureId, Scalar, Type};
 use crate::forest;
+use crate::key;
 use crate::limits::LANES;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
@@ -70,7 +71,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
-    velocity::reserve(snapshot, now.ms, check, 0, scratch);
+    velocity::reserve(snapshot, tables, now.ms, check, 0, scratch);
     score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
@@ -91,13 +92,16 @@ fn decide_lanes(
     let decisions = &mut decisions[first..];
 
     // idempotency
-    for check in checks {
-        tables.decisions.prefetch(tables.id_key(&check.id));
+    for (at, check) in checks.iter().enumerate() {
+        let lane = &mut scratch.lanes[at];
+        lane.clear();
+        lane.id = tables.seed.text(&check.id);
+        scratch.ids.keys[at] = key::short(lane.id);
     }
+    scratch.ids.prefetch_heads(&tables.decisions, checks.len());
+    scratch.ids.prefetch_near(&tables.decisions, now.ms, checks.len());
     let (mut fresh, mut known) = (0_u64, [0_usize; LANES]);
-    for (lane, check) in checks.iter().enumerate() {
-        scratch.lanes[lane].clear();
-        scratch.lanes[lane].id = tables.seed.text(&check.id);
+    for lane in lanes(all(checks)) {
         match replay::claim(tables, scratch.lanes[lane].id, now.ms) {
             Seen::New(slot) => {
                 scratch.lanes[lane].slot = slot;
@@ -109,8 +113,9 @@ fn decide_lanes(
 
     arrive(snapshot, tables, now, checks, fresh, scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
+    velocity::prefetch_far(snapshot, checks.len(), scratch);
     for lane in lanes(fresh) {
-        velocity::reserve(snapshot, now.ms, &checks[lane], lane, scratch);
+        velocity::reserve(snapshot, tables, now.ms, &checks[lane], lane, scratch);
     }
     score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
@@ -157,15 +162,18 @@ fn arrive(
         scratch.lanes[lane].time_ms = fields::event_time(check, now.ms, &mut degraded);
         scratch.lanes[lane].degraded = degraded;
         fields::fill(snapshot, &tables.seed, check, lane, scratch);
-        velocity::key_up(snapshot, tables, lane, scratch);
-        for (list, handle) in snapshot.policy.lists.iter().zip(&snapshot.lists) {
-            tables.lists.prefetch(handle, scratch.hashes[list.on.index()][lane]);
+        velocity::key_up(snapshot, lane, scratch);
+        profile::key_up(lane, scratch);
+    }
+    profile::prefetch_heads(tables, checks.len(), scratch);
+    velocity::prefetch_heads(snapshot, checks.len(), scratch);
+    for (list, handle) in snapshot.policy.lists.iter().zip(&snapshot.lists) {
+        for &hash in &scratch.hashes[list.on.index()][..checks.len()] {
+            tables.lists.prefetch(handle, hash);
         }
     }
-    for lane in lanes(fresh) {
-        velocity::find(snapshot, tables, now.ms, lane, scratch);
-        profile::find(tables, now.ms, lane, scratch);
-    }
+    profile::prefetch_near(tables, now.ms, checks.len(), scratch);
+    velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
     scratch.on_lists[..snapshot.lists.len()].fill(0);
     for lane in lanes(fresh) {
         let check = &checks[lane];
@@ -178,7 +186,7 @@ fn arrive(
                 scratch.on_lists[at] |= 1 << lane;
             }
         }
-        profile::visit(tables, check, lane, scratch);
+        profile::visit(tables, now.ms, check, lane, scratch);
     }
 }
 

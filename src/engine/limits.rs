@@ -26,6 +26,8 @@ pub const OPS_MAX: usize = 65_536;
 pub const WINDOW_MS_MIN: i64 = 1_000;
 /// Longest window, in milliseconds: thirty days.
 pub const WINDOW_MS_MAX: i64 = 30 * 86_400_000;
+/// Events may be so late, in milliseconds, and still find and take their true place.
+pub const LATE_MS: i64 = 5_000;
 /// Sub-windows of a window: a value beyond the exact range is above the true one by at most one of them.
 pub const SUB_WINDOWS: i64 = 16;
 /// Largest constant that a count can be compared with exactly.

@@ -10,7 +10,9 @@ use crate::limits::{
 use crate::policy::{Aggregate, Policy, Status, Window};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
-use crate::table::{MaxRing, Slots, Stamps, SumRing};
+use crate::table::{
+    Distinct, Far, Max, PARTS_MAX, Payload, Permits, Recent, Room, Shape, Slots, Span, Sum, Word,
+};
 use crate::tables::Tables;
 
 /// Windows of one key that lie together.
@@ -29,14 +31,31 @@ pub(crate) struct Laid {
     pub kinds: Kinds,
     pub status: Status,
     pub window_ms: i64,
+    pub span: Span,
     pub exact: u16,
-    pub offset: usize,
-    pub words: usize,
+    room: Room,
+    place: Place,
     /// Places of its limits among the policy's.
     pub limits: Vec<usize>,
     /// Identity over reloads, in twenty bits.
     pub tag: u32,
     signature: String,
+}
+
+/// Where a window's words begin, and which part its far ones are.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    near: usize,
+    far: usize,
+    part: usize,
+}
+
+impl Laid {
+    /// The window's words in its key's slot.
+    pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
+        let Place { near, far, part } = self.place;
+        (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
+    }
 }
 
 /// All groups of a policy.
@@ -59,8 +78,8 @@ impl Plan {
                 return Err(BuildError::of(&policy.features, window, "is the same as another one"));
             }
             let standing = previous.and_then(|previous| previous.standing(&laid.signature));
-            if let Some((group, offset)) = standing {
-                laid.offset = offset;
+            if let Some((group, place)) = standing {
+                laid.place = place;
                 plan.keep(group, &window.key, laid);
             } else if let Some((_, windows)) = fresh.iter_mut().find(|(fields, _)| *fields == window.key) {
                 windows.push(laid);
@@ -69,13 +88,19 @@ impl Plan {
             }
         }
         for (fields, mut windows) in fresh {
-            let mut words = 0;
-            for window in &mut windows {
-                window.offset = words;
-                words += window.words;
+            let mut shape = Shape { renewed: true, ..Shape::default() };
+            for (part, window) in windows.iter_mut().enumerate() {
+                window.place = Place { near: shape.near, far: shape.far, part };
+                shape.near += window.room.near;
+                shape.far += window.room.far;
+            }
+            shape.zeroed = shape.near;
+            if windows.len() > PARTS_MAX {
+                let (what, count) = ("features over one key", windows.len());
+                return Err(BuildError::TooMany { what, count, max: PARTS_MAX });
             }
             let expiry_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
-            let table = tables.velocity_table(words, expiry_ms).map_err(BuildError::Size)?;
+            let table = tables.velocity_table(shape, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields: fields.to_vec(), table, windows });
         }
         if plan.groups.len() > KEYS_MAX {
@@ -95,13 +120,14 @@ impl Plan {
             .find_map(|group| group.windows.iter().find(|w| w.tag == tag).map(|window| (group, window)))
     }
 
-    fn standing(&self, signature: &str) -> Option<(&Group, usize)> {
+    /// Where the window of that signature lies.
+    fn standing(&self, signature: &str) -> Option<(&Group, Place)> {
         self.groups.iter().find_map(|group| {
             group
                 .windows
                 .iter()
                 .find(|window| window.signature == signature)
-                .map(|window| (group, window.offset))
+                .map(|window| (group, window.place))
         })
     }
 
@@ -133,26 +159,27 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
     let exact = usize::from(window.exact);
     let limits: Vec<usize> =
         (0..policy.limits.len()).filter(|&limit| policy.limits[limit].window == place).collect();
-    let words = match window.aggregate {
+    let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
-        Aggregate::Count if exact > 0 => SumRing::WORDS + Stamps::words(exact),
-        Aggregate::Count => SumRing::WORDS,
+        Aggregate::Count if window.status == Status::Attempt => Recent::room(exact),
+        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(exact)),
+        Aggregate::Count => Sum::ROOM,
         Aggregate::Sum(field) | Aggregate::Max(field)
             if !matches!(row(field).ty, Type::Int | Type::Money) =>
         {
             return fault("sums what is neither a whole number nor money");
         }
         Aggregate::Sum(_) if exact > 0 => return fault("is a sum, which has no exact range"),
-        Aggregate::Sum(_) => SumRing::WORDS,
+        Aggregate::Sum(_) => Sum::ROOM,
         Aggregate::Distinct(field) if row(field).ty != Type::Text => {
             return fault("tells apart what is not text");
         }
         Aggregate::Distinct(_) if !(1..=EXACT_DISTINCT_MAX).contains(&exact) => {
             return fault("is exact for none or more than 64 values");
         }
-        Aggregate::Distinct(_) => exact,
-        Aggregate::Max(_) => MaxRing::WORDS,
-        Aggregate::Last | Aggregate::First => 1,
+        Aggregate::Distinct(_) => Distinct::room(exact),
+        Aggregate::Max(_) => Max::ROOM,
+        Aggregate::Last | Aggregate::First => Room { near: 1, far: 0 },
     };
     let reservable = matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_));
     if window.status == Status::Approved && !reservable {
@@ -169,9 +196,10 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         kinds: window.kinds,
         status: window.status,
         window_ms: window.window_ms,
+        span: Span::new(window.window_ms),
         exact: window.exact,
-        offset: 0,
-        words,
+        room,
+        place: Place::default(),
         limits,
         tag: short_hash(signature.as_bytes()),
         signature,

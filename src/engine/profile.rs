@@ -46,32 +46,40 @@ fn load(words: &[Word], at: usize) -> u64 {
     words[at].load(Ordering::Relaxed)
 }
 
-/// Finds both profiles, and has them on the way into the cache while other lanes are looked at.
-pub(crate) fn find(tables: &Tables, now_ms: i64, lane: usize, scratch: &mut Scratch) {
-    let find = |slots: &Slots, hash: Hash| {
-        let slot = slots.find_or_claim(key::short(hash), now_ms, &tables.pins)?.slot;
-        slots.prefetch_payload(slot, ACCOUNT_WORDS);
-        Some(slot)
-    };
-    let account = scratch.hashes[Builtin::Account.id().index()][lane];
-    let device = scratch.hashes[Builtin::DeviceId.id().index()][lane];
-    let lane = &mut scratch.lanes[lane];
-    lane.account_slot = find(&tables.accounts, account);
-    lane.device_slot = if device == 0 { None } else { find(&tables.devices, device) };
-    if lane.account_slot.is_none() || (device != 0 && lane.device_slot.is_none()) {
-        lane.degraded |= Degraded::Profile.bit();
-    }
+/// Keys of both profiles.
+pub(crate) fn key_up(lane: usize, scratch: &mut Scratch) {
+    scratch.accounts.keys[lane] = key::short(scratch.hashes[Builtin::Account.id().index()][lane]);
+    scratch.devices.keys[lane] = key::short(scratch.hashes[Builtin::DeviceId.id().index()][lane]);
+}
+
+/// Has the heads of both profiles on the way into the cache.
+pub(crate) fn prefetch_heads(tables: &Tables, lanes: usize, scratch: &Scratch) {
+    scratch.accounts.prefetch_heads(&tables.accounts, lanes);
+    scratch.devices.prefetch_heads(&tables.devices, lanes);
+}
+
+/// Has both profiles on the way into the cache.
+pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch: &mut Scratch) {
+    scratch.accounts.prefetch_near(&tables.accounts, now_ms, lanes);
+    scratch.devices.prefetch_near(&tables.devices, now_ms, lanes);
 }
 
 /// Reads both profiles into the columns, then takes the check into them.
-pub(crate) fn visit(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
-    let account = scratch.hashes[Builtin::Account.id().index()][lane];
-    let device = scratch.hashes[Builtin::DeviceId.id().index()][lane];
-    if let Some(slot) = scratch.lanes[lane].account_slot {
-        visit_account(tables.accounts.payload(slot), key::short(device), check, lane, scratch);
+pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+    let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
+    let find = |table: &Slots, key| Some(table.find_or_claim(key, now_ms, &tables.pins)?.slot);
+    let slots = &mut scratch.lanes[lane];
+    slots.account_slot = find(&tables.accounts, account);
+    slots.device_slot = if device == 0 { None } else { find(&tables.devices, device) };
+    if slots.account_slot.is_none() || (device != 0 && slots.device_slot.is_none()) {
+        slots.degraded |= Degraded::Profile.bit();
     }
-    if let Some(slot) = scratch.lanes[lane].device_slot {
-        visit_device(tables, tables.devices.payload(slot), key::short(account), check, lane, scratch);
+    let (account_slot, device_slot) = (slots.account_slot, slots.device_slot);
+    if let Some(slot) = account_slot {
+        visit_account(tables.accounts.payload(slot).near(), device, check, lane, scratch);
+    }
+    if let Some(slot) = device_slot {
+        visit_device(tables, tables.devices.payload(slot).near(), account, check, lane, scratch);
     }
 }
 
@@ -199,7 +207,7 @@ fn visit_device(
 pub(crate) fn approve(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &Scratch) {
     let slots = &scratch.lanes[lane];
     if let (Some(slot), Some(amount)) = (slots.account_slot, check.amount_minor) {
-        let words = tables.accounts.payload(slot);
+        let words = tables.accounts.payload(slot).near();
         words[AMOUNTS].fetch_add(1, Ordering::Relaxed);
         words[AMOUNT_SUM].fetch_add(amount as u64, Ordering::Relaxed);
         let add = |bits| Some((f64::from_bits(bits) + amount as f64 * amount as f64).to_bits());
@@ -207,7 +215,7 @@ pub(crate) fn approve(tables: &Tables, check: &Check<'_>, lane: usize, scratch: 
     }
     if let (Some(slot), Kind::Bind) = (slots.device_slot, check.kind) {
         let account = scratch.hashes[Builtin::Account.id().index()][lane];
-        tables.devices.payload(slot)[BOUND].store(key::short(account), Ordering::Relaxed);
+        tables.devices.payload(slot).near()[BOUND].store(key::short(account), Ordering::Relaxed);
     }
 }
 

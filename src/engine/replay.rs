@@ -11,24 +11,30 @@ use crate::feature::Builtin;
 use crate::key::{self, Hash};
 use crate::limits::PENDING_MAX;
 use crate::scratch::Scratch;
-use crate::table::{Ordering, Word};
+use crate::table::{Ordering, Payload, Shape, Word};
 use crate::tables::Tables;
 use crate::velocity::Pending;
 
 const ID: usize = 0;
 const STATE: usize = 1;
-/// Words that a new decision must find zeroed: the rest is written before the state says that it is done.
-pub(crate) const CLEARED: usize = 2;
 const BODY: usize = 2;
 const NUMBER: usize = 3;
 const SCORE: usize = 4;
 const VERSION: usize = 5;
+/// Reservations stand here, and hits behind them: most decisions have few of either.
 const PENDING: usize = 6;
 const PENDING_WORDS: usize = 3;
-const HITS: usize = PENDING + PENDING_MAX * PENDING_WORDS;
 const HIT_WORDS: usize = 4;
-/// Words of a decision.
-pub(crate) const WORDS: usize = HITS + REASONS_MAX * HIT_WORDS;
+/// Near words of a decision: with those of its slot they fill two lines, and hold two reservations or hits.
+const NEAR: usize = 14;
+
+/// A new decision finds its id and state zeroed; the rest is written before the state says that it is done.
+pub(crate) const SHAPE: Shape = Shape {
+    near: NEAR,
+    zeroed: BODY,
+    far: PENDING + PENDING_MAX * PENDING_WORDS + REASONS_MAX * HIT_WORDS - NEAR,
+    renewed: false,
+};
 
 /// Bits of the state word: done, verdict, challenge, degraded, number of hits, number of reservations, outcome.
 const DONE: u64 = 1;
@@ -39,6 +45,20 @@ const HIT_COUNT: u32 = 40;
 const PENDING_COUNT: u32 = 48;
 /// Where the outcome stands; 0 for none yet, else the outcome's code and one.
 pub(crate) const OUTCOME: u32 = 56;
+
+/// The words of a decision: near ones, then far ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Words<'a>(Payload<'a>);
+
+impl<'a> Words<'a> {
+    fn of(tables: &'a Tables, slot: usize) -> Words<'a> {
+        Words(tables.decisions.payload(slot))
+    }
+
+    fn at(&self, word: usize) -> &'a Word {
+        if word < NEAR { &self.0.near()[word] } else { &self.0.far()[word - NEAR] }
+    }
+}
 
 /// What is known of an id.
 pub(crate) enum Seen {
@@ -53,8 +73,7 @@ pub(crate) fn claim(tables: &Tables, id: Hash, now_ms: i64) -> Seen {
     match tables.decisions.find_or_claim(key::short(id), now_ms, &tables.pins) {
         None => Seen::New(None),
         Some(found) if found.fresh => {
-            tables.decisions.prefetch_payload(found.slot, HITS);
-            tables.decisions.payload(found.slot)[ID].store(id as u64, Ordering::Release);
+            tables.decisions.payload(found.slot).near()[ID].store(id as u64, Ordering::Release);
             Seen::New(Some(found.slot))
         }
         Some(found) => Seen::Known(found.slot),
@@ -71,6 +90,11 @@ fn body(check: &Check<'_>, lane: usize, scratch: &Scratch) -> u64 {
     )
 }
 
+/// Where a hit stands, behind so many reservations.
+fn hit_at(pending: usize, hit: usize) -> usize {
+    PENDING + pending * PENDING_WORDS + hit * HIT_WORDS
+}
+
 /// Publishes a decision into its slot.
 pub(crate) fn publish(
     tables: &Tables,
@@ -80,8 +104,8 @@ pub(crate) fn publish(
     scratch: &Scratch,
     decision: &Decision,
 ) {
-    let words = tables.decisions.payload(slot);
-    let put = |at: usize, bits: u64| words[at].store(bits, Ordering::Relaxed);
+    let words = Words::of(tables, slot);
+    let put = |at: usize, bits: u64| words.at(at).store(bits, Ordering::Relaxed);
     put(BODY, body(check, lane, scratch));
     put(NUMBER, decision.number);
     put(SCORE, decision.score.to_bits());
@@ -91,7 +115,7 @@ pub(crate) fn publish(
         put_pending(words, at, pending);
     }
     for (at, hit) in decision.hits().iter().enumerate() {
-        let at = HITS + at * HIT_WORDS;
+        let at = hit_at(pending.len(), at);
         let ((value_tag, value), (threshold_tag, threshold)) = (encode(hit.value), encode(hit.threshold));
         put(at, u64::from(hit.reason) << 32 | u64::from(hit.index));
         put(at + 1, value_tag << 8 | threshold_tag);
@@ -105,7 +129,7 @@ pub(crate) fn publish(
         | u64::from(decision.degraded) << DEGRADED
         | u64::from(decision.count) << HIT_COUNT
         | (pending.len() as u64) << PENDING_COUNT;
-    words[STATE].store(state, Ordering::Release);
+    words.at(STATE).store(state, Ordering::Release);
 }
 
 /// The first answer to an id; `None` while it is being decided.
@@ -116,9 +140,9 @@ pub(crate) fn repeat(
     lane: usize,
     scratch: &Scratch,
 ) -> Option<Decision> {
-    let words = tables.decisions.payload(slot);
+    let words = Words::of(tables, slot);
     let state = state(words)?;
-    let load = |at: usize| words[at].load(Ordering::Relaxed);
+    let load = |at: usize| words.at(at).load(Ordering::Relaxed);
     let mut decision = Decision {
         verdict: Verdict::from_code((state >> VERDICT) as u8)?,
         challenge: ((state >> CHALLENGE) as u8).checked_sub(1).and_then(Challenge::from_code),
@@ -133,7 +157,7 @@ pub(crate) fn repeat(
         decision.degraded |= Degraded::IdReused.bit();
     }
     for at in 0..usize::from((state >> HIT_COUNT) as u8).min(REASONS_MAX) {
-        let at = HITS + at * HIT_WORDS;
+        let at = hit_at(pending_count(state), at);
         let tags = load(at + 1);
         decision.push(Hit {
             reason: (load(at) >> 32) as u32,
@@ -146,15 +170,15 @@ pub(crate) fn repeat(
 }
 
 /// The words of an id's decision, if it is known and done.
-pub(crate) fn find(tables: &Tables, id: Hash) -> Option<&[Word]> {
+pub(crate) fn find(tables: &Tables, id: Hash) -> Option<Words<'_>> {
     let slot = tables.decisions.find(key::short(id))?;
-    let words = tables.decisions.payload(slot);
-    (words[ID].load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
+    let words = Words::of(tables, slot);
+    (words.at(ID).load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
 }
 
 /// The state of a decision that is done.
-pub(crate) fn state(words: &[Word]) -> Option<u64> {
-    Some(words[STATE].load(Ordering::Acquire)).filter(|state| state & DONE != 0)
+pub(crate) fn state(words: Words<'_>) -> Option<u64> {
+    Some(words.at(STATE).load(Ordering::Acquire)).filter(|state| state & DONE != 0)
 }
 
 /// The verdict in a state.
@@ -163,9 +187,9 @@ pub(crate) fn verdict(state: u64) -> Option<Verdict> {
 }
 
 /// Writes an outcome into the state; `false` if the state is no longer the one given.
-pub(crate) fn set_outcome(words: &[Word], state: u64, outcome: u64) -> bool {
+pub(crate) fn set_outcome(words: Words<'_>, state: u64, outcome: u64) -> bool {
     let next = state & !(0xff << OUTCOME) | outcome << OUTCOME;
-    words[STATE].compare_exchange(state, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    words.at(STATE).compare_exchange(state, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
 /// Places of a decision's reservations.
@@ -174,15 +198,15 @@ pub(crate) fn pending_count(state: u64) -> usize {
 }
 
 /// A reservation: key, then 44 bits of time and 20 of the window's identity, then the amount.
-pub(crate) fn put_pending(words: &[Word], at: usize, pending: &Pending) {
+pub(crate) fn put_pending(words: Words<'_>, at: usize, pending: &Pending) {
     let at = PENDING + at * PENDING_WORDS;
-    words[at].store(pending.key, Ordering::Relaxed);
-    words[at + 1].store((pending.time_ms as u64) << 20 | u64::from(pending.tag), Ordering::Relaxed);
-    words[at + 2].store(pending.delta as u64, Ordering::Relaxed);
+    words.at(at).store(pending.key, Ordering::Relaxed);
+    words.at(at + 1).store((pending.time_ms as u64) << 20 | u64::from(pending.tag), Ordering::Relaxed);
+    words.at(at + 2).store(pending.delta as u64, Ordering::Relaxed);
 }
 
-pub(crate) fn get_pending(words: &[Word], at: usize) -> Pending {
-    let load = |at: usize| words[at].load(Ordering::Relaxed);
+pub(crate) fn get_pending(words: Words<'_>, at: usize) -> Pending {
+    let load = |at: usize| words.at(at).load(Ordering::Relaxed);
     let at = PENDING + at * PENDING_WORDS;
     Pending {
         key: load(at),

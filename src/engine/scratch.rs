@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
+use crate::table::Slots;
 use crate::velocity::{Pending, Refused};
 
 /// One value a lane.
@@ -40,10 +41,6 @@ pub(crate) struct Lane {
     pub slot: Option<usize>,
     pub account_slot: Option<usize>,
     pub device_slot: Option<usize>,
-    /// Key of each of the plan's groups; 0 where the event lacks a field of it.
-    pub keys: [u64; KEYS_MAX],
-    /// Slot of each of those keys; none where the table had no room.
-    pub slots: [Option<u32>; KEYS_MAX],
     pub pending: ArrayVec<Pending, PENDING_MAX>,
     pub refused: ArrayVec<Refused, LIMITS_MAX>,
     pub token: Option<crate::verify::TokenState>,
@@ -64,8 +61,6 @@ impl Lane {
             slot: None,
             account_slot: None,
             device_slot: None,
-            keys: [0; KEYS_MAX],
-            slots: [None; KEYS_MAX],
             pending: ArrayVec::new(),
             refused: ArrayVec::new(),
             token: None,
@@ -91,6 +86,46 @@ impl Lane {
     }
 }
 
+/// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in.
+///
+/// What stands at them is brought into the cache in rounds that do little but ask: a look-up between two requests would keep
+/// the second from being made before the first is answered.
+#[derive(Clone)]
+pub(crate) struct Sought {
+    pub keys: [u64; LANES],
+    slots: [u32; LANES],
+}
+
+impl Sought {
+    fn new() -> Sought {
+        Sought { keys: [0; LANES], slots: [0; LANES] }
+    }
+
+    /// Has the heads of the keys on the way into the cache.
+    pub fn prefetch_heads(&self, table: &Slots, lanes: usize) {
+        for &key in self.keys[..lanes].iter().filter(|&&key| key != 0) {
+            table.prefetch_heads(key);
+        }
+    }
+
+    /// Has the near words of the keys on the way into the cache; their heads should be there.
+    pub fn prefetch_near(&mut self, table: &Slots, now_ms: i64, lanes: usize) {
+        for (slot, &key) in self.slots.iter_mut().zip(&self.keys[..lanes]) {
+            *slot = if key == 0 { u32::MAX } else { table.likely(key, now_ms) };
+        }
+        for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != u32::MAX) {
+            table.prefetch_near(slot);
+        }
+    }
+
+    /// Has the rest of what busy keys hold on the way into the cache; their near words should be there.
+    pub fn prefetch_far(&self, table: &Slots, lanes: usize) {
+        for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != u32::MAX) {
+            table.prefetch_far(slot);
+        }
+    }
+}
+
 /// Records of the latest call, one after the other.
 #[derive(Default)]
 pub(crate) struct Records {
@@ -109,6 +144,11 @@ pub struct Scratch {
     pub(crate) registers: Registers,
     pub(crate) rows: Vec<f64>,
     pub(crate) lanes: Vec<Lane>,
+    /// By the plan's groups.
+    pub(crate) windows: Vec<Sought>,
+    pub(crate) accounts: Sought,
+    pub(crate) devices: Sought,
+    pub(crate) ids: Sought,
     pub(crate) records: Records,
     types: Vec<Type>,
     fitted: u64,
@@ -127,6 +167,10 @@ impl Scratch {
             registers: Registers::default(),
             rows: vec![0.0; LANES * FOREST_INPUTS_MAX],
             lanes: vec![Lane::new(); LANES],
+            windows: vec![Sought::new(); KEYS_MAX],
+            accounts: Sought::new(),
+            devices: Sought::new(),
+            ids: Sought::new(),
             records: Records {
                 bytes: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX * 1024 + RECORD_BYTES_MAX),
                 ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX),

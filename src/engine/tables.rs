@@ -8,7 +8,7 @@ use crate::limits::RETENTION_MS;
 use crate::lists::Lists;
 use crate::profile;
 use crate::replay;
-use crate::table::{Ordering, Pins, Slots, Word};
+use crate::table::{Ordering, Pins, Shape, Slots, Word};
 
 /// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
 #[derive(Clone, Debug)]
@@ -94,14 +94,14 @@ impl Tables {
     /// [`SizeError`] naming the table that there is no memory for.
     pub fn new(sizes: &Sizes) -> Result<Tables, SizeError> {
         let seed = Seed::new(sizes.seed);
-        let slots = |table, entries, words, expiry_ms| {
-            Slots::new(entries, words, expiry_ms).ok_or(SizeError { table, entries })
+        let slots = |table, entries, shape, expiry_ms| {
+            Slots::new(entries, shape, expiry_ms).ok_or(SizeError { table, entries })
         };
+        let profile = |near| Shape { near, zeroed: near, ..Shape::default() };
         Ok(Tables {
-            accounts: slots("accounts", sizes.accounts, profile::ACCOUNT_WORDS, profile::EXPIRY_MS)?,
-            devices: slots("devices", sizes.devices, profile::DEVICE_WORDS, profile::EXPIRY_MS)?,
-            decisions: slots("decisions", sizes.decisions, replay::WORDS, RETENTION_MS)?
-                .clearing(replay::CLEARED),
+            accounts: slots("accounts", sizes.accounts, profile(profile::ACCOUNT_WORDS), profile::EXPIRY_MS)?,
+            devices: slots("devices", sizes.devices, profile(profile::DEVICE_WORDS), profile::EXPIRY_MS)?,
+            decisions: slots("decisions", sizes.decisions, replay::SHAPE, RETENTION_MS)?,
             lists: Lists::new(sizes.list_entries, seed.clone())
                 .ok_or(SizeError { table: "list_entries", entries: sizes.list_entries })?,
             pins: Pins::default(),
@@ -129,10 +129,10 @@ impl Tables {
     }
 
     /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.
-    pub(crate) fn velocity_table(&self, words: usize, expiry_ms: i64) -> Result<Arc<Slots>, SizeError> {
+    pub(crate) fn velocity_table(&self, shape: Shape, expiry_ms: i64) -> Result<Arc<Slots>, SizeError> {
         let entries = self.velocity_keys;
         let slots =
-            Slots::new(entries, words, expiry_ms).ok_or(SizeError { table: "velocity_keys", entries })?;
+            Slots::new(entries, shape, expiry_ms).ok_or(SizeError { table: "velocity_keys", entries })?;
         let slots = Arc::new(slots);
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);

@@ -2,17 +2,14 @@
 
 use wire::{Check, Degraded};
 
-use crate::feature::{Builtin, Scalar, Type};
+use crate::feature::{Scalar, Type};
 use crate::key;
 use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::{Distinct, Full, MaxRing, Ordering, Reserved, Stamps, SumRing, Word};
+use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum};
 use crate::tables::Tables;
-
-/// Words of a key's windows asked for ahead: more would push other lanes' lines out again.
-const PREFETCH_WORDS_MAX: usize = 128;
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +31,9 @@ pub(crate) struct Refused {
     pub value: i64,
 }
 
-/// Keys of the plan's groups, and the heads of their slots on the way into the cache.
-pub(crate) fn key_up(snapshot: &Snapshot, tables: &Tables, lane: usize, scratch: &mut Scratch) {
-    for (group, plan) in snapshot.plan.groups.iter().enumerate() {
+/// Keys of the plan's groups.
+pub(crate) fn key_up(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
+    for (plan, sought) in snapshot.plan.groups.iter().zip(&mut scratch.windows) {
         let mut hash = 0;
         for (at, field) in plan.fields.iter().enumerate() {
             let part = scratch.hashes[field.index()][lane];
@@ -46,54 +43,55 @@ pub(crate) fn key_up(snapshot: &Snapshot, tables: &Tables, lane: usize, scratch:
             }
             hash = if at == 0 { part } else { key::fold(hash, part) };
         }
-        scratch.lanes[lane].keys[group] = key::short(hash);
-        if hash != 0 {
-            plan.table.prefetch(key::short(hash));
-        }
+        sought.keys[lane] = key::short(hash);
     }
-    tables.accounts.prefetch(key::short(scratch.hashes[Builtin::Account.id().index()][lane]));
-    tables.devices.prefetch(key::short(scratch.hashes[Builtin::DeviceId.id().index()][lane]));
 }
 
-/// Finds the slots of the keys, and has their windows on the way into the cache while other lanes are looked at.
-pub(crate) fn find(snapshot: &Snapshot, tables: &Tables, now_ms: i64, lane: usize, scratch: &mut Scratch) {
-    for (at, group) in snapshot.plan.groups.iter().enumerate() {
-        let key = scratch.lanes[lane].keys[at];
-        if key == 0 {
-            continue;
-        }
-        let found = group.table.find_or_claim(key, now_ms, &tables.pins);
-        scratch.lanes[lane].slots[at] = found.map(|found| {
-            group.table.prefetch_payload(found.slot, PREFETCH_WORDS_MAX);
-            found.slot as u32
-        });
+/// Has the heads of the keys on the way into the cache.
+pub(crate) fn prefetch_heads(snapshot: &Snapshot, lanes: usize, scratch: &Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&scratch.windows) {
+        sought.prefetch_heads(&group.table, lanes);
+    }
+}
+
+/// Has the windows of the keys on the way into the cache.
+pub(crate) fn prefetch_near(snapshot: &Snapshot, now_ms: i64, lanes: usize, scratch: &mut Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&mut scratch.windows) {
+        sought.prefetch_near(&group.table, now_ms, lanes);
+    }
+}
+
+/// Has the rest of what busy keys hold on the way into the cache.
+pub(crate) fn prefetch_far(snapshot: &Snapshot, lanes: usize, scratch: &Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&scratch.windows) {
+        sought.prefetch_far(&group.table, lanes);
     }
 }
 
 /// Takes a check into its windows and reads them; on a refused limit gives back what it had reserved.
 pub(crate) fn reserve(
     snapshot: &Snapshot,
+    tables: &Tables,
     now_ms: i64,
     check: &Check<'_>,
     lane: usize,
     scratch: &mut Scratch,
 ) {
     for (at, group) in snapshot.plan.groups.iter().enumerate() {
-        let key = scratch.lanes[lane].keys[at];
+        let key = scratch.windows[at].keys[lane];
         if key == 0 {
             continue;
         }
-        let Some(slot) = scratch.lanes[lane].slots[at] else {
+        let Some(found) = group.table.find_or_claim(key, now_ms, &tables.pins) else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
         };
-        let payload = group.table.payload(slot as usize);
+        let payload = group.table.payload(found.slot);
         for window in &group.windows {
-            let words = &payload[window.offset..window.offset + window.words];
             let number = match window.status {
-                Status::Attempt => attempt(window, words, check, lane, scratch),
-                Status::Approved => approve(snapshot, window, words, key, now_ms, check, lane, scratch),
+                Status::Attempt => attempt(window, payload, check, lane, scratch),
+                Status::Approved => approve(snapshot, window, payload, key, now_ms, check, lane, scratch),
             };
             let scalar = if window.ty == Type::Money { Scalar::Money(number) } else { Scalar::Int(number) };
             scratch.set(window.feature, lane, scalar);
@@ -105,33 +103,25 @@ pub(crate) fn reserve(
 }
 
 /// A window over every check: the value includes this one if it is of the window's kinds.
-fn attempt(window: &Laid, words: &[Word], check: &Check<'_>, lane: usize, scratch: &Scratch) -> i64 {
+fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, scratch: &Scratch) -> i64 {
     let time_ms = scratch.lanes[lane].time_ms;
     let takes = window.kinds.has(check.kind);
+    let (near, far) = window.words(&payload);
     match window.aggregate {
         Aggregate::Count => {
-            let (ring, stamps) = views(window, words);
-            let ring = SumRing::new(ring, window.window_ms);
-            let total = if takes { ring.add(time_ms, 1) } else { ring.value(time_ms) };
-            let exact = stamps.map_or(usize::MAX, |words| {
-                let stamps = Stamps::new(words, window.window_ms);
-                if takes { stamps.add(time_ms) } else { stamps.count(time_ms) }
-            });
-            exact_or_more(exact, window.exact, total)
+            let recent = Recent::new(near, far, &window.span);
+            if takes { recent.add(time_ms) } else { recent.value(time_ms) }
         }
         Aggregate::Sum(field) => {
-            let ring = SumRing::new(words, window.window_ms);
-            if takes { ring.add(time_ms, amount(scratch, field, lane)) } else { ring.value(time_ms) }
+            let sum = Sum::new(near, far, &window.span);
+            if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) }
         }
         Aggregate::Max(field) => {
-            let ring = MaxRing::new(words, window.window_ms);
-            if takes {
-                ring.add(time_ms, amount(scratch, field, lane));
-            }
-            ring.value(time_ms)
+            let max = Max::new(near, far, &window.span);
+            if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
         }
         Aggregate::Distinct(field) => {
-            let set = Distinct::new(words, window.window_ms);
+            let set = Distinct::new(near, far, &window.span);
             let hash = scratch.hashes[field.index()][lane];
             let count =
                 if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };
@@ -139,9 +129,9 @@ fn attempt(window: &Laid, words: &[Word], check: &Check<'_>, lane: usize, scratc
         }
         Aggregate::Last => {
             let before = if takes {
-                words[0].fetch_max(time_ms as u64, Ordering::AcqRel)
+                near[0].fetch_max(time_ms as u64, Ordering::AcqRel)
             } else {
-                words[0].load(Ordering::Acquire)
+                near[0].load(Ordering::Acquire)
             } as i64;
             if before == 0 || time_ms - before >= window.window_ms {
                 -1
@@ -150,9 +140,9 @@ fn attempt(window: &Laid, words: &[Word], check: &Check<'_>, lane: usize, scratc
             }
         }
         Aggregate::First => {
-            let first = words[0].load(Ordering::Acquire) as i64;
+            let first = near[0].load(Ordering::Acquire) as i64;
             if first == 0 && takes {
-                let _ = words[0].compare_exchange(0, time_ms as u64, Ordering::AcqRel, Ordering::Acquire);
+                let _ = near[0].compare_exchange(0, time_ms as u64, Ordering::AcqRel, Ordering::Acquire);
             }
             if first == 0 { 0 } else { (time_ms - first).max(0) / 1000 }
         }
@@ -164,19 +154,18 @@ fn attempt(window: &Laid, words: &[Word], check: &Check<'_>, lane: usize, scratc
 fn approve(
     snapshot: &Snapshot,
     window: &Laid,
-    words: &[Word],
+    payload: Payload<'_>,
     key: u64,
     now_ms: i64,
     check: &Check<'_>,
     lane: usize,
     scratch: &mut Scratch,
 ) -> i64 {
-    let (ring_words, stamp_words) = views(window, words);
-    let ring = SumRing::new(ring_words, window.window_ms);
-    let stamps = stamp_words.map(|words| Stamps::new(words, window.window_ms));
-    let exact_now = |stamps: &Option<Stamps<'_>>| stamps.map_or(usize::MAX, |stamps| stamps.count(now_ms));
+    let (sum, permits) = views(window, payload);
+    let count = |permits: &Permits<'_>, total| exact_or_more(permits.count(now_ms), window.exact, total);
     if !window.kinds.has(check.kind) {
-        return exact_or_more(exact_now(&stamps), window.exact, ring.value(now_ms));
+        let total = sum.value(now_ms);
+        return permits.as_ref().map_or(total, |permits| count(permits, total));
     }
     let delta = match window.aggregate {
         Aggregate::Sum(field) => amount(scratch, field, lane),
@@ -184,19 +173,19 @@ fn approve(
     };
     let limit = tightest(snapshot, window, lane, scratch);
     let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
-    let reserved = match &stamps {
-        // Within the exact range the permits decide; the ring follows.
-        Some(stamps) if max <= i64::from(window.exact) => {
-            stamps.reserve(now_ms, max.max(0) as usize).map(|reserved| {
-                let total = ring.add(reserved.time_ms, delta);
+    let reserved = match &permits {
+        // Within the exact range the permits decide; the sum follows.
+        Some(permits) if max <= i64::from(window.exact) => {
+            permits.reserve(now_ms, max.max(0) as usize).map(|reserved| {
+                let total = sum.add(reserved.time_ms, delta);
                 Reserved { value: exact_or_more(reserved.value as usize, window.exact, total), ..reserved }
             })
         }
-        _ => ring.reserve(now_ms, delta, max).map(|reserved| {
+        _ => sum.reserve(now_ms, delta, max).map(|reserved| {
             let mut value = reserved.value;
-            if let Some(stamps) = &stamps {
-                stamps.take(reserved.time_ms);
-                value = exact_or_more(stamps.count(reserved.time_ms), window.exact, value);
+            if let Some(permits) = &permits {
+                permits.take(reserved.time_ms);
+                value = count(permits, value);
             }
             Reserved { value, ..reserved }
         }),
@@ -249,41 +238,43 @@ pub(crate) fn give_back(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch)
 
 /// Takes a reservation out of its window, if the window and the key are still there.
 pub(crate) fn release(snapshot: &Snapshot, pending: &Pending) {
-    with_window(snapshot, pending, |ring, stamps| {
-        if let Some(stamps) = stamps {
-            stamps.release(pending.time_ms);
+    with_window(snapshot, pending, |sum, permits| {
+        if let Some(permits) = permits {
+            permits.release(pending.time_ms);
         }
-        ring.release(pending.time_ms, pending.delta);
+        sum.release(pending.time_ms, pending.delta);
     });
 }
 
 /// Puts a reservation into its window again, dated now and whatever its limits say; gives it as it stands then.
 pub(crate) fn restore(snapshot: &Snapshot, pending: &Pending, now_ms: i64) -> Pending {
     let mut restored = Pending { time_ms: now_ms, ..*pending };
-    with_window(snapshot, pending, |ring, stamps| {
-        if let Some(stamps) = stamps {
-            restored.time_ms = stamps.take(now_ms);
+    with_window(snapshot, pending, |sum, permits| {
+        if let Some(permits) = permits {
+            restored.time_ms = permits.take(now_ms);
         }
-        ring.add(restored.time_ms, pending.delta);
+        sum.add(restored.time_ms, pending.delta);
     });
     restored
 }
 
-fn with_window(snapshot: &Snapshot, pending: &Pending, act: impl FnOnce(SumRing<'_>, Option<Stamps<'_>>)) {
+fn with_window(snapshot: &Snapshot, pending: &Pending, act: impl FnOnce(Sum<'_>, Option<Permits<'_>>)) {
     let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
     let Some(slot) = group.table.find(pending.key) else { return };
-    let words = &group.table.payload(slot)[window.offset..window.offset + window.words];
-    let (ring, stamps) = views(window, words);
-    act(SumRing::new(ring, window.window_ms), stamps.map(|words| Stamps::new(words, window.window_ms)));
+    let (sum, permits) = views(window, group.table.payload(slot));
+    act(sum, permits);
 }
 
-/// The ring of a count or sum, and its stamps if it has an exact range.
-fn views<'a>(window: &Laid, words: &'a [Word]) -> (&'a [Word], Option<&'a [Word]>) {
-    let (ring, stamps) = words.split_at(SumRing::WORDS);
-    (ring, (window.exact > 0).then_some(stamps))
+/// The sum of an approved window, and its permits if it is a count with an exact range.
+fn views<'a>(window: &'a Laid, payload: Payload<'a>) -> (Sum<'a>, Option<Permits<'a>>) {
+    let (near, far) = window.words(&payload);
+    let (sum_near, near) = near.split_at(Sum::ROOM.near);
+    let (sum_far, far) = far.split(Sum::ROOM.far);
+    let sum = Sum::new(sum_near, sum_far, &window.span);
+    (sum, (!near.is_empty()).then(|| Permits::new(near, far, &window.span)))
 }
 
-/// A count below its exact range is exact; beyond it the ring answers, which is never below the truth.
+/// A count below its exact range is exact; beyond it the sum answers, which is never below the truth.
 fn exact_or_more(count: usize, exact: u16, total: i64) -> i64 {
     if count < usize::from(exact) { count as i64 } else { total.max(i64::from(exact)) }
 }

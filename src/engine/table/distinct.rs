@@ -1,24 +1,39 @@
 //! The number of distinct values of a key within a sliding window, exact up to N.
 //!
-//! A word holds 32 bits of a value's keyed hash and the time it was last seen, so a value is taken in by one
+//! A word holds 32 bits of a value's keyed hash and the stamp of when it was last seen, so a value is taken in by one
 //! compare-and-swap. Two values are taken for one with probability 2⁻³² a pair. Past N values the least recently seen one
 //! makes room and the answer stays N: "N or more".
 
+use super::payload::{Far, Room};
+use super::span::{FREE, Span};
 use super::{Ordering, Word};
 
-const FREE: u64 = 0;
+const STAMP: u64 = u32::MAX as u64;
 
-/// A view over N words.
+/// Words near the head: values of which a key with few needs no far words.
+const NEAR: usize = 4;
+
+/// A view over the words of [`Distinct::room`].
 #[derive(Clone, Copy)]
 pub struct Distinct<'a> {
-    words: &'a [Word],
-    window_ms: i64,
+    near: &'a [Word],
+    far: Far<'a>,
+    span: &'a Span,
 }
 
 impl<'a> Distinct<'a> {
-    /// The set that lies in these words; the window is at most thirty days, so that 32 bits of milliseconds tell ages apart.
-    pub fn new(words: &'a [Word], window_ms: i64) -> Distinct<'a> {
-        Distinct { words, window_ms }
+    /// Words of a set that is exact up to `exact` values.
+    pub fn room(exact: usize) -> Room {
+        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR) }
+    }
+
+    /// The set that lies in these words.
+    pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Distinct<'a> {
+        Distinct { near, far, span }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &'a Word> {
+        self.near.iter().chain(self.far.used())
     }
 
     /// Takes a value in and gives the number of distinct ones, it included.
@@ -28,46 +43,60 @@ impl<'a> Distinct<'a> {
     }
 
     fn try_add(&self, time_ms: i64, hash: u64) -> bool {
-        // Never all zero: that is a free word.
-        let value = (hash >> 32).max(1) << 32;
-        let wanted = value | time_ms as u32 as u64;
-        let mut room: Option<(&Word, u64, i64)> = None;
-        for word in self.words {
+        let value = hash & !STAMP;
+        let wanted = value | u64::from(self.span.stamp(time_ms));
+        let exchange = |word: &Word, held| {
+            word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        };
+        let mut oldest: Option<(&Word, u64, i64)> = None;
+        for word in self.words() {
             let held = word.load(Ordering::Acquire);
-            if held & !0xffff_ffff == value {
-                let newer = age(held, time_ms) > 0;
-                return !newer
-                    || word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            // Free words stand behind all others.
+            if held as u32 == FREE {
+                return exchange(word, held);
             }
-            let held_age = if held == FREE { i64::MAX } else { age(held, time_ms) };
-            if room.is_none_or(|(_, _, oldest)| held_age > oldest) {
-                room = Some((word, held, held_age));
+            let age = self.span.age(held as u32, time_ms);
+            if held & !STAMP == value {
+                return age <= 0 || exchange(word, held);
+            }
+            if oldest.is_none_or(|(_, _, most)| age > most) {
+                oldest = Some((word, held, age));
             }
         }
-        let Some((word, held, _)) = room else { return true };
-        if word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        let Some((word, held, age)) = oldest else { return true };
+        if !self.span.gone(age) && self.far.used().is_empty() && !self.far.open().is_empty() {
+            // Full of values that still count: the far words begin to be used, and the first of them is free.
+            return false;
+        }
+        if !exchange(word, held) {
             return false;
         }
         // Another thread may have brought the same value into another word: the first word of the two stays.
-        let twin = self.words.iter().find(|other| other.load(Ordering::SeqCst) & !0xffff_ffff == value);
+        let twin = self.words().find(|other| other.load(Ordering::SeqCst) & !STAMP == value);
         if twin.is_some_and(|twin| !std::ptr::eq(twin, word)) {
-            let _ = word.compare_exchange(wanted, FREE, Ordering::AcqRel, Ordering::Relaxed);
+            let outside = value | u64::from(self.span.outside(time_ms));
+            let _ = word.compare_exchange(wanted, outside, Ordering::AcqRel, Ordering::Relaxed);
         }
         true
     }
 
     /// Distinct values within the window ending at `time_ms`.
     pub fn count(&self, time_ms: i64) -> usize {
-        let inside = |held: &u64| *held != FREE && (0..self.window_ms).contains(&age(*held, time_ms));
-        self.words.iter().map(|word| word.load(Ordering::Acquire)).filter(inside).count()
+        let mut inside = 0;
+        for word in self.words() {
+            let held = word.load(Ordering::Acquire);
+            if held as u32 == FREE {
+                break;
+            }
+            let age = self.span.age(held as u32, time_ms);
+            inside += usize::from(self.span.holds(age));
+            if let Some(later) = self.span.moved_forward(age, time_ms) {
+                let moved = held & !STAMP | u64::from(later);
+                let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        inside
     }
-}
-
-/// Milliseconds since the value was seen; negative for a value seen after `time_ms`.
-fn age(held: u64, time_ms: i64) -> i64 {
-    let behind = (time_ms as u32).wrapping_sub(held as u32);
-    // Thirty days of window and five minutes of disorder leave the upper part of the circle for the future.
-    if behind > u32::MAX - 600_000 { -i64::from(u32::MAX - behind) - 1 } else { i64::from(behind) }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -76,14 +105,28 @@ mod tests {
 
     use super::*;
 
+    /// Near words, flags and far words.
+    type Words = (Vec<Word>, Word, Vec<Word>);
+
+    fn words(exact: usize) -> Words {
+        let words = |count| (0..count).map(|_| Word::new(0)).collect();
+        let Room { near, far } = Distinct::room(exact);
+        (words(near), Word::new(0), words(far))
+    }
+
+    fn set<'a>((near, flags, far): &'a Words, span: &'a Span) -> Distinct<'a> {
+        Distinct::new(near, Far::new(flags, far), span)
+    }
+
     fn spread(n: u64) -> u64 {
         n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ n << 40
     }
 
     #[test]
     fn past_its_capacity_it_says_so_many_or_more() {
-        let words: Vec<Word> = (0..4).map(|_| Word::new(0)).collect();
-        let set = Distinct::new(&words, 10_000);
+        let words = words(4);
+        let span = Span::new(10_000);
+        let set = set(&words, &span);
         let counts: Vec<usize> = (1..=6).map(|n| set.add(1_000_000 + n, spread(n as u64))).collect();
         assert_eq!(counts, [1, 2, 3, 4, 4, 4]);
     }
@@ -91,13 +134,13 @@ mod tests {
     #[test]
     fn threads_that_bring_the_same_value_count_it_once() {
         for _ in 0..200 {
-            let words: Vec<Word> = (0..8).map(|_| Word::new(0)).collect();
+            let words = words(8);
             std::thread::scope(|scope| {
                 for _ in 0..4 {
-                    scope.spawn(|| Distinct::new(&words, 10_000).add(1_000_000, spread(7)));
+                    scope.spawn(|| set(&words, &Span::new(10_000)).add(1_000_000, spread(7)));
                 }
             });
-            assert_eq!(Distinct::new(&words, 10_000).count(1_000_000), 1);
+            assert_eq!(set(&words, &Span::new(10_000)).count(1_000_000), 1);
         }
     }
 
@@ -107,8 +150,9 @@ mod tests {
             events in prop::collection::vec((0_i64..3_000, 0_u64..12), 1..300),
             window_ms in 1_000_i64..30_000,
         ) {
-            let words: Vec<Word> = (0..16).map(|_| Word::new(0)).collect();
-            let set = Distinct::new(&words, window_ms);
+            let words = words(16);
+            let span = Span::new(window_ms);
+            let set = set(&words, &span);
             let mut last_seen = std::collections::HashMap::new();
             let mut now = i64::from(u32::MAX) - 20_000;
             for (step, value) in events {

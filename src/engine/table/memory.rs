@@ -7,7 +7,6 @@
 
 use super::{Ordering, Word};
 
-const LINE_WORDS: usize = 8;
 const PAGE_BYTES: usize = 4096;
 
 /// A fixed block of atomic words, aligned to a page.
@@ -22,6 +21,9 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
+    /// Words of a cache line.
+    pub const LINE_WORDS: usize = 8;
+
     /// Zeroed and touched words; `None` if the system has no room for them or the size is none or overflows.
     pub fn new(words: usize) -> Option<Memory> {
         let bytes = words.checked_mul(size_of::<Word>()).filter(|&bytes| bytes > 0)?;
@@ -55,7 +57,7 @@ impl Memory {
     /// Asks the processor to bring the `words` words from `first` on into its cache; out of range asks for nothing.
     pub fn prefetch(&self, first: usize, words: usize) {
         #[cfg(target_arch = "x86_64")]
-        for at in (first..(first + words).min(self.words)).step_by(LINE_WORDS) {
+        for at in (first..(first + words).min(self.words)).step_by(Self::LINE_WORDS) {
             // SAFETY: the address lies within the block; a prefetch reads nothing into the program.
             unsafe {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -63,7 +65,7 @@ impl Memory {
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = (first, words, LINE_WORDS);
+        let _ = (first, words);
     }
 }
 

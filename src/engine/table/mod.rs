@@ -1,22 +1,32 @@
-//! Lock-free tables of fixed size. The only room of the engine with unsafe code, and of that only `memory.rs`.
+//! Lock-free tables of fixed size. The only room of the engine with unsafe code beside the kernels of the forest, and of that
+//! only `memory.rs`.
 //!
 //! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
-//! one key side by side. What stands inside a payload (rings, stamps, sets) is a view over a range of its words and is
+//! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
 //! correct under any interleaving by itself.
 
+mod cells;
+mod claim;
 mod distinct;
+mod halves;
 mod memory;
+mod payload;
+mod permits;
 mod pins;
-mod ring;
+mod recent;
 mod slots;
-mod stamps;
+mod span;
+mod sum;
 
 pub use distinct::Distinct;
 pub use memory::Memory;
+pub use payload::{Far, PARTS_MAX, Payload, Room};
+pub use permits::Permits;
 pub use pins::{Pin, Pins};
-pub use ring::{Full, MaxRing, Reserved, SumRing};
-pub use slots::{Found, Slots};
-pub use stamps::Stamps;
+pub use recent::Recent;
+pub use slots::{Found, Shape, Slots};
+pub use span::Span;
+pub use sum::{Full, Max, Reserved, Sum};
 
 /// The atomic word: the standard one, or loom's where the interleavings are explored.
 #[cfg(not(loom))]

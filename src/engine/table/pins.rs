@@ -49,10 +49,11 @@ impl Pins {
         Pin { word }
     }
 
-    /// Slots last touched before this time are out of every worker's hands.
-    pub fn oldest_ms(&self) -> u64 {
+    /// Slots last touched before this time are out of every worker's hands; all are if there is none.
+    pub fn oldest_ms(&self) -> Option<i64> {
         let highest = self.highest.0.load(Ordering::SeqCst) as usize;
-        self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::SeqCst)).min().unwrap_or(IDLE)
+        let entered = self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::SeqCst));
+        entered.filter(|&ms| ms != IDLE).min().map(|ms| ms as i64)
     }
 }
 

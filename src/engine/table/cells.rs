@@ -1,0 +1,132 @@
+//! Numbers by sub-window: a few near cells that take any sub-window, and seventeen far ones, each for its own.
+//!
+//! A cell packs the number of its sub-window and what it holds into one word, so it changes hands by one compare-and-swap and
+//! no reader sees one without the other. Several cells may hold the same sub-window: two threads may have claimed one each.
+
+use super::payload::Far;
+use super::span::CELLS;
+use super::{Ordering, Word};
+
+/// Bits of what a cell holds; the rest numbers its sub-window.
+const HELD_BITS: u32 = 44;
+/// The largest that a cell holds.
+pub(super) const HELD_MAX: u64 = (1 << HELD_BITS) - 1;
+/// Sub-window numbers wrap after this many. A cell left over from exactly one turn ago (65,536 windows) would count again:
+/// too much, never too little.
+const TURN: i64 = 1 << (64 - HELD_BITS);
+/// A cell may be so many sub-windows ahead of an event that comes late; all others lie behind it.
+const AHEAD: i64 = 8_192;
+
+const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX < 1 << HELD_BITS);
+
+fn pack(epoch: i64, held: u64) -> u64 {
+    (epoch.rem_euclid(TURN) as u64) << HELD_BITS | held
+}
+
+/// How many sub-windows a cell lies behind `epoch`; negative when ahead.
+fn age(cell: u64, epoch: i64) -> i64 {
+    let behind = (epoch - (cell >> HELD_BITS) as i64).rem_euclid(TURN);
+    if behind < TURN - AHEAD { behind } else { behind - TURN }
+}
+
+/// The cells of one window of one key.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    pub near: &'a [Word],
+    pub far: Far<'a>,
+}
+
+impl Cells<'_> {
+    /// Near cells: a key that is seen in no more sub-windows than this needs no far ones.
+    pub const NEAR: usize = 3;
+    /// Far cells.
+    pub const FAR: usize = CELLS as usize;
+
+    /// Changes what a sub-window holds; gives what expired to make room. `None` if the sub-window has left the cells.
+    pub fn put(&self, epoch: i64, next: impl Fn(u64) -> u64) -> Option<u64> {
+        'again: loop {
+            let mut room = None;
+            for cell in self.near {
+                let held = cell.load(Ordering::Acquire);
+                let behind = if held & HELD_MAX == 0 { CELLS } else { age(held, epoch) };
+                if behind == 0 {
+                    if exchange(cell, held, pack(epoch, next(held & HELD_MAX))) {
+                        return Some(0);
+                    }
+                    continue 'again;
+                }
+                if behind >= CELLS && room.is_none() {
+                    room = Some((cell, held));
+                }
+            }
+            if let Some((cell, held)) = room {
+                if exchange(cell, held, pack(epoch, next(0))) {
+                    return Some(held & HELD_MAX);
+                }
+                continue;
+            }
+            let cell = &self.far.open()[epoch.rem_euclid(CELLS) as usize];
+            let held = cell.load(Ordering::Acquire);
+            let behind = if held & HELD_MAX == 0 { CELLS } else { age(held, epoch) };
+            let (wanted, expired) = match behind {
+                0 => (next(held & HELD_MAX), 0),
+                1.. => (next(0), held & HELD_MAX),
+                _ => return None,
+            };
+            if exchange(cell, held, pack(epoch, wanted)) {
+                return Some(expired);
+            }
+        }
+    }
+
+    /// Takes `delta` out of a sub-window again; gives how much of it was still there.
+    pub fn take(&self, epoch: i64, delta: u64) -> u64 {
+        let mut left = delta;
+        let own = self.far.used().get(epoch.rem_euclid(CELLS) as usize);
+        for cell in self.near.iter().chain(own) {
+            let mut held = cell.load(Ordering::Acquire);
+            while left > 0 && held & HELD_MAX > 0 && age(held, epoch) == 0 {
+                let part = left.min(held & HELD_MAX);
+                match cell.compare_exchange_weak(held, held - part, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => {
+                        left -= part;
+                        break;
+                    }
+                    Err(seen) => held = seen,
+                }
+            }
+        }
+        delta - left
+    }
+
+    /// Empties the cells that lie before the window of `epoch`; `expired` is told of what each held.
+    pub fn expire(&self, epoch: i64, expired: impl Fn(u64)) {
+        for cell in self.near.iter().chain(self.far.used()) {
+            let mut held = cell.load(Ordering::Acquire);
+            while held & HELD_MAX > 0 && age(held, epoch) >= CELLS {
+                match cell.compare_exchange_weak(held, held & !HELD_MAX, Ordering::AcqRel, Ordering::Acquire)
+                {
+                    Ok(_) => {
+                        expired(held & HELD_MAX);
+                        break;
+                    }
+                    Err(seen) => held = seen,
+                }
+            }
+        }
+    }
+
+    /// What the cells within the window of `epoch` hold.
+    pub fn inside(&self, epoch: i64) -> impl Iterator<Item = u64> {
+        self.near
+            .iter()
+            .chain(self.far.used())
+            .map(|cell| cell.load(Ordering::Acquire))
+            .filter(move |&cell| (0..CELLS).contains(&age(cell, epoch)))
+            .map(|cell| cell & HELD_MAX)
+    }
+}
+
+fn exchange(cell: &Word, held: u64, wanted: u64) -> bool {
+    cell.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}

@@ -1,0 +1,279 @@
+//! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
+
+use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, head, tag, tag_of, touch, touched};
+use super::{Ordering, Pins};
+
+/// Turns to wait for a thread that is preparing a slot, before going on without.
+const SPINS: usize = 10_000;
+/// A slot touched within so many units after a batch entered is in the batch's hands; nothing is longer under way.
+const HANDS_UNITS: u32 = 1 << 20;
+
+/// Whether a slot touched then may be in the hands of a batch that entered at `pinned`.
+fn in_hands(touched: u32, pinned: u32) -> bool {
+    touched.wrapping_sub(pinned) < HANDS_UNITS
+}
+
+/// How long a slot was left alone.
+fn idle(head: u64, now: u32) -> u32 {
+    if tag_of(head) == ABANDONED { u32::MAX } else { now.wrapping_sub(touched(head)) }
+}
+
+/// What a try came to.
+enum Step {
+    Found(Found),
+    /// Another thread was at it: try again.
+    Retry,
+    /// The key does not stand here, or there is no room for it.
+    None,
+}
+
+impl Slots {
+    /// The slot of a key, putting the key in if it is new; `None` if every slot it may stand in is in somebody's hands.
+    /// The caller holds a pin of `pins` entered at `now_ms` or before.
+    pub fn find_or_claim(&self, key: u64, now_ms: i64, pins: &Pins) -> Option<Found> {
+        let (first, now) = (self.places(key).start, touch(now_ms));
+        for _ in 0..SPINS {
+            let (tagged, empty) = self.marks(key);
+            let step = match self.own(tagged, key, now, pins) {
+                Step::None if empty != 0 => {
+                    self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now, pins)
+                }
+                Step::None => self.evict(key, now, pins),
+                step => step,
+            };
+            match step {
+                Step::Found(found) => return Some(found),
+                Step::None => return None,
+                Step::Retry => std::hint::spin_loop(),
+            }
+        }
+        None
+    }
+
+    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
+    pub fn likely(&self, key: u64, now_ms: i64) -> u32 {
+        let now = touch(now_ms);
+        let (tagged, empty) = self.marks(key);
+        let slot = match if tagged != 0 { tagged } else { empty } {
+            0 => {
+                let heads = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Relaxed)));
+                heads.max_by_key(|(_, head)| idle(*head, now)).map_or(0, |(slot, _)| slot)
+            }
+            ways => self.places(key).start + ways.trailing_zeros() as usize,
+        };
+        slot as u32
+    }
+
+    /// The slots of a key's set with its tag, and the empty ones; a bit each. Without branches: where a key stands is as
+    /// random as the key.
+    fn marks(&self, key: u64) -> (u32, u32) {
+        self.heads(key).enumerate().fold((0, 0), |(tagged, empty), (way, (_, head))| {
+            let head = head.load(Ordering::SeqCst);
+            (tagged | u32::from(tag_of(head) == tag(key)) << way, empty | u32::from(head == EMPTY) << way)
+        })
+    }
+
+    /// The key's own slot among those of its tag.
+    fn own(&self, mut tagged: u32, key: u64, now: u32, pins: &Pins) -> Step {
+        while tagged != 0 {
+            let slot = self.places(key).start + tagged.trailing_zeros() as usize;
+            tagged &= tagged - 1;
+            let held = self.heads.words()[slot].load(Ordering::SeqCst);
+            if tag_of(held) != tag(key) || touched(held) == PREPARING {
+                return Step::Retry;
+            }
+            if !self.holds(slot, key) {
+                continue;
+            }
+            let found = Step::Found(Found { slot, fresh: false });
+            let idle = idle(held, now);
+            // A time ahead of ours is that of a thread that entered later.
+            if idle == 0 || idle > u32::MAX - HANDS_UNITS {
+                return found;
+            }
+            if self.shape.renewed && idle > self.expiry {
+                return self.take(slot, held, key, now, pins);
+            }
+            // The touch keeps evicting threads away: either this exchange fails or theirs.
+            let wanted = head(tag(key), now);
+            let kept =
+                self.heads.words()[slot].compare_exchange(held, wanted, Ordering::SeqCst, Ordering::SeqCst);
+            return if kept.is_ok() { found } else { Step::Retry };
+        }
+        Step::None
+    }
+
+    /// Gives the slot of the set that was longest untouched to the key.
+    fn evict(&self, key: u64, now: u32, pins: &Pins) -> Step {
+        let pinned = pins.oldest_ms().map_or(now, touch);
+        let free = |head: u64| {
+            tag_of(head) == ABANDONED || (touched(head) != PREPARING && !in_hands(touched(head), pinned))
+        };
+        let standing = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Acquire)));
+        let victim = standing.filter(|(_, head)| free(*head)).max_by_key(|(_, head)| idle(*head, now));
+        let Some((slot, held)) = victim else { return Step::None };
+        let step = self.take(slot, held, key, now, pins);
+        if matches!(step, Step::Found(_)) && idle(held, now) < self.expiry {
+            self.live_evictions.fetch_add(1, Ordering::Relaxed);
+        }
+        step
+    }
+
+    /// Takes a slot over for the key, whose head was `held`.
+    fn take(&self, slot: usize, held: u64, key: u64, now: u32, pins: &Pins) -> Step {
+        let own = &self.heads.words()[slot];
+        let preparing = head(tag(key), PREPARING);
+        if own.compare_exchange(held, preparing, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            return Step::Retry;
+        }
+        let entered = || pins.oldest_ms().is_some_and(|pinned| in_hands(touched(held), touch(pinned)));
+        if held == EMPTY {
+            self.claimed.fetch_add(1, Ordering::Relaxed);
+        } else if tag_of(held) != ABANDONED && entered() {
+            // Somebody entered between our choice and the exchange, and may have found the old key before it.
+            own.store(held, Ordering::SeqCst);
+            return Step::Retry;
+        }
+        // Two threads may have chosen different slots for the same key. The exchange above and these loads have one order
+        // for all threads, so the later of the two sees the earlier and gives up; both may, and then both try again.
+        let elsewhere = self.heads(key).filter(|(other, _)| *other != slot).any(|(other, head)| {
+            let standing = head.load(Ordering::SeqCst);
+            tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key))
+        });
+        if elsewhere {
+            own.store(head(ABANDONED, 0), Ordering::SeqCst);
+            return Step::Retry;
+        }
+        if held != EMPTY {
+            self.payload(slot).clear(self.shape.zeroed);
+        }
+        self.split(slot).0.store(key, Ordering::Release);
+        own.store(head(tag(key), now), Ordering::Release);
+        Step::Found(Found { slot, fresh: true })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::Word;
+    use super::super::slots::Shape;
+    use super::*;
+
+    fn table(capacity: usize, expiry_ms: i64) -> Slots {
+        Slots::new(capacity, Shape { near: 4, zeroed: 4, ..Shape::default() }, expiry_ms).expect("small")
+    }
+
+    fn first(table: &Slots, slot: usize) -> &Word {
+        &table.payload(slot).near()[0]
+    }
+
+    #[test]
+    fn a_key_keeps_its_slot_and_its_payload() {
+        let (table, pins) = (table(100, 1_000), Pins::default());
+        let found = table.find_or_claim(42, 10, &pins).expect("room");
+        assert!(found.fresh);
+        first(&table, found.slot).store(5, Ordering::Relaxed);
+        let again = table.find_or_claim(42, 2_000, &pins).expect("there");
+        assert_eq!((again.slot, again.fresh), (found.slot, false));
+        assert_eq!(first(&table, again.slot).load(Ordering::Relaxed), 5);
+        assert_eq!((table.find(42), table.find(43)), (Some(found.slot), None));
+    }
+
+    #[test]
+    fn keys_of_one_tag_are_told_apart() {
+        let (table, pins) = (table(8, 1_000), Pins::default());
+        let keys: Vec<u64> = (1..=8).map(|n| n << 32 | 7).collect();
+        let slots: Vec<usize> =
+            keys.iter().map(|&key| table.find_or_claim(key, 100, &pins).expect("room").slot).collect();
+        for (&key, &slot) in keys.iter().zip(&slots) {
+            assert_eq!(table.find(key), Some(slot));
+            assert_eq!(table.find_or_claim(key, 200, &pins), Some(Found { slot, fresh: false }));
+        }
+        assert_eq!(table.find(9 << 32 | 7), None);
+    }
+
+    #[test]
+    fn a_full_table_evicts_what_was_not_used_lately_and_counts_live_ones() {
+        let (table, pins) = (table(8, 32_000), Pins::default());
+        for round in 0..200 {
+            let now_ms = 1_600 + 16 * round;
+            let _pin = pins.enter(0, now_ms);
+            assert!(table.find_or_claim(7, now_ms, &pins).is_some(), "in use at every round");
+            assert!(table.find_or_claim(1_000 + round as u64, now_ms, &pins).is_some_and(|f| f.fresh));
+        }
+        assert!(table.find(7).is_some(), "a key in use is not the one that makes room");
+        assert!(table.find(1_000).is_none() && table.live_evictions() > 100);
+        let before = table.live_evictions();
+        let _pin = pins.enter(0, 80_000);
+        let found = table.find_or_claim(9_999, 80_000, &pins).expect("room");
+        assert!(found.fresh);
+        assert_eq!(table.live_evictions(), before, "an expired key is no loss");
+    }
+
+    #[test]
+    fn a_new_key_finds_nothing_of_the_last_one() {
+        let shape = Shape { near: 4, zeroed: 3, far: 10, renewed: true };
+        let (table, pins) = (Slots::new(1, shape, 1_000).expect("small"), Pins::default());
+        let write_all = |slot| {
+            let payload = table.payload(slot);
+            for word in &payload.near()[..3] {
+                assert_eq!(word.swap(9, Ordering::Relaxed), 0);
+            }
+            for part in [payload.part(0, 0..4), payload.part(63, 4..10)] {
+                assert!(part.used().is_empty());
+                for word in part.open() {
+                    assert_eq!(word.swap(9, Ordering::Relaxed), 0);
+                }
+            }
+        };
+        for key in 1..100 {
+            let found = table.find_or_claim(key, 100 * key as i64, &pins).expect("room");
+            assert!(found.fresh);
+            write_all(found.slot);
+        }
+        let back = table.find_or_claim(99, 9_900 + 1_100, &pins).expect("there");
+        assert!(back.fresh, "everything known of it has expired");
+        write_all(back.slot);
+    }
+
+    #[test]
+    fn a_slot_in_somebodys_hands_is_not_evicted() {
+        let (table, pins) = (table(8, 0), Pins::default());
+        let slow = pins.enter(1, 800);
+        for key in 0..100 {
+            let _ = table.find_or_claim(1_000 + key, 960, &pins);
+        }
+        assert_eq!(table.find_or_claim(9_999, 1_120, &pins), None);
+        drop(slow);
+        assert!(table.find_or_claim(9_999, 1_120, &pins).is_some());
+    }
+
+    #[test]
+    fn threads_that_bring_the_same_new_keys_meet_in_the_same_slots() {
+        let (table, pins) = (table(64, 0), Pins::default());
+        std::thread::scope(|scope| {
+            for worker in 0..4 {
+                let (table, pins) = (&table, &pins);
+                scope.spawn(move || {
+                    for round in 0..2_000_u64 {
+                        let now_ms = 16 * round as i64;
+                        let _pin = pins.enter(worker, now_ms);
+                        if let Some(found) = table.find_or_claim(round % 300, now_ms, pins) {
+                            assert!(table.holds(found.slot, round % 300));
+                            first(table, found.slot).fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        let mut seen = std::collections::HashSet::new();
+        for slot in 0..table.slots() {
+            let held = table.heads.words()[slot].load(Ordering::Relaxed);
+            assert_ne!(touched(held), PREPARING, "no slot is left half prepared");
+            if tag_of(held) > ABANDONED {
+                let key = table.split(slot).0.load(Ordering::Relaxed);
+                assert!(seen.insert(key), "a key stands in one slot only");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Permits of a limit on a count: the time each was taken.
+//!
+//! A total is kept beside the times with the rule of [`super::Sum`]: raised before a time is written, lowered after one is
+//! cleared, so a permit is given only if it is free under any interleaving. A permit is dated no earlier than any expiry
+//! that may have freed it, so that threads whose clocks differ by a millisecond cannot overshoot a window either.
+
+use super::halves::{self, Place};
+use super::payload::{Far, Room};
+use super::span::{FREE, Span};
+use super::{Full, Ordering, Reserved, Word};
+
+/// Words of near times: four.
+const NEAR: usize = 2;
+
+/// A view over the words of [`Permits::room`].
+#[derive(Clone, Copy)]
+pub struct Permits<'a> {
+    total: &'a Word,
+    newest: &'a Word,
+    near: &'a [Word],
+    far: Far<'a>,
+    span: &'a Span,
+}
+
+impl<'a> Permits<'a> {
+    /// Words of a view that holds `count` permits.
+    pub const fn room(count: usize) -> Room {
+        Room { near: 2 + NEAR, far: halves::words(count).saturating_sub(NEAR) }
+    }
+
+    /// The permits that lie in these words.
+    pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Permits<'a> {
+        let (head, near) = words.split_at(2);
+        Permits { total: &head[0], newest: &head[1], near: &near[..NEAR], far, span }
+    }
+
+    fn times(&self) -> impl Iterator<Item = Place<'a>> {
+        halves::iter(self.near).chain(halves::iter(self.far.used()))
+    }
+
+    /// Permits there are.
+    fn places(&self) -> usize {
+        2 * NEAR + self.far.stamps()
+    }
+
+    /// Permits taken within the window ending at `time_ms`; as many as there are means so many or more.
+    pub fn count(&self, time_ms: i64) -> usize {
+        let mut inside = 0;
+        for place in self.times().filter(|place| place.stamp != FREE) {
+            let age = self.span.age(place.stamp, time_ms);
+            if self.span.holds(age) {
+                inside += 1;
+            } else if age >= 0 {
+                self.newest.fetch_max(time_ms as u64, Ordering::AcqRel);
+                self.clear(place);
+            }
+        }
+        inside
+    }
+
+    /// Takes one of `max` permits for the window; gives the count including it and the time it is dated.
+    ///
+    /// # Errors
+    /// [`Full`] if none is free.
+    pub fn reserve(&self, time_ms: i64, max: usize) -> Result<Reserved, Full> {
+        let max = max.min(self.places()) as u64;
+        // Frees what has expired.
+        self.count(time_ms);
+        let mut total = self.total.load(Ordering::Acquire);
+        loop {
+            if total >= max {
+                return Err(Full { current: total as i64 });
+            }
+            match self.total.compare_exchange_weak(total, total + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(seen) => total = seen,
+            }
+        }
+        let time_ms = time_ms.max(self.newest.load(Ordering::Acquire) as i64);
+        self.put(time_ms);
+        Ok(Reserved { value: total as i64 + 1, time_ms })
+    }
+
+    /// Takes a permit without regard to a maximum, for events that no limit applies to. Where none is free the oldest makes
+    /// room: all are taken either way, and no maximum is larger. Gives the time the event is dated.
+    pub fn take(&self, time_ms: i64) -> i64 {
+        match self.reserve(time_ms, self.places()) {
+            Ok(reserved) => reserved.time_ms,
+            Err(_) => {
+                self.replace_oldest(time_ms);
+                time_ms
+            }
+        }
+    }
+
+    fn replace_oldest(&self, time_ms: i64) {
+        let age = |place: &Place| {
+            if place.stamp == FREE { i64::MIN } else { self.span.age(place.stamp, time_ms) }
+        };
+        // A free place belongs to a permit that is about to be written there.
+        while let Some(oldest) = self.times().max_by_key(age).filter(|place| age(place) > 0) {
+            if oldest.exchange(self.span.stamp(time_ms)) {
+                return;
+            }
+        }
+    }
+
+    /// Gives a permit back; nothing happens if it has expired meanwhile.
+    pub fn release(&self, time_ms: i64) {
+        let stamp = self.span.stamp(time_ms);
+        let _ = self.times().any(|place| place.stamp == stamp && self.clear(place));
+    }
+
+    fn clear(&self, place: Place) -> bool {
+        let cleared = place.free();
+        if cleared {
+            self.total.fetch_sub(1, Ordering::AcqRel);
+        }
+        cleared
+    }
+
+    /// Writes the time of a permit the total already holds. The total counts every written time and every permit about to
+    /// be written, and is at most as many as there are places: so a free one is there.
+    fn put(&self, time_ms: i64) {
+        let stamp = self.span.stamp(time_ms);
+        let put = |words| halves::iter(words).any(|place| place.stamp == FREE && place.exchange(stamp));
+        while !put(self.near) && !put(self.far.open()) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Near words, flags and far words.
+    type Words = (Vec<Word>, Word, Vec<Word>);
+
+    fn words(count: usize) -> Words {
+        let words = |count| (0..count).map(|_| Word::new(0)).collect();
+        let Room { near, far } = Permits::room(count);
+        (words(near), Word::new(0), words(far))
+    }
+
+    fn permits<'a>((near, flags, far): &'a Words, span: &'a Span) -> Permits<'a> {
+        Permits::new(near, Far::new(flags, far), span)
+    }
+
+    #[test]
+    fn threads_take_exactly_as_many_permits_as_there_are() {
+        let (words, span) = (words(10), Span::new(60_000));
+        let granted = Word::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let (words, span, granted) = (&words, &span, &granted);
+                scope.spawn(move || {
+                    for n in 0..100 {
+                        if permits(words, span).reserve(1_000_000 + n, 10).is_ok() {
+                            granted.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(granted.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn a_permit_is_free_again_when_its_window_has_passed_or_it_is_given_back() {
+        let (words, span) = (words(2), Span::new(1_000));
+        let stamps = permits(&words, &span);
+        let value = |time_ms| stamps.reserve(time_ms, 2).map(|reserved| reserved.value);
+        assert_eq!(value(5_000), Ok(1));
+        assert_eq!(value(5_500), Ok(2));
+        assert_eq!(value(5_999), Err(Full { current: 2 }));
+        assert_eq!(value(6_000), Ok(2), "(t − w, t] no longer holds 5,000");
+        stamps.release(5_500);
+        assert_eq!(value(6_001), Ok(2));
+    }
+}

@@ -1,0 +1,231 @@
+//! Counts of every event: the times of the N latest, and by sub-window those that had to make room for them.
+//!
+//! Always the N latest times are kept, so a count below N is exact. From N on the older events are added, which are never too
+//! few and at most the events of one sub-window too many. A key that sees few events in a window needs no far words.
+
+use super::cells::Cells;
+use super::halves::{self, Place};
+use super::payload::{Far, Room};
+use super::span::{FREE, Span};
+use super::{Ordering, Word};
+
+/// Words of near times: four.
+const NEAR: usize = 2;
+
+/// A view over the words of [`Recent::room`].
+#[derive(Clone, Copy)]
+pub struct Recent<'a> {
+    near: &'a [Word],
+    far: Far<'a>,
+    older: Cells<'a>,
+    span: &'a Span,
+}
+
+/// What the times say at one moment.
+struct Seen<'a> {
+    /// Times within the window.
+    inside: usize,
+    /// A free place, else the oldest time's.
+    place: Option<Place<'a>>,
+    /// Age of the oldest time; of a free place, what is older than all.
+    age: i64,
+}
+
+impl<'a> Recent<'a> {
+    /// Words of a view that is exact below `exact` events.
+    pub const fn room(exact: usize) -> Room {
+        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Cells::FAR }
+    }
+
+    /// The count that lies in these words.
+    pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Recent<'a> {
+        let (older, far) = far.split(Cells::FAR);
+        Recent { near: &near[..NEAR], far, older: Cells { near: &[], far: older }, span }
+    }
+
+    /// Takes an event in and gives the count over the window ending at it, itself included.
+    pub fn add(&self, time_ms: i64) -> i64 {
+        let epoch = |time_ms| self.span.epoch(time_ms);
+        let add_older = |time_ms| self.older.put(epoch(time_ms), |count| count + 1);
+        loop {
+            let seen = self.look(time_ms, true);
+            let Some(place) = seen.place else { return seen.inside as i64 };
+            if seen.age <= 0 {
+                // No later than any that is kept.
+                add_older(time_ms);
+                return (seen.inside as u64 + self.older(time_ms)) as i64;
+            }
+            // A time that still counts goes among the older ones before it makes room, so that no reader misses it.
+            let displaced = (!self.span.gone(seen.age)).then(|| self.span.time_ms(seen.age, time_ms));
+            if let Some(displaced) = displaced {
+                add_older(displaced);
+            }
+            if place.exchange(self.span.stamp(time_ms)) {
+                let inside = seen.inside + 1 - usize::from(self.span.holds(seen.age));
+                return if self.span.holds(seen.age) {
+                    self.with_older(inside, time_ms)
+                } else {
+                    inside as i64
+                };
+            }
+            if let Some(displaced) = displaced {
+                self.older.take(epoch(displaced), 1);
+            }
+        }
+    }
+
+    /// Events within the window ending at `time_ms`.
+    pub fn value(&self, time_ms: i64) -> i64 {
+        let seen = self.look(time_ms, false);
+        // If one of the times is before the window, so is everything that made room for it.
+        if seen.age < 0 || self.span.holds(seen.age) {
+            self.with_older(seen.inside, time_ms)
+        } else {
+            seen.inside as i64
+        }
+    }
+
+    fn with_older(&self, inside: usize, time_ms: i64) -> i64 {
+        (inside as u64 + self.older(time_ms)) as i64
+    }
+
+    fn older(&self, time_ms: i64) -> u64 {
+        self.older.inside(self.span.epoch(time_ms)).sum()
+    }
+
+    /// Looks at the times. Free places stand behind all others, so a quiet key costs few looks. To be added to, the far times
+    /// are opened when the near ones are full of times that still count.
+    fn look(&self, time_ms: i64, adding: bool) -> Seen<'a> {
+        let mut seen = Seen { inside: 0, place: None, age: i64::MIN };
+        if self.look_at(self.near, time_ms, &mut seen) {
+            return seen;
+        }
+        let open = adding && !self.span.gone(seen.age);
+        self.look_at(if open { self.far.open() } else { self.far.used() }, time_ms, &mut seen);
+        seen
+    }
+
+    /// Whether there was a free place. Without branches on what the times are: that is as random as the events.
+    fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) -> bool {
+        let ages = self.span.ages(time_ms);
+        let (mut inside, mut oldest) = (0, Oldest::default());
+        for (at, word) in words.iter().enumerate() {
+            let held = word.load(Ordering::Acquire);
+            for (half, stamp) in [held as u32, (held >> 32) as u32].into_iter().enumerate() {
+                inside += usize::from(ages.holds(stamp));
+                oldest = oldest.max(ages.rank(stamp), 2 * at + half, held);
+            }
+            if (held >> 32) as u32 == FREE {
+                break;
+            }
+        }
+        seen.inside += inside;
+        let place = words.get(oldest.at / 2).map(|word| halves::place(word, oldest.held, oldest.at % 2));
+        let Some(place) = place else { return false };
+        if place.stamp == FREE {
+            (seen.place, seen.age) = (Some(place), i64::MAX);
+            return true;
+        }
+        let age = self.span.age(place.stamp, time_ms);
+        if age > seen.age {
+            (seen.place, seen.age) = (Some(place), age);
+        }
+        if self.span.moved_forward(age, time_ms).is_some() {
+            for place in halves::iter(words) {
+                let age = self.span.age(place.stamp, time_ms);
+                if let Some(later) = self.span.moved_forward(age, time_ms).filter(|_| place.stamp != FREE) {
+                    place.exchange(later);
+                }
+            }
+        }
+        false
+    }
+}
+
+/// The place of the highest rank, and the word it was read with.
+#[derive(Clone, Copy, Default)]
+struct Oldest {
+    rank: u32,
+    at: usize,
+    held: u64,
+}
+
+impl Oldest {
+    fn max(self, rank: u32, at: usize, held: u64) -> Oldest {
+        if rank > self.rank { Oldest { rank, at, held } } else { self }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Words {
+        near: Vec<Word>,
+        flags: Word,
+        far: Vec<Word>,
+    }
+
+    impl Words {
+        fn new(exact: usize) -> Words {
+            let words = |count| (0..count).map(|_| Word::new(0)).collect();
+            let Room { near, far } = Recent::room(exact);
+            Words { near: words(near), flags: Word::new(0), far: words(far) }
+        }
+
+        fn recent<'a>(&'a self, span: &'a Span) -> Recent<'a> {
+            Recent::new(&self.near, Far::new(&self.flags, &self.far), span)
+        }
+    }
+
+    proptest! {
+        /// The slow twin keeps every event. Whatever the disorder, a count below N is the true one.
+        #[test]
+        fn a_count_is_exact_below_its_capacity_and_one_sided_beyond(
+            exact in 1_usize..20,
+            window_ms in prop_oneof![1_000_i64..50_000, Just(20 * 86_400_000_i64)],
+            events in prop::collection::vec((0_i64..4_000, prop_oneof![3 => Just(0_i64), 1 => 0_i64..5_000]), 1..200),
+        ) {
+            let (room, span) = (Words::new(exact), Span::new(window_ms));
+            let recent = room.recent(&span);
+            let capacity = exact.max(2 * NEAR);
+            let unit_ms = if window_ms > 1_000_000 { 2 } else { 0 };
+            let mut twin: Vec<i64> = Vec::new();
+            let mut now = 1_767_607_200_000;
+            for (step, late) in events {
+                now += step;
+                let time = now - late;
+                twin.push(time);
+                let count = recent.add(time) as usize;
+                let within = |reach: i64| twin.iter().filter(|&&t| t > time - reach && t <= time).count();
+                let ahead = twin.iter().filter(|&&t| t > time).count();
+                let truth = within(window_ms);
+                // Later events take places too; without them the count is exact below N.
+                if truth + ahead < capacity {
+                    prop_assert!(count >= truth && count <= within(window_ms + 2 * unit_ms));
+                } else if ahead == 0 {
+                    prop_assert!(count >= truth && count <= within(window_ms + 2 * span.sub_window_ms()), "{count} {truth}");
+                }
+                prop_assert!(recent.value(time) as usize >= count.min(truth));
+            }
+        }
+    }
+
+    #[test]
+    fn threads_that_add_at_once_are_all_counted() {
+        let (room, span) = (Words::new(8), Span::new(60_000));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (room, span) = (&room, &span);
+                scope.spawn(move || {
+                    for n in 0..500 {
+                        room.recent(span).add(1_767_607_200_000 + n * 7 + thread);
+                    }
+                });
+            }
+        });
+        assert_eq!(room.recent(&span).value(1_767_607_200_000 + 4_000), 2_000);
+    }
+}
