@@ -68,7 +68,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     let ops =
         |program: &Option<engine::program::Program>| program.as_ref().map_or(OPS_MAX + 1, |p| p.ops.len());
     if ops(&gate) + ops(&program) > OPS_MAX {
-        let place = document.rules.last().map_or_else(Place::default, |rule| rule.id.place);
+        let place = document.rules.last().map_or_else(Place::default, DeclaredRule::place);
         sink.error(Code::Bound, place, format!("the rules together take more than {OPS_MAX} instructions"));
     }
     let tests = testing::compile(&document.tests, &symbols, &rules, sink);
@@ -153,15 +153,15 @@ impl Stage<'_, '_> {
             }
         }
         let mut ids = Names::new("rule or limit", self.sources);
-        document.limits.iter().for_each(|limit| {
-            ids.declare(&limit.id, self.sink);
+        document.limits.iter().filter_map(|limit| limit.id.as_ref()).for_each(|id| {
+            ids.declare(id, self.sink);
         });
         for declared in &document.rules {
-            let is_new = ids.declare(&declared.id, self.sink);
+            let is_new = declared.id.as_ref().is_some_and(|id| ids.declare(id, self.sink));
             let rule = self.rule(declared, utc_offset_minutes);
-            if let Some(rule) = rule.filter(|_| is_new) {
+            if is_new {
                 rules.push(rule);
-                info.push(RuleInfo { owner: declared.owner.clone(), place: declared.id.place });
+                info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
             }
         }
         if rules.len() > RULES_MAX {
@@ -175,26 +175,28 @@ impl Stage<'_, '_> {
         (rules, info)
     }
 
-    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Option<Rule> {
-        let condition = self.condition(&declared.when, Moment::Rules);
+    /// A rule; one with a fault stands in for itself, so that the tests that name it are read as well.
+    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Rule {
+        let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         let expires_ms = match &declared.expires {
             Some(word) => expires_ms(word, utc_offset_minutes, self.sink),
             None => Some(i64::MAX),
         };
-        let (when, witness) = condition?;
-        Some(Rule {
+        let (when, witness) = condition.unwrap_or((Truth(0), None));
+        let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
+        Rule {
             tier: declared.tier,
             kinds: declared.kinds,
             when,
             verdict: declared.verdict,
             challenge: declared.challenge,
             score: declared.score,
-            reason: reason(&declared.reason, declared.id.text.clone()),
+            reason: reason(&declared.reason, id),
             witness,
             mode: declared.mode,
             sample_percent: declared.sample_percent,
-            expires_ms: expires_ms?,
-        })
+            expires_ms: expires_ms.unwrap_or(i64::MAX),
+        }
     }
 
     /// The rule that a list's action stands for.
@@ -237,7 +239,7 @@ impl Stage<'_, '_> {
             let Some((window, max)) = self.limited(declared) else { continue };
             if limits.len() >= LIMITS_MAX {
                 let message = format!("a policy has at most {LIMITS_MAX} limits");
-                self.sink.error(Code::Bound, declared.id.place, message);
+                self.sink.error(Code::Bound, declared.place, message);
                 break;
             }
             let when = match when {
@@ -250,7 +252,8 @@ impl Stage<'_, '_> {
                 let held = exact.entry(feature).or_insert(max);
                 *held = max.max(*held);
             }
-            let reason = reason(&declared.reason, declared.id.text.clone());
+            let Some(id) = &declared.id else { continue };
+            let reason = reason(&declared.reason, id.text.clone());
             let (verdict, challenge) = (declared.verdict, declared.challenge);
             limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
         }
@@ -259,10 +262,12 @@ impl Stage<'_, '_> {
 
     /// The window that a limit bounds, and its maximum.
     fn limited(&mut self, declared: &DeclaredLimit) -> Option<(usize, i64)> {
-        let name = &declared.feature;
+        let name = declared.feature.as_ref()?;
         let row = |window: &Window| self.symbols.features.row(window.feature);
         let names = || self.symbols.windows.iter().map(|window| row(window).name.as_str());
         let Some(at) = names().position(|known| known == name.text) else {
+            // Of what type the maximum is cannot be said; as money it would at least be a number.
+            declared.max.as_ref().and_then(|max| values::money(max, self.sink));
             if self.symbols.faulty.contains(&name.text) {
                 return None;
             }
@@ -277,20 +282,18 @@ impl Stage<'_, '_> {
         if !matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_)) {
             let message = format!("`{}` cannot be limited: only a count or a sum can be reserved", name.text);
             self.sink.error(Code::WrongType, name.place, message);
-            return None;
-        }
-        if window.status == Status::Attempt {
+        } else if window.status == Status::Attempt {
             let message =
                 format!("`{}` counts attempts, and a refused attempt cannot be given back", name.text);
             let fault = Diagnostic::error(Code::WrongType, name.place, message)
                 .label("expected a feature with `status: approved`")
                 .help("to refuse on attempts, write a rule in tier guard or deny");
             self.sink.push(fault);
-            return None;
         }
+        let max = declared.max.as_ref()?;
         let max = match row(window).ty {
-            Type::Money => values::money(&declared.max, self.sink)?,
-            _ => values::integer(&declared.max, 0..=i64::MAX, self.sink)?,
+            Type::Money => values::money(max, self.sink)?,
+            _ => values::integer(max, 0..=i64::MAX, self.sink)?,
         };
         Some((at, max))
     }

@@ -22,6 +22,8 @@ pub(super) struct Reader<'s> {
     /// Whether computed features may be stated.
     states: bool,
     kind: Option<Kind>,
+    /// Whether `kind` was there, readable or not.
+    kind_stated: bool,
     check: Check<'static>,
     geo: Geo,
     features: Vec<(FeatureId, Scalar)>,
@@ -32,7 +34,16 @@ impl<'s> Reader<'s> {
     pub(super) fn new(symbols: &'s Symbols, states: bool) -> Reader<'s> {
         let check = Check::new("test", Kind::Pay, "test-account");
         let geo = Geo { lat: f64::NAN, lon: f64::NAN };
-        Reader { symbols, states, kind: None, check, geo, features: Vec::new(), lists: Vec::new() }
+        Reader {
+            symbols,
+            states,
+            kind: None,
+            kind_stated: false,
+            check,
+            geo,
+            features: Vec::new(),
+            lists: Vec::new(),
+        }
     }
 
     /// Every key of the node but those.
@@ -57,12 +68,10 @@ impl<'s> Reader<'s> {
 
     /// The check, once it has a kind.
     pub(super) fn finish(mut self, place: Place, sink: &mut Sink) -> Option<Given> {
-        let Some(kind) = self.kind else {
+        if !self.kind_stated {
             let fault = Diagnostic::error(Code::MissingKey, place, "a check needs `kind`");
             sink.push(fault.label("expected `kind: claim` or another kind"));
-            return None;
-        };
-        self.check.kind = kind;
+        }
         match (self.geo.lat.is_nan(), self.geo.lon.is_nan()) {
             (true, true) => {}
             (false, false) => self.check.geo = Some(self.geo),
@@ -71,6 +80,7 @@ impl<'s> Reader<'s> {
                 return None;
             }
         }
+        self.check.kind = self.kind?;
         Some(Given { check: self.check, features: self.features, lists: self.lists })
     }
 
@@ -117,6 +127,7 @@ impl<'s> Reader<'s> {
         match name {
             "kind" => {
                 let kinds = closed(Kind::ALL, Kind::name);
+                self.kind_stated = true;
                 self.kind = values::choice(node, "a kind of event", &kinds, sink);
             }
             "device.class" => {
