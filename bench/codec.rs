@@ -85,7 +85,7 @@ pub fn run(site: &Site, plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<Ve
     let inputs: Vec<_> = crate::forest::inputs(&site.whole.policy().features);
     let rows_in: Vec<f64> = (0..LANES)
         .flat_map(|lane| inputs.iter().map(move |&input| (input, lane)))
-        .map(|(input, lane)| engine::forest::input(crate::site::number(scratch.value(input, lane))))
+        .map(|(input, lane)| crate::site::number(scratch.value(input, lane)))
         .collect();
     let mut scores = [0.0; LANES];
     case(

@@ -8,7 +8,6 @@ use wire::{Check, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{Builtin, FeatureId, Scalar, Type};
-use crate::forest;
 use crate::limits::LANES;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
@@ -196,7 +195,7 @@ fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratc
         for (place, &(feature, ty)) in row.iter_mut().zip(&snapshot.inputs) {
             let bits = scratch.columns[feature.index()][lane];
             *place = match ty {
-                Type::Double => forest::input(f64::from_bits(bits)),
+                Type::Double => f64::from_bits(bits),
                 // Models read money in minor units, like every other whole number.
                 _ => bits as i64 as f64,
             };

@@ -53,6 +53,8 @@ pub const NODES_MAX: usize = 4_000_000;
 pub const DEPTH_MAX: usize = 64;
 /// Most input features of a forest.
 pub const FOREST_INPUTS_MAX: usize = 256;
+/// Most categories that a split of a tree can tell apart.
+pub const CATEGORIES_MAX: usize = 65_536;
 /// Longest record of one decision, in bytes.
 pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 

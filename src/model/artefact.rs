@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use engine::forest::{Forest, ForestSpec, input};
+use engine::forest::{Forest, ForestSpec, Precision};
 use ring::digest::{SHA256, digest};
 
 use crate::check::{ForestError, check_forest};
 use crate::file::{self, FileError};
-use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, TransformName};
 use crate::walk;
 
 /// Name of the manifest in a model's folder.
@@ -108,6 +108,8 @@ impl std::error::Error for LoadError {}
 pub enum SaveError {
     /// The forest would be refused when loaded.
     Forest(ForestError),
+    /// The forest has a split, a precision or a transform that the native file has no words for.
+    NotNative,
     /// The manifest has no TOML form.
     Manifest(String),
     /// A file cannot be written.
@@ -123,6 +125,7 @@ impl std::fmt::Display for SaveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SaveError::Forest(error) => error.fmt(f),
+            SaveError::NotNative => f.write_str("the native forest file cannot hold this forest"),
             SaveError::Manifest(message) => write!(f, "{MANIFEST_FILE}: {message}"),
             SaveError::Write { path, error } => write!(f, "cannot write {}: {error}", path.display()),
         }
@@ -167,12 +170,16 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     if inputs != manifest.inputs.len() {
         return Err(LoadError::Inputs { manifest: manifest.inputs.len(), file: inputs });
     }
+    let (mean, transform) = manifest.transform.parts();
     let forest = ForestSpec {
         version: manifest.version(),
         inputs: manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         trees,
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: manifest.base,
-        transform: manifest.transform.into(),
+        mean,
+        transform,
     };
     check_forest(&forest).map_err(LoadError::Forest)?;
     check_vectors(&manifest, &forest)?;
@@ -189,9 +196,8 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
         if row.inputs.len() != forest.inputs.len() {
             return refuse(format!("{} values for {} inputs", row.inputs.len(), forest.inputs.len()));
         }
-        let inputs: Vec<f64> = row.inputs.iter().map(|&value| input(value)).collect();
         // The plain walk and the form that serves, so that neither can be wrong alone.
-        for found in [walk::score(forest, &row.inputs), flat.score(&inputs)] {
+        for found in [walk::score(forest, &row.inputs), flat.score(&row.inputs)] {
             // Written so that a score that is no number never passes.
             let near = (found - row.score).abs() <= SCORE_TOLERANCE;
             if !near {
@@ -209,10 +215,12 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
 /// [`SaveError`]
 pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Result<Manifest, SaveError> {
     check_forest(forest).map_err(SaveError::Forest)?;
-    let text = file::encode(&forest.trees, forest.inputs.len());
+    let plain = (forest.inputs_as, forest.sums_as) == (Precision::Double, Precision::Double);
+    let transform = TransformName::of(forest).filter(|_| plain).ok_or(SaveError::NotNative)?;
+    let text = file::encode(&forest.trees, forest.inputs.len()).ok_or(SaveError::NotNative)?;
     manifest.file = "forest.txt".to_owned();
     manifest.sha256 = sha256(text.as_bytes());
-    manifest.transform = forest.transform.into();
+    manifest.transform = transform;
     manifest.base = forest.base;
     let shares = split_shares(forest);
     for (input, share) in manifest.inputs.iter_mut().zip(shares) {
@@ -237,8 +245,8 @@ pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Resul
 fn split_shares(forest: &ForestSpec) -> Vec<f64> {
     let mut counts = vec![0_u64; forest.inputs.len()];
     for node in forest.trees.iter().flat_map(|tree| &tree.nodes) {
-        if let engine::forest::Node::Split { input, .. } = node {
-            counts[usize::from(*input)] += 1;
+        if let engine::forest::Node::Split(split) = node {
+            counts[usize::from(split.input)] += 1;
         }
     }
     let all = counts.iter().sum::<u64>().max(1) as f64;

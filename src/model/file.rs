@@ -15,7 +15,7 @@
 
 use std::fmt::Write as _;
 
-use engine::forest::{Node, Tree};
+use engine::forest::{Missing, Node, Side, Test, Tree};
 use engine::limits;
 
 const FIRST_LINE: &str = "riskd-forest 1";
@@ -40,27 +40,31 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// The text of these trees over that many inputs.
+/// The text of these trees over that many inputs; nothing if one has a split that is not plain (see [`Node::at_most`]).
 ///
 /// # Panics
 /// If a tree was not checked by [`crate::check::check_tree`].
-pub fn encode(trees: &[Tree], inputs: usize) -> String {
+pub fn encode(trees: &[Tree], inputs: usize) -> Option<String> {
     let mut text = format!("{FIRST_LINE}\ninputs {inputs}\n");
     for tree in trees {
         text.push_str("tree\n");
         let mut open = vec![0];
         while let Some(at) = open.pop() {
             // Writing to a string cannot fail.
-            let _ = match tree.nodes[at as usize] {
+            let _ = match &tree.nodes[at as usize] {
                 Node::Leaf(value) => writeln!(text, "= {value:?}"),
-                Node::Split { input, threshold, left, right } => {
-                    open.extend([right, left]);
-                    writeln!(text, "{input} {threshold:?}")
+                Node::Split(split) => {
+                    let (Test::AtMost(threshold), Missing::Nan(Side::Right)) = (&split.test, split.missing)
+                    else {
+                        return None;
+                    };
+                    open.extend([split.right, split.left]);
+                    writeln!(text, "{} {threshold:?}", split.input)
                 }
             };
         }
     }
-    text
+    Some(text)
 }
 
 /// The trees of a text, and how many inputs they were trained on. Bounds hold: trees, nodes, depth, inputs, finite numbers.
@@ -127,8 +131,8 @@ fn decode_tree<'t>(
             let Some((parent, above)) = waiting.pop() else {
                 return Ok(Tree { nodes });
             };
-            if let Node::Split { right, .. } = &mut nodes[parent] {
-                *right = here + 1;
+            if let Node::Split(split) = &mut nodes[parent] {
+                split.right = here + 1;
             }
             depth = above + 1;
         } else {
@@ -139,7 +143,7 @@ fn decode_tree<'t>(
                 return Err(fail(line, format!("deeper than {} splits", limits::DEPTH_MAX)));
             }
             waiting.push((nodes.len(), depth));
-            nodes.push(Node::Split { input, threshold: value, left: here + 1, right: 0 });
+            nodes.push(Node::at_most(input, value, here + 1, 0));
             depth += 1;
         }
     }
@@ -196,17 +200,18 @@ mod tests {
         leaf.prop_recursive(5, 64, 2, |inner| {
             (0_u16..3, -100.0..100.0, inner.clone(), inner).prop_map(|(input, threshold, left, right)| {
                 let shift = |tree: &Tree, by: u32| -> Vec<Node> {
-                    let moved = tree.nodes.iter().map(|node| match *node {
-                        Node::Split { input, threshold, left, right } => {
-                            Node::Split { input, threshold, left: left + by, right: right + by }
+                    let mut nodes = tree.nodes.clone();
+                    for node in &mut nodes {
+                        if let Node::Split(split) = node {
+                            split.left += by;
+                            split.right += by;
                         }
-                        leaf => leaf,
-                    });
-                    moved.collect()
+                    }
+                    nodes
                 };
                 // The right subtree first: the file's preorder must not depend on the order in memory.
                 let after = 1 + right.nodes.len() as u32;
-                let mut nodes = vec![Node::Split { input, threshold, left: after, right: 1 }];
+                let mut nodes = vec![Node::at_most(input, threshold, after, 1)];
                 nodes.extend(shift(&right, 1));
                 nodes.extend(shift(&left, after));
                 Tree { nodes }
@@ -220,7 +225,7 @@ mod tests {
             tree in any_tree(),
             rows in prop::collection::vec(prop::array::uniform3(-120.0..120.0), 1..20),
         ) {
-            let (back, inputs) = decode(&encode(std::slice::from_ref(&tree), 3)).unwrap();
+            let (back, inputs) = decode(&encode(std::slice::from_ref(&tree), 3).expect("plain")).unwrap();
             prop_assert_eq!(inputs, 3);
             prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
             for row in rows {

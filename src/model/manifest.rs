@@ -1,6 +1,6 @@
 //! The manifest beside a model file: what it is, what it reads, how it was made, and rows it must reproduce.
 
-use engine::forest::Transform;
+use engine::forest::{ForestSpec, Transform};
 use serde::{Deserialize, Serialize};
 
 /// The only format there is so far; another program's model names its own.
@@ -113,31 +113,29 @@ pub struct Quality {
     pub recall_at_0_1_percent: f64,
 }
 
-/// [`Transform`] by name.
+/// What becomes of the sum of a native forest's trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransformName {
-    /// [`Transform::Mean`]
+    /// The mean over trees.
     Mean,
-    /// [`Transform::Logistic`]
+    /// The logistic function of the sum.
     Logistic,
 }
 
-impl From<TransformName> for Transform {
-    fn from(name: TransformName) -> Transform {
-        match name {
-            TransformName::Mean => Transform::Mean,
-            TransformName::Logistic => Transform::Logistic,
+impl TransformName {
+    /// Whether the sum is divided by the number of trees, and the transform after that.
+    pub fn parts(self) -> (bool, Transform) {
+        match self {
+            TransformName::Mean => (true, Transform::Identity),
+            TransformName::Logistic => (false, Transform::Logistic { slope: 1.0 }),
         }
     }
-}
 
-impl From<Transform> for TransformName {
-    fn from(transform: Transform) -> TransformName {
-        match transform {
-            Transform::Mean => TransformName::Mean,
-            Transform::Logistic => TransformName::Logistic,
-        }
+    /// The name of a forest's output, if it has one.
+    pub fn of(forest: &ForestSpec) -> Option<TransformName> {
+        let parts = (forest.mean, forest.transform);
+        [TransformName::Mean, TransformName::Logistic].into_iter().find(|name| name.parts() == parts)
     }
 }
 

@@ -100,9 +100,9 @@ fn depth(tree: &Tree) -> usize {
     let mut deepest = 0;
     let mut open = vec![(0_u32, 0_usize)];
     while let Some((at, depth)) = open.pop() {
-        match tree.nodes[at as usize] {
+        match &tree.nodes[at as usize] {
             Node::Leaf(_) => deepest = deepest.max(depth),
-            Node::Split { left, right, .. } => open.extend([(left, depth + 1), (right, depth + 1)]),
+            Node::Split(split) => open.extend([(split.left, depth + 1), (split.right, depth + 1)]),
         }
     }
     deepest

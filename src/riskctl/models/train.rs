@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Transform};
+use engine::forest::{ForestSpec, Precision, Transform};
 use model::manifest::{FORMAT_NATIVE, Input, Manifest, Training, TransformName, Vector};
 use model::{Dataset, Settings, walk};
 
@@ -85,8 +85,11 @@ pub fn run(options: &Options) -> Outcome {
         version: String::new(),
         inputs: early.inputs().to_vec(),
         trees: trained.trees,
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: 0.0,
-        transform: Transform::Mean,
+        mean: true,
+        transform: Transform::Identity,
     };
     let honest_share = options.honest_share;
     let calibration = if honest_share < 1.0 {
