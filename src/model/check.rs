@@ -3,8 +3,12 @@
 //! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
 
 use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Test, Tree};
+use engine::forest::{ForestSpec, Node, Split, Test, Tree};
 use engine::limits;
+
+/// Most words of 64 categories in a forest's splits together. A single large category takes as many words as a full set, so
+/// that without this bound a short file could fill the memory.
+pub const CATEGORY_WORDS_MAX: usize = limits::NODES_MAX;
 
 /// Why a forest is refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +111,11 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         ("trees", forest.trees.len(), limits::TREES_MAX),
         ("nodes", nodes, limits::NODES_MAX),
         ("inputs", forest.inputs.len(), limits::FOREST_INPUTS_MAX),
+        (
+            "words of categories",
+            forest.trees.iter().flat_map(|tree| &tree.nodes).map(category_words).sum(),
+            CATEGORY_WORDS_MAX,
+        ),
     ] {
         if found > max {
             return Err(ForestError::TooMany { what, found, max });
@@ -131,6 +140,13 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         })?;
     }
     Ok(())
+}
+
+fn category_words(node: &Node) -> usize {
+    match node {
+        Node::Split(Split { test: Test::OneOf(set), .. }) => set.words().len(),
+        _ => 0,
+    }
 }
 
 /// Checks one tree: finite numbers, inputs and children in range, every node reached exactly once, bounded depth.

@@ -1,0 +1,168 @@
+//! Holds imported models against the scores of the libraries that trained them: `parity FOLDER`, the folder as
+//! `bench/parity/generate.py` writes it. Each model is imported, saved and loaded again, so that the stored form is
+//! tried too, and scored by the form that serves. Ends with 1 if one differs.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use engine::forest::{Forest, ForestSpec, Transform};
+use serde::Deserialize;
+
+/// Largest difference where bits need not agree, against 1 or the score if that is larger.
+const TOLERANCE: f64 = 1e-6;
+
+/// What a case says of itself.
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    width: usize,
+    rows: usize,
+    /// Whether raw scores must agree to the last bit.
+    exact: bool,
+    note: String,
+}
+
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: parity FOLDER");
+        return ExitCode::from(2);
+    };
+    let mut cases: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", folder.display());
+            return ExitCode::from(2);
+        }
+    };
+    cases.sort();
+    let mut totals = Totals::default();
+    for case in &cases {
+        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match compare(case) {
+            Ok(found) => totals.take(&name, &found),
+            Err(error) => totals.fail(&name, &error.to_string()),
+        }
+    }
+    totals.print();
+    if totals.failed == 0 && totals.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How a model's scores compare.
+struct Found {
+    note: String,
+    exact: bool,
+    rows: usize,
+    trees: usize,
+    /// Rows whose raw scores agree to the last bit.
+    equal: usize,
+    /// Largest differences of raw scores and of scores, against 1 or the score.
+    raw: f64,
+    score: f64,
+}
+
+impl Found {
+    fn holds(&self) -> bool {
+        (self.equal == self.rows || !self.exact) && self.raw <= TOLERANCE && self.score <= TOLERANCE
+    }
+}
+
+fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
+    let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
+    let imported = model::import::read(&std::fs::read(folder.join(&case.file))?)?;
+    let forest = imported.forest;
+    let rows = numbers(&folder.join("rows.f64"), case.rows * case.width)?;
+    let (raw, score) =
+        (numbers(&folder.join("raw.f64"), case.rows)?, numbers(&folder.join("score.f64"), case.rows)?);
+    let ours_raw = scores(
+        &ForestSpec { mean: false, transform: Transform::Identity, ..forest.clone() },
+        &rows,
+        case.width,
+    )?;
+    let ours = scores(&forest, &rows, case.width)?;
+    let pairs = || ours_raw.iter().zip(&raw);
+    Ok(Found {
+        note: case.note,
+        exact: case.exact,
+        rows: case.rows,
+        trees: forest.trees.len(),
+        equal: pairs().filter(|(ours, theirs)| ours.to_bits() == theirs.to_bits() || ours == theirs).count(),
+        raw: pairs().map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
+        score: ours.iter().zip(&score).map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
+    })
+}
+
+fn scores(forest: &ForestSpec, rows: &[f64], width: usize) -> Result<Vec<f64>, Box<dyn Error>> {
+    let flat = Forest::new(forest)?;
+    let mut scores = vec![0.0; rows.len() / width];
+    flat.score_rows(rows, width, &mut scores);
+    Ok(scores)
+}
+
+/// The difference, against the larger of 1 and theirs. Infinite where one alone is no number, so that it never passes.
+fn difference(ours: f64, theirs: f64) -> f64 {
+    // XGBoost and ONNX answer in `float32`, where what we can still write is infinite.
+    if ours == theirs || (ours.is_nan() && theirs.is_nan()) || f64::from(ours as f32) == theirs {
+        return 0.0;
+    }
+    let difference = (ours - theirs).abs() / theirs.abs().max(1.0);
+    if difference.is_nan() { f64::INFINITY } else { difference }
+}
+
+fn numbers(path: &Path, count: usize) -> Result<Vec<f64>, Box<dyn Error>> {
+    let bytes = std::fs::read(path)?;
+    let numbers: Vec<f64> = bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
+    if numbers.len() != count {
+        return Err(format!("{}: {} numbers, not {count}", path.display(), numbers.len()).into());
+    }
+    Ok(numbers)
+}
+
+/// Counts over all models.
+#[derive(Default)]
+struct Totals {
+    passed: usize,
+    failed: usize,
+    /// By library: models, models with all raw scores equal, rows, trees, largest differences.
+    libraries: std::collections::BTreeMap<String, (usize, usize, usize, usize, f64, f64)>,
+}
+
+impl Totals {
+    fn take(&mut self, name: &str, found: &Found) {
+        let library = name.split('-').nth(1).unwrap_or(name).to_owned();
+        let line = self.libraries.entry(library).or_default();
+        line.0 += 1;
+        line.1 += usize::from(found.equal == found.rows);
+        line.2 += found.rows;
+        line.3 += found.trees;
+        line.4 = line.4.max(found.raw);
+        line.5 = line.5.max(found.score);
+        if found.holds() {
+            self.passed += 1;
+        } else {
+            let Found { note, equal, rows, raw, score, .. } = found;
+            self.fail(
+                name,
+                &format!("{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after"),
+            );
+        }
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        self.failed += 1;
+        println!("FAILED {name}: {why}");
+    }
+
+    fn print(&self) {
+        for (library, (models, equal, rows, trees, raw, score)) in &self.libraries {
+            println!(
+                "{library}: {models} models, {trees} trees, {rows} rows; raw scores equal to the last bit in {equal} models; \
+                 largest difference {raw:.1e} raw, {score:.1e} after the transform"
+            );
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+    }
+}
