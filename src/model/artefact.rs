@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use engine::forest::{Forest, ForestSpec, Precision};
+use engine::forest::{Forest, ForestSpec};
 use ring::digest::{SHA256, digest};
 
 use crate::check::{ForestError, check_forest};
 use crate::file::{self, FileError};
-use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, TransformName};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::walk;
 
 /// Name of the manifest in a model's folder.
@@ -108,8 +108,6 @@ impl std::error::Error for LoadError {}
 pub enum SaveError {
     /// The forest would be refused when loaded.
     Forest(ForestError),
-    /// The forest has a split, a precision or a transform that the native file has no words for.
-    NotNative,
     /// The manifest has no TOML form.
     Manifest(String),
     /// A file cannot be written.
@@ -125,7 +123,6 @@ impl std::fmt::Display for SaveError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SaveError::Forest(error) => error.fmt(f),
-            SaveError::NotNative => f.write_str("the native forest file cannot hold this forest"),
             SaveError::Manifest(message) => write!(f, "{MANIFEST_FILE}: {message}"),
             SaveError::Write { path, error } => write!(f, "cannot write {}: {error}", path.display()),
         }
@@ -170,15 +167,15 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     if inputs != manifest.inputs.len() {
         return Err(LoadError::Inputs { manifest: manifest.inputs.len(), file: inputs });
     }
-    let (mean, transform) = manifest.transform.parts();
+    let transform = manifest.transform().map_err(LoadError::Manifest)?;
     let forest = ForestSpec {
         version: manifest.version(),
         inputs: manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         trees,
-        inputs_as: Precision::Double,
-        sums_as: Precision::Double,
+        inputs_as: manifest.inputs_as.into(),
+        sums_as: manifest.sums_as.into(),
         base: manifest.base,
-        mean,
+        mean: manifest.mean,
         transform,
     };
     check_forest(&forest).map_err(LoadError::Forest)?;
@@ -209,19 +206,16 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
 }
 
 /// Writes a model: the forest file first, then the manifest that names its hash, each whole or not at all. The
-/// manifest's `file`, `sha256`, `transform`, `base` and each input's `splits` are filled in from the forest.
+/// manifest's `file` and `sha256`, what becomes of the sum, and each input's `splits` are filled in from the forest.
 ///
 /// # Errors
 /// [`SaveError`]
 pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Result<Manifest, SaveError> {
     check_forest(forest).map_err(SaveError::Forest)?;
-    let plain = (forest.inputs_as, forest.sums_as) == (Precision::Double, Precision::Double);
-    let transform = TransformName::of(forest).filter(|_| plain).ok_or(SaveError::NotNative)?;
-    let text = file::encode(&forest.trees, forest.inputs.len()).ok_or(SaveError::NotNative)?;
+    let text = file::encode(&forest.trees, forest.inputs.len());
     manifest.file = "forest.txt".to_owned();
     manifest.sha256 = sha256(text.as_bytes());
-    manifest.transform = transform;
-    manifest.base = forest.base;
+    manifest.describe(forest);
     let shares = split_shares(forest);
     for (input, share) in manifest.inputs.iter_mut().zip(shares) {
         input.splits = share;
@@ -254,7 +248,7 @@ fn split_shares(forest: &ForestSpec) -> Vec<f64> {
     counts.iter().map(|count| (*count as f64 / all * 1000.0).round() / 1000.0).collect()
 }
 
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     let failed =
         |error: std::io::Error| LoadError::Read { path: path.to_path_buf(), error: error.to_string() };
     let mut bytes = Vec::new();
@@ -266,6 +260,6 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }

@@ -35,6 +35,8 @@ pub enum ForestError {
     },
     /// The number added to the sum is not finite.
     BaseNotFinite,
+    /// The transform's parameter is not a finite number above 0.
+    Transform,
     /// The same input twice.
     DuplicateInput(String),
     /// An input that no feature has.
@@ -90,6 +92,7 @@ impl std::fmt::Display for ForestError {
             }
             ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
             ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
+            ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
             ForestError::UnknownInput { name, nearest } => {
                 write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
@@ -126,6 +129,9 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
     }
     if !forest.base.is_finite() {
         return Err(ForestError::BaseNotFinite);
+    }
+    if !forest.transform.is_sound() {
+        return Err(ForestError::Transform);
     }
     for (place, name) in forest.inputs.iter().enumerate() {
         if forest.inputs[..place].contains(name) {

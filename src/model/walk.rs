@@ -28,9 +28,17 @@ pub fn leaf(tree: &Tree, row: &[f64]) -> f64 {
 /// # Panics
 /// As [`leaf`].
 pub fn score(forest: &ForestSpec, row: &[f64]) -> f64 {
+    forest.score(raw(forest, row))
+}
+
+/// The sum of the leaves that a row of inputs reaches, before mean and transform: what libraries call the raw score.
+///
+/// # Panics
+/// As [`leaf`].
+pub fn raw(forest: &ForestSpec, row: &[f64]) -> f64 {
     let row: Vec<f64> = row.iter().map(|&value| forest.inputs_as.round(value)).collect();
     let sum = |sum, tree| forest.add(sum, leaf(tree, &row));
-    forest.score(forest.trees.iter().fold(forest.sums_as.round(forest.base), sum))
+    forest.trees.iter().fold(forest.sums_as.round(forest.base), sum)
 }
 
 #[cfg(test)]

@@ -72,8 +72,7 @@ impl Found {
 
 fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
-    let imported = model::import::read(&std::fs::read(folder.join(&case.file))?)?;
-    let forest = imported.forest;
+    let forest = imported(&folder.join(&case.file))?;
     let rows = numbers(&folder.join("rows.f64"), case.rows * case.width)?;
     let (raw, score) =
         (numbers(&folder.join("raw.f64"), case.rows)?, numbers(&folder.join("score.f64"), case.rows)?);
@@ -93,6 +92,15 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
         raw: pairs().map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
         score: ours.iter().zip(&score).map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
     })
+}
+
+/// The forest of a file, after it was saved and loaded again.
+fn imported(path: &Path) -> Result<ForestSpec, Box<dyn Error>> {
+    let (imported, sha256) = model::import::read_file(path)?;
+    let source = imported.source("parity".to_owned(), path, sha256);
+    let saved = tempfile::tempdir()?;
+    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest)?;
+    Ok(model::load(saved.path())?)
 }
 
 fn scores(forest: &ForestSpec, rows: &[f64], width: usize) -> Result<Vec<f64>, Box<dyn Error>> {

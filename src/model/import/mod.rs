@@ -9,12 +9,17 @@ mod lightgbm;
 mod onnx;
 mod proto;
 mod ubj;
+mod vectors;
 mod xgboost;
+
+use std::path::Path;
 
 use engine::forest::{ForestSpec, Precision, Transform};
 use grow::Grower;
 
+use crate::artefact::{self, LoadError};
 use crate::check::{ForestError, check_forest};
+use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
 
 /// Longest file that is read, in bytes: a forest of the most nodes there may be takes about so much as text.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
@@ -34,6 +39,52 @@ pub struct Imported {
     pub categorical: Vec<usize>,
     /// What a reader should know before the model is used.
     pub notes: Vec<String>,
+}
+
+impl Imported {
+    /// The manifest to save it with. Its vectors are those rows with the scores that the forest gives them; without rows,
+    /// made ones that stand on both sides of its thresholds.
+    pub fn manifest(&self, name: &str, source: Source, rows: &[Vec<f64>]) -> Manifest {
+        let unit = |place| if self.categorical.contains(&place) { "category code" } else { "number" };
+        let input = |(place, name): (usize, &String)| Input {
+            name: name.clone(),
+            unit: unit(place).to_owned(),
+            splits: 0.0,
+        };
+        let mut manifest = Manifest {
+            format: FORMAT_NATIVE.to_owned(),
+            name: name.to_owned(),
+            file: String::new(),
+            sha256: String::new(),
+            objective: self.objective.clone(),
+            transform: TransformName::Identity,
+            slope: None,
+            path: None,
+            mean: false,
+            base: 0.0,
+            inputs_as: PrecisionName::Double,
+            sums_as: PrecisionName::Double,
+            calibration: "as trained".to_owned(),
+            training: None,
+            source: Some(source),
+            inputs: self.forest.inputs.iter().enumerate().map(input).collect(),
+            vectors: vectors::of(&self.forest, rows),
+        };
+        manifest.describe(&self.forest);
+        manifest
+    }
+
+    /// Where it came from, for the manifest: the command that read it, the file and its hash.
+    pub fn source(&self, command: String, file: &Path, sha256: String) -> Source {
+        Source {
+            command,
+            file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256,
+            format: self.format.to_string(),
+            library: self.library.clone(),
+            notes: self.notes.clone(),
+        }
+    }
 }
 
 /// The format of a model file.
@@ -76,6 +127,8 @@ impl std::fmt::Display for Format {
 /// Why a model is not taken over.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ImportError {
+    /// The file cannot be read.
+    File(LoadError),
     /// Longer than [`IMPORT_BYTES_MAX`].
     TooLong,
     /// Not a whole file of its format.
@@ -89,6 +142,7 @@ pub enum ImportError {
 impl std::fmt::Display for ImportError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            ImportError::File(error) => error.fmt(f),
             ImportError::TooLong => write!(f, "longer than {IMPORT_BYTES_MAX} bytes"),
             ImportError::Unreadable(format, why) => write!(f, "read as {format}: {why}"),
             ImportError::Unsupported(format, why) => write!(f, "{format}, not supported: {why}"),
@@ -98,6 +152,15 @@ impl std::fmt::Display for ImportError {
 }
 
 impl std::error::Error for ImportError {}
+
+/// Reads a model's file, of any of the formats. With it comes the file's SHA-256.
+///
+/// # Errors
+/// [`ImportError`]
+pub fn read_file(path: &Path) -> Result<(Imported, String), ImportError> {
+    let bytes = artefact::read_bounded(path, IMPORT_BYTES_MAX).map_err(ImportError::File)?;
+    Ok((read(&bytes)?, artefact::sha256(&bytes)))
+}
 
 /// Reads a model of any of the formats.
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
-use model::manifest::{Input, Manifest, Training, TransformName, Vector};
+use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
 use model::{LoadError, SaveError, walk};
 
 fn forest() -> ForestSpec {
@@ -37,10 +37,16 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         file: String::new(),
         sha256: String::new(),
         objective: "probability of fraud".to_owned(),
-        transform: TransformName::Mean,
+        transform: TransformName::Identity,
+        slope: None,
+        path: None,
+        mean: true,
         base: 0.0,
+        inputs_as: PrecisionName::Double,
+        sums_as: PrecisionName::Double,
         calibration: "none".to_owned(),
-        training: Training::default(),
+        training: None,
+        source: None,
         inputs: [("amount", "minor units"), ("hour", "hour")]
             .map(|(name, unit)| Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 })
             .to_vec(),
