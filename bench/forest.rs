@@ -28,7 +28,7 @@ pub fn grow(features: &FeatureTable, inputs: &[FeatureId], seen: &[Vec<f64>], se
     ForestSpec {
         version: format!("reference-{seed}"),
         inputs: inputs.iter().map(|&id| features.row(id).name.clone()).collect(),
-        trees: (0..TREES).map(|_| tree(seen, &mut draw)).collect(),
+        trees: (0..TREES).map(|_| tree(seen, LEAVES, &mut draw)).collect(),
         inputs_as: Precision::Double,
         sums_as: Precision::Double,
         base: -3.0,
@@ -38,10 +38,10 @@ pub fn grow(features: &FeatureTable, inputs: &[FeatureId], seen: &[Vec<f64>], se
 }
 
 /// Splits leaves at random, as growth by the best leaf does: some branches come out deeper than others.
-fn tree(seen: &[Vec<f64>], draw: &mut Xoshiro256PlusPlus) -> Tree {
+pub fn tree(seen: &[Vec<f64>], leaves_max: usize, draw: &mut Xoshiro256PlusPlus) -> Tree {
     let mut nodes = vec![Node::Leaf(0.0)];
     let mut leaves = vec![0_usize];
-    while leaves.len() < LEAVES {
+    while leaves.len() < leaves_max {
         let at = leaves.swap_remove(draw.random_range(0..leaves.len()));
         let input = draw.random_range(0..seen.len());
         let values = &seen[input];

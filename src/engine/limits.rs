@@ -55,6 +55,9 @@ pub const DEPTH_MAX: usize = 64;
 pub const FOREST_INPUTS_MAX: usize = 256;
 /// Most categories that a split of a tree can tell apart.
 pub const CATEGORIES_MAX: usize = 65_536;
+/// Most columns that a forest's splits look at: an input as each kind of split reads it, and one for each split by category.
+/// All lanes of 64 rows then take 1 MB.
+pub const FOREST_COLUMNS_MAX: usize = 2_048;
 /// Longest record of one decision, in bytes.
 pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 

@@ -34,12 +34,26 @@ impl ForestSpec {
 
     /// The score that a sum of leaves is.
     pub fn score(&self, sum: f64) -> f64 {
-        let sum = match (self.mean, self.sums_as) {
-            (false, _) => sum,
-            (true, Precision::Double) => sum / self.trees.len() as f64,
-            (true, Precision::Single) => f64::from(sum as f32 / self.trees.len() as f32),
-        };
-        self.transform.apply(sum)
+        self.output().score(sum)
+    }
+
+    pub(super) fn output(&self) -> Output {
+        let divisor = if self.mean { self.trees.len() as f64 } else { 1.0 };
+        Output { sums_as: self.sums_as, divisor, transform: self.transform }
+    }
+}
+
+/// What a forest does with its sum.
+pub(super) struct Output {
+    sums_as: Precision,
+    divisor: f64,
+    transform: Transform,
+}
+
+impl Output {
+    pub fn score(&self, sum: f64) -> f64 {
+        // A quotient of two `f32` numbers rounded twice is the one rounded once: 53 bits are enough for that.
+        self.transform.apply(self.sums_as.round(sum / self.divisor))
     }
 }
 

@@ -142,14 +142,17 @@ proptest! {
         spec in forest(),
         rows in prop::collection::vec(prop::collection::vec(value(), INPUTS), 1..80),
     ) {
-        let forest = Forest::new(&spec).expect("sound");
         let flat: Vec<f64> = rows.iter().flatten().copied().collect();
-        let mut scores = vec![0.0; rows.len()];
-        forest.score_rows(&flat, INPUTS, &mut scores);
-        for (row, score) in rows.iter().zip(scores) {
-            let truth = twin(&spec, row);
-            prop_assert_eq!(forest.score(row).to_bits(), truth.to_bits());
-            prop_assert_eq!(score.to_bits(), truth.to_bits());
+        let truths: Vec<f64> = rows.iter().map(|row| twin(&spec, row)).collect();
+        for vectors in Vectors::available() {
+            let forest = Forest::new(&spec).expect("sound").with_vectors(vectors).expect("available");
+            let mut scores = vec![0.0; rows.len()];
+            forest.score_rows(&flat, INPUTS, &mut scores);
+            for ((row, score), truth) in rows.iter().zip(scores).zip(&truths) {
+                let alone = forest.score(row);
+                prop_assert_eq!(score.to_bits(), truth.to_bits(), "{} {}", score, truth);
+                prop_assert_eq!(alone.to_bits(), truth.to_bits(), "{} {}", alone, truth);
+            }
         }
     }
 }
