@@ -3,11 +3,12 @@
 //! tried too, and scored by the form that serves. Ends with 1 if one differs.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use engine::forest::{Forest, ForestSpec, Transform};
+use engine::forest::{Forest, ForestSpec, Node, Transform, Tree};
 use serde::Deserialize;
 
 /// Largest difference where bits need not agree, against 1 or the score if that is larger.
@@ -57,7 +58,9 @@ struct Found {
     exact: bool,
     rows: usize,
     trees: usize,
-    /// Rows whose raw scores agree to the last bit.
+    /// Splits on the longest way to a leaf.
+    depth: usize,
+    /// Rows whose raw scores agree to the last bit that the library answers with.
     equal: usize,
     /// Largest differences of raw scores and of scores, against 1 or the score.
     raw: f64,
@@ -83,12 +86,15 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     )?;
     let ours = scores(&forest, &rows, case.width)?;
     let pairs = || ours_raw.iter().zip(&raw);
+    // XGBoost and ONNX answer in `float`, even where they compute in double.
+    let equal = |ours: f64, theirs: f64| ours == theirs || (!case.exact && f64::from(ours as f32) == theirs);
     Ok(Found {
         note: case.note,
         exact: case.exact,
         rows: case.rows,
         trees: forest.trees.len(),
-        equal: pairs().filter(|(ours, theirs)| ours.to_bits() == theirs.to_bits() || ours == theirs).count(),
+        depth: forest.trees.iter().map(depth).max().unwrap_or(0),
+        equal: pairs().filter(|(ours, theirs)| equal(**ours, **theirs)).count(),
         raw: pairs().map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
         score: ours.iter().zip(&score).map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
     })
@@ -129,33 +135,59 @@ fn numbers(path: &Path, count: usize) -> Result<Vec<f64>, Box<dyn Error>> {
     Ok(numbers)
 }
 
+fn depth(tree: &Tree) -> usize {
+    let (mut deepest, mut open) = (0, vec![(0_u32, 0_usize)]);
+    while let Some((at, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        if let Node::Split(split) = &tree.nodes[at as usize] {
+            open.extend([(split.left, depth + 1), (split.right, depth + 1)]);
+        }
+    }
+    deepest
+}
+
+/// Counts over all models of one library.
+#[derive(Default)]
+struct Library {
+    models: usize,
+    /// Models with all raw scores equal to the last bit.
+    equal: usize,
+    rows: usize,
+    trees: usize,
+    trees_max: usize,
+    depth_max: usize,
+    /// Largest differences of raw scores and of scores, against 1 or the score.
+    raw: f64,
+    score: f64,
+}
+
 /// Counts over all models.
 #[derive(Default)]
 struct Totals {
     passed: usize,
     failed: usize,
-    /// By library: models, models with all raw scores equal, rows, trees, largest differences.
-    libraries: std::collections::BTreeMap<String, (usize, usize, usize, usize, f64, f64)>,
+    libraries: BTreeMap<String, Library>,
 }
 
 impl Totals {
     fn take(&mut self, name: &str, found: &Found) {
-        let library = name.split('-').nth(1).unwrap_or(name).to_owned();
-        let line = self.libraries.entry(library).or_default();
-        line.0 += 1;
-        line.1 += usize::from(found.equal == found.rows);
-        line.2 += found.rows;
-        line.3 += found.trees;
-        line.4 = line.4.max(found.raw);
-        line.5 = line.5.max(found.score);
+        let name_of_library = name.split('-').nth(1).unwrap_or(name).to_owned();
+        let library = self.libraries.entry(name_of_library).or_default();
+        library.models += 1;
+        library.equal += usize::from(found.equal == found.rows);
+        library.rows += found.rows;
+        library.trees += found.trees;
+        library.trees_max = library.trees_max.max(found.trees);
+        library.depth_max = library.depth_max.max(found.depth);
+        library.raw = library.raw.max(found.raw);
+        library.score = library.score.max(found.score);
         if found.holds() {
             self.passed += 1;
         } else {
             let Found { note, equal, rows, raw, score, .. } = found;
-            self.fail(
-                name,
-                &format!("{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after"),
-            );
+            let why =
+                format!("{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after");
+            self.fail(name, &why);
         }
     }
 
@@ -165,10 +197,11 @@ impl Totals {
     }
 
     fn print(&self) {
-        for (library, (models, equal, rows, trees, raw, score)) in &self.libraries {
+        for (name, library) in &self.libraries {
+            let Library { models, equal, rows, trees, trees_max, depth_max, raw, score } = library;
             println!(
-                "{library}: {models} models, {trees} trees, {rows} rows; raw scores equal to the last bit in {equal} models; \
-                 largest difference {raw:.1e} raw, {score:.1e} after the transform"
+                "{name}: {models} models of up to {trees_max} trees and {depth_max} splits deep, {trees} trees, {rows} rows; \
+                 all raw scores equal to the last bit in {equal}; largest difference {raw:.1e} raw, {score:.1e} after the transform"
             );
         }
         println!("{} passed, {} failed", self.passed, self.failed);
