@@ -18,6 +18,7 @@ MAKERS = [
     "RandomForestClassifier", "GradientBoostingClassifier", "CatBoostClassifier", "HistGradientBoostingClassifier",
     "ExtraTreesClassifier", "RandomForestRegressor", "GradientBoostingRegressor", "HistGradientBoostingRegressor",
     "CatBoostRegressor", "ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor",
+    "IsolationForest",
 ]
 
 make_attribute = onnx.helper.make_attribute
@@ -41,6 +42,8 @@ def estimator(name, rng, trees, depth):
             iterations=trees, depth=min(depth, 8), random_seed=seed, verbose=0, thread_count=1, allow_writing_files=False,
             nan_mode=str(rng.choice(["Min", "Max"])), learning_rate=float(rng.choice([0.03, 0.3])),
         )
+    if name == "IsolationForest":
+        return ensemble.IsolationForest(n_estimators=trees, max_samples=int(rng.integers(2, 257)), random_state=seed)
     common = {"max_depth": depth, "random_state": seed, "min_samples_leaf": int(rng.choice([1, 5]))}
     if name.startswith("Hist"):
         return getattr(ensemble, name)(max_iter=trees, max_leaf_nodes=int(rng.integers(2, 64)), **common)
@@ -84,12 +87,33 @@ def scores(model, rows):
     return answer.reshape(len(rows), -1)[:, -1].astype(np.float64)
 
 
+def isolation(folder, rng, trees, rows):
+    """An isolation forest. Its score here is scikit-learn's own: ONNX answers with an offset less it."""
+    x = table(rng, TRAIN_ROWS, False, False).astype(np.float32)
+    trained = estimator("IsolationForest", rng, trees, 0).fit(x)
+    model = to_onnx(trained, x[:1], target_opset={"": 15, "ai.onnx.ml": 3})
+    edges = {}
+    for one in trained.estimators_:
+        for feature, value in zip(one.tree_.feature, one.tree_.threshold):
+            if feature >= 0:
+                edges.setdefault(int(feature), []).append(float(np.float32(value)))
+    rows_ = probes(rng, x, edges, rows, False, False, infinite=False).astype(np.float32).astype(np.float64)
+    score = -trained.score_samples(rows_.astype(np.float32))
+    # The sum of path lengths is what the score is the power of two of, up to the mean path.
+    counts = trained.max_samples_
+    path = 1.0 if counts == 2 else 2 * (np.log(counts - 1) + np.euler_gamma) - 2 * (counts - 1) / counts
+    raw = -np.log2(score) * path * trees
+    folder.write("onnx-IsolationForest", model.SerializeToString(), "onnx", rows_, raw, score, False, f"{trees} trees")
+
+
 def make(folder, rng, number, rows, trees_max):
     """One model; the number runs through what must each be there, the rest is drawn."""
     name = MAKERS[number % len(MAKERS)]
     missing = bool(rng.random() < 0.6) and not name.startswith("Gradient")
     trees = tree_count(rng, number, trees_max)
     depth = int(rng.integers(1, 31))
+    if name == "IsolationForest":
+        return isolation(folder, rng, min(trees, 100), rows)
     if name.startswith("Gradient"):
         depth = min(depth, 8)
     double = number % 3 == 2 and not name.startswith("CatBoost")

@@ -5,6 +5,7 @@
 //! a forest of one score is refused with its reason, never approximated.
 
 mod grow;
+mod isolation;
 mod lightgbm;
 mod onnx;
 mod proto;

@@ -3,28 +3,38 @@
 //! ONNX leaves open what two classes with one set of weights mean; the answers here are those of ONNX Runtime, which sums in
 //! the precision of the input, trees in their order, and adds base values last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use engine::forest::{Missing, Precision, Side, Test, Transform};
 use prost::Message as _;
 
 use super::grow::{Grower, Step};
 use super::proto::{Attribute, DOUBLE, FLOAT, Graph, INT64, Model, Node, Tensor};
-use super::{Draft, Refusal, numbered, unsupported};
+use super::{Draft, Refusal, isolation, numbered, unsupported};
 
 /// Reads a model.
 pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
     let model = Model::decode(bytes).map_err(|error| error.to_string())?;
     let graph = model.graph.as_ref().ok_or("it has no graph".to_owned())?;
+    let library = format!("{} {}", model.producer, model.producer_version).trim().to_owned();
+    let names = Names::of(graph);
+    if let Some(forest) = isolation::read(&names)? {
+        return Ok(forest.draft(library));
+    }
     let node = ensemble(graph)?;
-    let (inputs, inputs_as) = given(graph, node)?;
+    let (inputs, inputs_as) = given(&names, node)?;
     answered(graph, node)?;
     let attributes = Attributes(node);
     let classifier = node.operation == "TreeEnsembleClassifier";
     let leaves = if classifier { classes(&attributes, inputs_as)? } else { targets(&attributes, inputs_as)? };
-    let trees = trees(&attributes, &leaves, inputs, inputs_as)?;
+    let mut trees = Grower::new(inputs)?;
+    grow(&attributes, &leaves.values, inputs_as, &mut trees)?;
+    if leaves.base != 0.0 {
+        // The runtime adds it last, and the order of additions decides the last bit: a tree of one leaf does the same.
+        trees.grow(1, 0, |_| Ok(Step::Leaf(leaves.base)))?;
+    }
     Ok(Draft {
-        library: format!("{} {}", model.producer, model.producer_version).trim().to_owned(),
+        library,
         objective: if classifier { "probability of the second class" } else { "regression" }.to_owned(),
         inputs: numbered(inputs),
         trees,
@@ -60,18 +70,16 @@ fn ensemble(graph: &Graph) -> Result<&Node, Refusal> {
 }
 
 /// How many inputs the graph takes, and in which precision they reach the trees.
-fn given(graph: &Graph, ensemble: &Node) -> Result<(usize, Precision), Refusal> {
+pub fn given(names: &Names<'_>, ensemble: &Node) -> Result<(usize, Precision), Refusal> {
     let mut name = ensemble.inputs.first().ok_or("the trees have no input".to_owned())?;
     let mut precision = Precision::Double;
-    // Each step goes to an earlier node, so that it ends.
-    for node in graph.nodes.iter().rev().filter(|node| !std::ptr::eq(*node, ensemble)) {
-        if !node.outputs.contains(name) {
-            continue;
-        }
+    for _ in 0..STEPS_MAX {
+        let Some(node) = names.makers.get(name.as_str()) else { break };
         match (node.operation.as_str(), Attributes(node).integer("to")) {
             ("Identity", _) | ("Cast", DOUBLE_CAST) => {}
             ("Cast", FLOAT_CAST) => precision = Precision::Single,
             ("Scaler", _) if scales_nothing(node) => {}
+            ("Gather", _) if gathers_all(names, node) => {}
             (other, _) => {
                 return unsupported(format!(
                     "`{other}` before the trees: let riskd's features be what the trees read"
@@ -80,6 +88,7 @@ fn given(graph: &Graph, ensemble: &Node) -> Result<(usize, Precision), Refusal> 
         }
         name = node.inputs.first().ok_or("an operation has no input".to_owned())?;
     }
+    let graph = names.graph;
     let value = graph.inputs.iter().find(|value| value.name == *name);
     let value = value.ok_or_else(|| format!("nothing makes `{name}`, which the trees read"))?;
     let kind = value.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
@@ -100,6 +109,8 @@ fn given(graph: &Graph, ensemble: &Node) -> Result<(usize, Precision), Refusal> 
     Ok((if width > 0 { width } else { least }, precision))
 }
 
+/// Most operations between the input and the trees; a pipeline has a few, a cycle has no end.
+const STEPS_MAX: usize = 16;
 const FLOAT_CAST: i64 = FLOAT as i64;
 const DOUBLE_CAST: i64 = DOUBLE as i64;
 
@@ -108,11 +119,20 @@ fn scales_nothing(node: &Node) -> bool {
     is("offset", 0.0) && is("scale", 1.0)
 }
 
+/// Whether all columns are picked in their order.
+fn gathers_all(names: &Names<'_>, node: &Node) -> bool {
+    let places = node.inputs.get(1).and_then(|name| names.constants.get(name.as_str()));
+    let places = places.and_then(|constant| constant.numbers().ok());
+    let in_order =
+        |places: Vec<f64>| places.iter().enumerate().all(|(place, number)| *number == place as f64);
+    Attributes(node).integer("axis") == 1 && places.is_some_and(in_order)
+}
+
 /// Nothing may change the scores after the trees.
 fn answered(graph: &Graph, ensemble: &Node) -> Result<(), Refusal> {
-    let mut names = vec![ensemble.outputs.last().ok_or("the trees have no output".to_owned())?];
+    let mut names = HashSet::from([ensemble.outputs.last().ok_or("the trees have no output".to_owned())?]);
     for node in &graph.nodes {
-        if !node.inputs.iter().any(|input| names.contains(&input)) {
+        if !node.inputs.iter().any(|input| names.contains(input)) {
             continue;
         }
         match (node.operation.as_str(), Attributes(node).integer("to")) {
@@ -215,7 +235,7 @@ fn targets(attributes: &Attributes<'_>, inputs_as: Precision) -> Result<Leaves, 
 }
 
 /// Tree and node of each weight.
-fn leaf_keys<'a>(
+pub fn leaf_keys<'a>(
     attributes: &Attributes<'a>,
     prefix: &str,
     count: usize,
@@ -255,12 +275,13 @@ fn mode(text: &[u8]) -> Result<Mode, String> {
     })
 }
 
-fn trees(
+/// Adds the trees of an ensemble; `values` are those of its leaves, by tree and node.
+pub fn grow(
     attributes: &Attributes<'_>,
-    leaves: &Leaves,
-    inputs: usize,
+    values: &HashMap<(i64, i64), f64>,
     inputs_as: Precision,
-) -> Result<Grower, Refusal> {
+    trees: &mut Grower,
+) -> Result<(), Refusal> {
     let (ids, tree_ids) = (attributes.integers("nodes_nodeids"), attributes.integers("nodes_treeids"));
     let features = attributes.integers("nodes_featureids");
     let (yes, no) = (attributes.integers("nodes_truenodeids"), attributes.integers("nodes_falsenodeids"));
@@ -287,7 +308,7 @@ fn trees(
     };
     let node = |place: usize| {
         if matches!(modes[place], Mode::Leaf) {
-            let value = leaves.values.get(&(tree_ids[place], ids[place])).copied();
+            let value = values.get(&(tree_ids[place], ids[place])).copied();
             return Ok(Step::Leaf(value.unwrap_or(0.0)));
         }
         let input = usize::try_from(features[place]).map_err(|_| "it reads an input below 0")?;
@@ -307,18 +328,14 @@ fn trees(
         let (left, right) = if turned { (no, yes) } else { (yes, no) };
         Ok(Step::Split { input, test, missing: Missing::Nan(side), left, right })
     };
-    let mut trees = Grower::new(inputs)?;
+    let before = trees.nodes();
     for root in roots(tree_ids, &modes, |place| [child(place, yes[place]), child(place, no[place])])? {
         trees.grow(count, root, node)?;
     }
-    if trees.nodes() != count {
+    if trees.nodes() - before != count {
         return Err("nodes that no root leads to".to_owned().into());
     }
-    if leaves.base != 0.0 {
-        // The runtime adds it last, and the order of additions decides the last bit: a tree of one leaf does the same.
-        trees.grow(1, 0, |_| Ok(Step::Leaf(leaves.base)))?;
-    }
-    Ok(trees)
+    Ok(())
 }
 
 /// The next smaller number of that precision.
@@ -357,8 +374,25 @@ fn roots(
     order.iter().map(|tree| found[tree].ok_or_else(|| format!("tree {tree} has no root: a cycle"))).collect()
 }
 
+/// What stands behind the names of values.
+pub struct Names<'a> {
+    pub graph: &'a Graph,
+    /// The node that makes a value.
+    pub makers: HashMap<&'a str, &'a Node>,
+    pub constants: HashMap<&'a str, &'a Tensor>,
+}
+
+impl<'a> Names<'a> {
+    fn of(graph: &'a Graph) -> Names<'a> {
+        let made = |node: &'a Node| node.outputs.iter().map(move |name| (name.as_str(), node));
+        let makers = graph.nodes.iter().flat_map(made).collect();
+        let constants = graph.constants.iter().map(|constant| (constant.name.as_str(), constant)).collect();
+        Names { graph, makers, constants }
+    }
+}
+
 /// Settings of a node by name; one that is not there is empty, or 0.
-struct Attributes<'a>(&'a Node);
+pub struct Attributes<'a>(pub &'a Node);
 
 impl<'a> Attributes<'a> {
     fn find(&self, name: &str) -> Option<&'a Attribute> {
@@ -369,11 +403,11 @@ impl<'a> Attributes<'a> {
         self.find(name).map_or(0, |attribute| attribute.integer)
     }
 
-    fn integers(&self, name: &str) -> &'a [i64] {
+    pub fn integers(&self, name: &str) -> &'a [i64] {
         self.find(name).map_or(&[], |attribute| &attribute.integers)
     }
 
-    fn floats(&self, name: &str) -> &'a [f32] {
+    pub fn floats(&self, name: &str) -> &'a [f32] {
         self.find(name).map_or(&[], |attribute| &attribute.floats)
     }
 
@@ -386,7 +420,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Numbers from the setting of that name, or from the one of the same name for doubles.
-    fn numbers(&self, name: &str) -> Result<Vec<f64>, String> {
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>, String> {
         match self.find(&format!("{name}_as_tensor")).and_then(|attribute| attribute.tensor.as_ref()) {
             Some(tensor) => Tensor::numbers(tensor),
             None => Ok(self.floats(name).iter().copied().map(f64::from).collect()),

@@ -340,6 +340,59 @@ fn onnx_pipelines_pass_where_they_change_nothing() {
     refused(&onnx(vec![node("Gemm", "x", "y", vec![])], proto::FLOAT), "its operations are Gemm");
 }
 
+/// An isolation forest of one tree, as skl2onnx spells it out; the parts that are not looked at are left out.
+fn isolation() -> Vec<Node> {
+    let mut trees = regressor("BRANCH_LEQ", 0);
+    trees.attributes.retain(|attribute| attribute.name != "target_weights");
+    trees.attributes.push(floats("target_weights", &[1.0, 2.0]));
+    let table = |values: &[f32]| vec![integers("keys_int64s", &[1, 2]), floats("values_floats", values)];
+    let join = |operation: &str, inputs: [&str; 2], output: &str| Node {
+        inputs: inputs.map(str::to_owned).to_vec(),
+        ..node(operation, "", output, vec![])
+    };
+    vec![
+        trees,
+        node("Cast", "score", "a", vec![]),
+        node("Cast", "score", "b", vec![]),
+        node("LabelEncoder", "a", "rows", table(&[1.0, 3.0])),
+        node("LabelEncoder", "b", "depths", table(&[2.0, 2.0])),
+        node("Reshape", "rows", "rows2", vec![]),
+        join("Equal", ["rows2", "two"], "is_two"),
+        join("Add", ["depths", "rest"], "sum"),
+        join("Div", ["sum", "divisor"], "quotient"),
+        node("Neg", "quotient", "negative", vec![]),
+        join("Pow", ["two", "negative"], "power"),
+    ]
+}
+
+#[test]
+fn an_isolation_forest_answers_by_the_length_of_paths() {
+    let constant = |name: &str, number: f32| Tensor {
+        kind: proto::FLOAT,
+        floats: vec![number],
+        name: name.to_owned(),
+        ..Tensor::default()
+    };
+    let model = |nodes: Vec<Node>| {
+        let mut model = Model::decode(&*onnx(nodes, proto::FLOAT)).unwrap();
+        let graph = model.graph.as_mut().unwrap();
+        graph.constants = vec![constant("two", 2.0), constant("divisor", 4.0)];
+        model.encode_to_vec()
+    };
+    let read = read(&model(isolation())).unwrap();
+    assert_eq!(read.forest.transform, Transform::Isolation { path: 4.0 });
+    // One split above a leaf of one row; above a leaf of three, what a search among three takes besides.
+    let among_three = 2.0 * (2.0_f32.ln() + 0.577_215_7) - 4.0 / 3.0;
+    let found = raw(&read.forest, &[[1.0, 0.0], [2.0, 0.0]]);
+    assert_eq!(found[0], 1.0);
+    assert!((found[1] - f64::from(1.0 + among_three)).abs() < 1e-6, "{found:?}");
+    assert_eq!(read.forest.score(found[0]), 2.0_f64.powf(-0.25));
+    // Without its table of rows it is no isolation forest, and its trees are followed by other operations.
+    let mut other = isolation();
+    other.remove(6);
+    refused(&model(other), "after the trees");
+}
+
 #[test]
 fn broken_onnx_is_refused_with_the_reason() {
     let change = |name: &str, integers: &[i64]| {
@@ -356,6 +409,10 @@ fn broken_onnx_is_refused_with_the_reason() {
     refused(&change("nodes_nodeids", &[0, 1]), "differ in length");
     refused(&change("nodes_featureids", &[2, 0, 0]), "reads input 2 of 2");
     refused(&change("nodes_featureids", &[-1, 0, 0]), "an input below 0");
+    let mut circle = regressor("BRANCH_LEQ", 0);
+    circle.inputs = vec!["y".to_owned()];
+    let turn = [node("Identity", "z", "y", vec![]), node("Identity", "y", "z", vec![])];
+    refused(&onnx([&[circle][..], &turn].concat(), proto::FLOAT), "nothing makes");
     refused(&onnx(vec![regressor("BRANCH_SIDEWAYS", 0)], proto::FLOAT), "BRANCH_SIDEWAYS");
     refused(&onnx(vec![regressor("BRANCH_LEQ", 0)], 8), "inputs of type 8");
     let whole = onnx(vec![regressor("BRANCH_LEQ", 0)], proto::FLOAT);
