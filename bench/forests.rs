@@ -60,8 +60,7 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, Strin
             mean: false,
             transform: Transform::Logistic { slope: 1.0 },
         };
-        let forest = Forest::new(&spec).map_err(|error| error.to_string())?;
-        let forest = forest.with_vectors(vectors).ok_or("the instruction set is gone")?;
+        let forest = Forest::with_vectors(&spec, vectors).map_err(|error| error.to_string())?;
         found.push(measure(name, &forest, &rows, plan));
     }
     Ok(found)

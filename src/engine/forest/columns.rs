@@ -68,6 +68,13 @@ impl Columns {
         self.readings.len()
     }
 
+    /// Fills the columns of one lane.
+    pub fn fill_row<K: Key>(&self, inputs: &[Wide<f64>], lane: usize, keys: &mut [K]) {
+        for (reading, key) in self.readings.iter().zip(keys) {
+            *key = reading.key(self.inputs_as.round(inputs[usize::from(reading.input)].0[lane]));
+        }
+    }
+
     /// Fills the columns of the first lanes.
     #[inline(always)]
     pub fn fill_lanes<K: Key>(&self, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<K>]) {

@@ -1,5 +1,7 @@
 //! The number format that thresholds are compared in: `f32` wherever that changes nothing, for it is twice as fast.
 
+use super::alone::Ranks;
+
 /// A number that inputs and thresholds are compared in.
 pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// Above every threshold.
@@ -12,6 +14,15 @@ pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
 
     /// An input, which is not NaN.
     fn value(value: f64) -> Self;
+
+    /// Whether [`Key::place`] needs the columns' thresholds.
+    const IS_RANKED: bool;
+
+    /// The key of a column as an `f32`, so that comparisons with that column's thresholds give the same answers.
+    fn place(self, ranks: &[Ranks], column: usize) -> f32;
+
+    /// As an `f64`.
+    fn double(self) -> f64;
 }
 
 impl Key for f64 {
@@ -25,6 +36,18 @@ impl Key for f64 {
     #[inline(always)]
     fn value(value: f64) -> f64 {
         value
+    }
+
+    const IS_RANKED: bool = true;
+
+    #[inline(always)]
+    fn place(self, ranks: &[Ranks], column: usize) -> f32 {
+        // At most as many as there are nodes, which an `f32` counts exactly.
+        ranks[column].of(self) as f32
+    }
+
+    fn double(self) -> f64 {
+        self
     }
 }
 
@@ -45,5 +68,16 @@ impl Key for f32 {
         // The next number up, without branches: the same as `f32::next_up` for what is not NaN or +∞.
         let up = if near < 0.0 { near.to_bits().wrapping_sub(1) } else { (near + 0.0).to_bits() + 1 };
         if f64::from(near) < value { f32::from_bits(up) } else { near }
+    }
+
+    const IS_RANKED: bool = false;
+
+    #[inline(always)]
+    fn place(self, _: &[Ranks], _: usize) -> f32 {
+        self
+    }
+
+    fn double(self) -> f64 {
+        f64::from(self)
     }
 }

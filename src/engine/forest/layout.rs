@@ -7,6 +7,7 @@
 use super::columns::Columns;
 use super::key::Key;
 use super::node::{Node, Test, Tree};
+use super::walks::{Walk, Walks};
 use crate::limits::LANES;
 
 /// A test of the bit-vector form: where the column is above the threshold, the leaves on the left are out.
@@ -16,15 +17,6 @@ pub struct Cut<K, W> {
     pub column: u32,
     /// 0 for each leaf on the left, 1 for the others.
     pub keep: W,
-}
-
-/// A node of the walked form: the children stand side by side, and a leaf leads to itself, so that every walk takes the same
-/// steps.
-#[derive(Clone, Copy, Debug)]
-pub struct Flat<K> {
-    pub threshold: K,
-    pub left: u32,
-    pub column: u32,
 }
 
 /// Something at the start of a cache line, so that no vector of it lies across two.
@@ -79,8 +71,8 @@ pub enum Form {
     Bits32 { from: u32, to: u32, table: u32 },
     /// The same with 64.
     Bits64 { from: u32, to: u32, table: u32 },
-    /// Walked from this node, so many steps.
-    Walk { root: u32, steps: u32 },
+    /// Walked.
+    Walk(Walk),
     /// Walked as it came; its place among such trees.
     Plain(u32),
 }
@@ -92,9 +84,7 @@ pub struct Layout<K> {
     pub cuts64: Vec<Cut<K, u64>>,
     pub leaves32: Vec<Line<[f64; 32]>>,
     pub leaves64: Vec<Line<[f64; 64]>>,
-    pub nodes: Vec<Flat<K>>,
-    /// Leaf values, by node.
-    pub values: Vec<f64>,
+    pub walks: Walks<K>,
     pub plain: Vec<Tree>,
 }
 
@@ -107,8 +97,7 @@ impl<K: Key> Layout<K> {
             cuts64: Vec::new(),
             leaves32: Vec::new(),
             leaves64: Vec::new(),
-            nodes: Vec::new(),
-            values: Vec::new(),
+            walks: Walks::new(),
             plain: Vec::new(),
         };
         for tree in trees {
@@ -137,45 +126,11 @@ impl<K: Key> Layout<K> {
             // A walk visits few of its splits: answering those by category ahead would cost more than it saves.
             let walked =
                 |node: &Node| !matches!(node, Node::Split(split) if !matches!(split.test, Test::AtMost(_)));
-            tree.nodes.iter().all(walked).then(|| self.flatten(tree, columns, leaf)).flatten()
-        }
-    }
-
-    /// Lays one tree out breadth first, so that the nodes near the root, which every walk visits, share cache lines.
-    fn flatten(&mut self, tree: &Tree, columns: &mut Columns, leaf: &impl Fn(f64) -> f64) -> Option<Form> {
-        let root = self.nodes.len();
-        let mut level = vec![(0_u32, root)];
-        self.room(1);
-        for steps in 0.. {
-            let mut next = Vec::new();
-            for (from, to) in level {
-                match &tree.nodes[from as usize] {
-                    Node::Leaf(value) => {
-                        self.nodes[to] = Flat { threshold: K::ABOVE, left: to as u32, column: 0 };
-                        self.values[to] = leaf(*value);
-                    }
-                    Node::Split(split) => {
-                        let (column, threshold) = columns.place(split)?;
-                        let left = self.nodes.len();
-                        self.room(2);
-                        self.nodes[to] =
-                            Flat { threshold: K::threshold(threshold), left: left as u32, column };
-                        next.extend([(split.left, left), (split.right, left + 1)]);
-                    }
-                }
+            if !tree.nodes.iter().all(walked) {
+                return None;
             }
-            if next.is_empty() {
-                return Some(Form::Walk { root: root as u32, steps });
-            }
-            level = next;
+            self.walks.lay(tree, columns, leaf).map(Form::Walk)
         }
-        None
-    }
-
-    fn room(&mut self, nodes: usize) {
-        let empty = Flat { threshold: K::ABOVE, left: 0, column: 0 };
-        self.nodes.extend(std::iter::repeat_n(empty, nodes));
-        self.values.extend(std::iter::repeat_n(0.0, nodes));
     }
 }
 

@@ -4,6 +4,7 @@
 //! form that suits its size ([`layout`]), adds its leaf to the sum of every lane, by the kernels of the best instruction set
 //! there is ([`simd`]). The bits are those of walking one tree after the other.
 
+mod alone;
 mod check;
 mod columns;
 mod key;
@@ -11,11 +12,13 @@ mod layout;
 mod node;
 mod simd;
 mod spec;
+mod walks;
 
 pub use node::{Categories, Missing, Node, Side, Split, Test, Tree, ZERO_MAX};
 pub use simd::Vectors;
 pub use spec::{ForestSpec, Precision, Transform};
 
+use self::alone::{Alone, Step, WINDOW, Windows};
 use self::columns::Columns;
 use self::key::Key;
 use self::layout::{Form, Layout, Line, Wide};
@@ -49,25 +52,35 @@ pub struct Forest {
 
 /// The trees, for keys of one kind.
 enum Trees {
-    Narrow(Layout<f32>),
-    Wide(Layout<f64>),
+    Narrow(Layout<f32>, Alone),
+    Wide(Layout<f64>, Alone),
 }
 
 /// A worker's memory for scoring: inputs and columns of up to 64 rows.
 #[derive(Default)]
 pub struct Lanes {
     inputs: Vec<Wide<f64>>,
-    narrow: Vec<Wide<f32>>,
-    wide: Vec<Wide<f64>>,
+    narrow: Keys<f32>,
+    wide: Keys<f64>,
+    windows: Vec<Line<[f32; WINDOW]>>,
+}
+
+/// Columns of keys, for all lanes and for one.
+#[derive(Default)]
+struct Keys<K> {
+    lanes: Vec<Wide<K>>,
+    row: Vec<K>,
 }
 
 impl Lanes {
     /// Takes the memory a forest needs; that of an earlier one is kept.
     pub fn fit(&mut self, forest: &Forest) {
-        fit(&mut self.inputs, forest.inputs);
+        let columns = forest.columns.len();
+        grow(&mut self.inputs, forest.inputs, Line([0.0; LANES]));
+        grow(&mut self.windows, columns.div_ceil(WINDOW), Line([0.0; WINDOW]));
         match forest.trees {
-            Trees::Narrow(_) => fit(&mut self.narrow, forest.columns.len()),
-            Trees::Wide(_) => fit(&mut self.wide, forest.columns.len()),
+            Trees::Narrow(..) => self.narrow.fit(columns),
+            Trees::Wide(..) => self.wide.fit(columns),
         }
     }
 
@@ -84,9 +97,16 @@ impl Lanes {
     }
 }
 
-fn fit<K: Key>(columns: &mut Vec<Wide<K>>, len: usize) {
-    if columns.len() < len {
-        columns.resize(len, Line([K::default(); LANES]));
+impl<K: Key> Keys<K> {
+    fn fit(&mut self, columns: usize) {
+        grow(&mut self.lanes, columns, Line([K::default(); LANES]));
+        grow(&mut self.row, columns, K::default());
+    }
+}
+
+fn grow<T: Clone>(memory: &mut Vec<T>, len: usize, fill: T) {
+    if memory.len() < len {
+        memory.resize(len, fill);
     }
 }
 
@@ -96,13 +116,27 @@ impl Forest {
     /// # Errors
     /// [`ForestError`] if its trees exceed a limit, are no trees, or hold a number that is not finite.
     pub fn new(spec: &ForestSpec) -> Result<Forest, ForestError> {
+        Forest::build(spec, Found::best())
+    }
+
+    /// The same, scored with that instruction set. All give the same bits; this is for measuring and testing them.
+    ///
+    /// # Errors
+    /// As [`Forest::new`], and if the processor lacks it.
+    pub fn with_vectors(spec: &ForestSpec, vectors: Vectors) -> Result<Forest, ForestError> {
+        let lacks = || ForestError(format!("this processor has no {}", vectors.name()));
+        Forest::build(spec, Found::of(vectors).ok_or_else(lacks)?)
+    }
+
+    fn build(spec: &ForestSpec, found: Found) -> Result<Forest, ForestError> {
         check::check(spec).map_err(ForestError)?;
         let mut columns = Columns::new(spec.inputs_as);
-        let leaf = |value| spec.sums_as.round(value);
         let trees = if is_narrow(spec) {
-            Trees::Narrow(Layout::new(&spec.trees, &mut columns, leaf))
+            let (layout, alone) = lay(spec, found, &mut columns);
+            Trees::Narrow(layout, alone)
         } else {
-            Trees::Wide(Layout::new(&spec.trees, &mut columns, leaf))
+            let (layout, alone) = lay(spec, found, &mut columns);
+            Trees::Wide(layout, alone)
         };
         Ok(Forest {
             columns,
@@ -112,22 +146,20 @@ impl Forest {
             single: spec.sums_as == Precision::Single,
             base: spec.sums_as.round(spec.base),
             output: spec.output(),
-            found: Found::best(),
+            found,
         })
-    }
-
-    /// The same forest, scored with that instruction set; nothing if the processor lacks it. All give the same bits.
-    pub fn with_vectors(self, vectors: Vectors) -> Option<Forest> {
-        Found::of(vectors).map(|found| Forest { found, ..self })
     }
 
     /// Scores the first lanes of what was written into them: as many as there are scores, at most 64.
     pub fn score_lanes(&self, lanes: &mut Lanes, scores: &mut [f64]) {
         lanes.fit(self);
-        let Lanes { inputs, narrow, wide } = lanes;
         let sums = match &self.trees {
-            Trees::Narrow(layout) => self.sum(layout, inputs, narrow, scores.len()),
-            Trees::Wide(layout) => self.sum(layout, inputs, wide, scores.len()),
+            Trees::Narrow(layout, alone) => {
+                self.sums(layout, alone, &lanes.inputs, &mut lanes.narrow, &mut lanes.windows, scores.len())
+            }
+            Trees::Wide(layout, alone) => {
+                self.sums(layout, alone, &lanes.inputs, &mut lanes.wide, &mut lanes.windows, scores.len())
+            }
         };
         for (score, sum) in scores.iter_mut().zip(sums.0) {
             *score = self.output.score(sum);
@@ -154,17 +186,25 @@ impl Forest {
         }
     }
 
-    fn sum<K: Kernels>(
+    fn sums<K: Kernels>(
         &self,
         layout: &Layout<K>,
+        alone: &Alone,
         inputs: &[Wide<f64>],
-        keys: &mut [Wide<K>],
+        keys: &mut Keys<K>,
+        windows: &mut Windows,
         lanes: usize,
     ) -> Wide<f64> {
         let mut sums = Line([self.base; LANES]);
+        if lanes <= ALONE_MAX {
+            for (lane, sum) in sums.0[..lanes].iter_mut().enumerate() {
+                *sum = self.sum_alone(layout, alone, inputs, lane, &mut keys.row, windows);
+            }
+            return sums;
+        }
         let groups = lanes.div_ceil(GROUP).min(LANES / GROUP);
-        K::fill(self.found, &self.columns, inputs, groups * GROUP, keys);
-        let mut batch = Batch { keys, groups, sums: &mut sums, single: self.single };
+        K::fill(self.found, &self.columns, inputs, groups * GROUP, &mut keys.lanes);
+        let mut batch = Batch { keys: &keys.lanes, groups, sums: &mut sums, single: self.single };
         for form in &layout.forms {
             match *form {
                 Form::Bits32 { from, to, table } => {
@@ -175,18 +215,91 @@ impl Forest {
                     let cuts = &layout.cuts64[from as usize..to as usize];
                     K::bits64(self.found, cuts, &layout.leaves64[table as usize], &mut batch);
                 }
-                Form::Walk { root, steps } => K::walk(&layout.nodes, &layout.values, root, steps, &mut batch),
+                Form::Walk(walk) => simd::walk(&layout.walks, walk, &mut batch),
                 Form::Plain(tree) => {
-                    let tree = &layout.plain[tree as usize];
                     for (lane, sum) in batch.sums.0[..lanes].iter_mut().enumerate() {
-                        let input = |input| self.inputs_as.round(inputs[usize::from(input)].0[lane]);
-                        *sum = simd::add(*sum, walk(tree, input), self.single);
+                        let leaf = self.walk(&layout.plain[tree as usize], inputs, lane);
+                        *sum = simd::add(*sum, leaf, self.single);
                     }
                 }
             }
         }
         sums
     }
+
+    fn sum_alone<K: Kernels>(
+        &self,
+        layout: &Layout<K>,
+        alone: &Alone,
+        inputs: &[Wide<f64>],
+        lane: usize,
+        row: &mut [K],
+        windows: &mut Windows,
+    ) -> f64 {
+        let row = &mut row[..self.columns.len()];
+        self.columns.fill_row(inputs, lane, row);
+        if self.found.bundles() {
+            K::place_all(self.found, row, &alone.ranks, windows);
+        }
+        let (single, mut sum) = (self.single, self.base);
+        for step in &alone.steps {
+            match *step {
+                Step::Bundle32 { from, to, table, trees } => {
+                    let (stretches, slots) = (&alone.bundles32.stretches, &alone.bundles32.slots);
+                    let stretches = &stretches[from as usize..to as usize];
+                    let reached = simd::bundle32(self.found, stretches, slots, windows);
+                    let tables = &layout.leaves32[table as usize..][..trees as usize];
+                    for (table, leaf) in tables.iter().zip(reached) {
+                        sum = simd::add(sum, table.0[leaf as usize & 31], single);
+                    }
+                }
+                Step::Bundle64 { from, to, table, trees } => {
+                    let (stretches, slots) = (&alone.bundles64.stretches, &alone.bundles64.slots);
+                    let stretches = &stretches[from as usize..to as usize];
+                    let reached = simd::bundle64(self.found, stretches, slots, windows);
+                    let tables = &layout.leaves64[table as usize..][..trees as usize];
+                    for (table, leaf) in tables.iter().zip(reached) {
+                        sum = simd::add(sum, table.0[leaf as usize & 63], single);
+                    }
+                }
+                Step::Walks { first, trees, steps } => {
+                    let roots = &alone.roots[first as usize..][..trees as usize];
+                    sum = simd::walk_alone(&layout.walks, roots, steps, row, sum, single);
+                }
+                Step::Plain(tree) => {
+                    sum = simd::add(sum, self.walk(&layout.plain[tree as usize], inputs, lane), single);
+                }
+            }
+        }
+        sum
+    }
+
+    /// Follows one node after the other, for trees that no faster form is made for; gives the leaf as the sum takes it.
+    fn walk(&self, tree: &Tree, inputs: &[Wide<f64>], lane: usize) -> f64 {
+        let mut at = 0;
+        loop {
+            match &tree.nodes[at as usize] {
+                Node::Leaf(value) => return *value,
+                Node::Split(split) => {
+                    let value = self.inputs_as.round(inputs[usize::from(split.input)].0[lane]);
+                    at = match split.side(value) {
+                        Side::Left => split.left,
+                        Side::Right => split.right,
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Up to so many rows are scored one after the other: kernels for sixteen would do four times their work.
+const ALONE_MAX: usize = 4;
+
+fn lay<K: Key>(spec: &ForestSpec, found: Found, columns: &mut Columns) -> (Layout<K>, Alone) {
+    let leaf = |value| spec.sums_as.round(value);
+    let mut layout = Layout::new(&spec.trees, columns, leaf);
+    let alone = Alone::new(found.bundles(), &spec.trees, &mut layout, columns, &leaf);
+    (layout, alone)
 }
 
 /// Whether comparisons of `f32` numbers give the same answers: where inputs are rounded to it, or every threshold is one.
@@ -198,22 +311,6 @@ fn is_narrow(spec: &ForestSpec) -> bool {
         _ => true,
     };
     spec.inputs_as == Precision::Single || spec.trees.iter().all(|tree| tree.nodes.iter().all(exact))
-}
-
-/// Follows one node after the other, for trees that no faster form is made for; gives the leaf as the sum takes it.
-fn walk(tree: &Tree, input: impl Fn(u16) -> f64) -> f64 {
-    let mut at = 0;
-    loop {
-        match &tree.nodes[at as usize] {
-            Node::Leaf(value) => return *value,
-            Node::Split(split) => {
-                at = match split.side(input(split.input)) {
-                    Side::Left => split.left,
-                    Side::Right => split.right,
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ proptest! {
         let flat: Vec<f64> = rows.iter().flatten().copied().collect();
         let truths: Vec<f64> = rows.iter().map(|row| twin(&spec, row)).collect();
         for vectors in Vectors::available() {
-            let forest = Forest::new(&spec).expect("sound").with_vectors(vectors).expect("available");
+            let forest = Forest::with_vectors(&spec, vectors).expect("sound");
             let mut scores = vec![0.0; rows.len()];
             forest.score_rows(&flat, INPUTS, &mut scores);
             for ((row, score), truth) in rows.iter().zip(scores).zip(&truths) {

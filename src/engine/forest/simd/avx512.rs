@@ -3,17 +3,23 @@
 
 use std::arch::x86_64::*;
 
-use super::{Batch, Columns, Cut, GROUP, Line, Wide};
+use super::{Batch, Columns, Cut, GROUP, Line, Wide, plain};
+use crate::forest::alone::{Ranks, Slot, Stretch, TREES, Windows};
 use crate::limits::LANES;
 
 macro_rules! kernels {
-    ($key:ty, $fill:ident, $spread:ident, $above:ident, $bits32:ident, $groups32:ident, $bits64:ident, $groups64:ident) => {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+    ($key:ty, $fill:ident, $place:ident, $spread:ident, $above:ident, $bits32:ident, $groups32:ident, $bits64:ident, $groups64:ident) => {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         pub fn $fill(columns: &Columns, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<$key>]) {
             columns.fill_lanes(inputs, lanes, keys);
         }
 
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
+        pub fn $place(row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
+            plain::place(row, ranks, windows);
+        }
+
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         pub fn $bits32(cuts: &[Cut<$key, u32>], leaves: &Line<[f64; 32]>, batch: &mut Batch<'_, $key>) {
             match batch.groups {
                 1 => $groups32::<1>(cuts, leaves, batch),
@@ -23,7 +29,7 @@ macro_rules! kernels {
             }
         }
 
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         fn $groups32<const GROUPS: usize>(
             cuts: &[Cut<$key, u32>],
             leaves: &Line<[f64; 32]>,
@@ -54,7 +60,7 @@ macro_rules! kernels {
             }
         }
 
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         pub fn $bits64(cuts: &[Cut<$key, u64>], leaves: &Line<[f64; 64]>, batch: &mut Batch<'_, $key>) {
             match batch.groups {
                 1 => $groups64::<1>(cuts, leaves, batch),
@@ -64,7 +70,7 @@ macro_rules! kernels {
             }
         }
 
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         fn $groups64<const GROUPS: usize>(
             cuts: &[Cut<$key, u64>],
             leaves: &Line<[f64; 64]>,
@@ -96,12 +102,96 @@ macro_rules! kernels {
         }
     };
 }
-kernels!(f32, fill_f32, _mm512_set1_ps, above_f32, bits32_f32, groups32_f32, bits64_f32, groups64_f32);
-kernels!(f64, fill_f64, _mm512_set1_pd, above_f64, bits32_f64, groups32_f64, bits64_f64, groups64_f64);
+kernels!(
+    f32,
+    fill_f32,
+    place_f32,
+    _mm512_set1_ps,
+    above_f32,
+    bits32_f32,
+    groups32_f32,
+    bits64_f32,
+    groups64_f32
+);
+kernels!(
+    f64,
+    fill_f64,
+    place_f64,
+    _mm512_set1_pd,
+    above_f64,
+    bits32_f64,
+    groups32_f64,
+    bits64_f64,
+    groups64_f64
+);
+
+/// The leaves that a row reaches in the trees of a bundle.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
+pub fn bundle32(stretches: &[Stretch], slots: &[Slot<u32>], row: &Windows) -> [u32; TREES] {
+    let mut left = _mm512_set1_epi32(-1);
+    for stretch in stretches {
+        let window = window(row, stretch);
+        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+            // SAFETY: sixteen words of 32 bits.
+            let keep = unsafe { _mm512_loadu_si512(slot.keep.as_ptr().cast()) };
+            left = _mm512_mask_and_epi32(left, above_slot(window, slot), left, keep);
+        }
+    }
+    let mut leaves = [0; TREES];
+    // SAFETY: room for sixteen words of 32 bits.
+    unsafe { _mm512_storeu_si512(leaves.as_mut_ptr().cast(), _mm512_lzcnt_epi32(left)) };
+    leaves
+}
+
+/// The same for up to 64 leaves.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
+pub fn bundle64(stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u32; TREES] {
+    let mut left = [_mm512_set1_epi64(-1); 2];
+    for stretch in stretches {
+        let window = window(row, stretch);
+        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+            let above = above_slot(window, slot);
+            let halves = [above as __mmask8, (above >> 8) as __mmask8];
+            for (half, (left, above)) in left.iter_mut().zip(halves).enumerate() {
+                // SAFETY: eight words of 64 bits, from the first or the ninth of sixteen.
+                let keep = unsafe { _mm512_loadu_si512(slot.keep.as_ptr().add(half * 8).cast()) };
+                *left = _mm512_mask_and_epi64(*left, above, *left, keep);
+            }
+        }
+    }
+    let mut leaves = [0; TREES];
+    for (half, left) in left.into_iter().enumerate() {
+        let eight = _mm512_cvtepi64_epi32(_mm512_lzcnt_epi64(left));
+        // SAFETY: room for eight words of 32 bits, from the first or the ninth of sixteen.
+        unsafe { _mm256_storeu_si256(leaves.as_mut_ptr().add(half * 8).cast(), eight) };
+    }
+    leaves
+}
+
+/// The keys of a window.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn window(row: &Windows, stretch: &Stretch) -> [__m512; 2] {
+    let window = &row[stretch.window as usize].0;
+    // SAFETY: sixteen numbers, from the first or the seventeenth of 32.
+    [0, 16].map(|from| unsafe { _mm512_loadu_ps(window.as_ptr().add(from)) })
+}
+
+/// Which trees' keys are above the slot's thresholds.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn above_slot<W>(window: [__m512; 2], slot: &Slot<W>) -> __mmask16 {
+    // SAFETY: sixteen words of 32 bits.
+    let (columns, thresholds) = unsafe {
+        (_mm512_loadu_si512(slot.column.as_ptr().cast()), _mm512_loadu_ps(slot.threshold.as_ptr()))
+    };
+    let keys = _mm512_permutex2var_ps(window[0], columns, window[1]);
+    _mm512_cmp_ps_mask::<_CMP_GT_OQ>(keys, thresholds)
+}
 
 /// Which lanes of a group are above the threshold.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
 fn above_f32(column: &[f32; LANES], group: usize, threshold: __m512) -> __mmask16 {
     let lanes = &column[group * GROUP..][..GROUP];
     // SAFETY: the slice holds sixteen numbers.
@@ -110,7 +200,7 @@ fn above_f32(column: &[f32; LANES], group: usize, threshold: __m512) -> __mmask1
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
 fn above_f64(column: &[f64; LANES], group: usize, threshold: __m512d) -> __mmask16 {
     let [low, high] =
         [0, 8].map(|half| _mm512_cmp_pd_mask::<_CMP_GT_OQ>(load(column, group * GROUP + half), threshold));
@@ -126,7 +216,7 @@ fn bit(numbers: __m512i, bit: i64) -> __mmask8 {
 
 /// Adds to eight sums.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
 fn add(sums: &mut [f64; LANES], from: usize, values: __m512d, single: bool) {
     let mut total = _mm512_add_pd(load(sums, from), values);
     if single {

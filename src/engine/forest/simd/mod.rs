@@ -6,11 +6,12 @@
 mod avx512;
 mod plain;
 
+use super::alone::{Ranks, Slot, Stretch, TREES, Windows};
 use super::columns::Columns;
 use super::key::Key;
-use super::layout::{Cut, Flat, Line, Wide};
+use super::layout::{Cut, Line, Wide};
 
-pub use plain::add;
+pub use plain::{add, walk, walk_alone};
 
 /// Lanes of a group: what the kernels work on together.
 pub const GROUP: usize = 16;
@@ -48,7 +49,7 @@ impl Vectors {
         use std::arch::is_x86_feature_detected as has;
         match self {
             Vectors::Portable => true,
-            Vectors::Avx2 => has!("avx2") && has!("lzcnt") && has!("bmi1") && has!("bmi2"),
+            Vectors::Avx2 => has!("avx2") && has!("lzcnt") && has!("bmi1") && has!("bmi2") && has!("popcnt"),
             Vectors::Avx512 => {
                 Vectors::Avx2.is_available()
                     && has!("avx512f")
@@ -76,6 +77,11 @@ impl Found {
         Found(Vectors::available().next_back().unwrap_or(Vectors::Portable))
     }
 
+    /// Whether its kernels for bundles of trees are faster than walks.
+    pub fn bundles(self) -> bool {
+        self.0 == Vectors::Avx512
+    }
+
     /// If the processor has it.
     pub fn of(vectors: Vectors) -> Option<Found> {
         vectors.is_available().then_some(Found(vectors))
@@ -95,18 +101,36 @@ pub struct Batch<'b, K> {
 pub trait Kernels: Key {
     /// Fills the columns of the first lanes.
     fn fill(found: Found, columns: &Columns, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<Self>]);
+    /// Writes the keys of a row, as `f32`, into windows.
+    fn place_all(found: Found, row: &[Self], ranks: &[Ranks], windows: &mut Windows);
     /// Adds the leaves of a tree of up to 32.
     fn bits32(found: Found, cuts: &[Cut<Self, u32>], leaves: &Line<[f64; 32]>, batch: &mut Batch<'_, Self>);
     /// Adds the leaves of a tree of up to 64.
     fn bits64(found: Found, cuts: &[Cut<Self, u64>], leaves: &Line<[f64; 64]>, batch: &mut Batch<'_, Self>);
-    /// Adds the leaves of a walked tree.
-    fn walk(nodes: &[Flat<Self>], values: &[f64], root: u32, steps: u32, batch: &mut Batch<'_, Self>) {
-        plain::walk(nodes, values, root, steps, batch);
+}
+
+/// The leaves that a row reaches in the trees of a bundle of small ones.
+pub fn bundle32(found: Found, stretches: &[Stretch], slots: &[Slot<u32>], row: &Windows) -> [u32; TREES] {
+    match found.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `found` shows that the processor has what the function is compiled for.
+        Vectors::Avx512 => unsafe { avx512::bundle32(stretches, slots, row) },
+        _ => plain::bundle(stretches, slots, row),
+    }
+}
+
+/// The same for up to 64 leaves.
+pub fn bundle64(found: Found, stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u32; TREES] {
+    match found.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Vectors::Avx512 => unsafe { avx512::bundle64(stretches, slots, row) },
+        _ => plain::bundle(stretches, slots, row),
     }
 }
 
 macro_rules! kernels {
-    ($key:ty, $fill:ident, $bits32:ident, $bits64:ident) => {
+    ($key:ty, $fill:ident, $place:ident, $bits32:ident, $bits64:ident) => {
         #[cfg(target_arch = "x86_64")]
         impl Kernels for $key {
             fn fill(
@@ -122,6 +146,14 @@ macro_rules! kernels {
                     Vectors::Avx2 => unsafe { avx2::$fill(columns, inputs, lanes, keys) },
                     // SAFETY: as above.
                     Vectors::Avx512 => unsafe { avx512::$fill(columns, inputs, lanes, keys) },
+                }
+            }
+
+            fn place_all(found: Found, row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
+                match found.0 {
+                    // SAFETY: `found` shows that the processor has what the function is compiled for.
+                    Vectors::Avx512 => unsafe { avx512::$place(row, ranks, windows) },
+                    _ => plain::place(row, ranks, windows),
                 }
             }
 
@@ -168,6 +200,10 @@ macro_rules! kernels {
                 columns.fill_lanes(inputs, lanes, keys);
             }
 
+            fn place_all(_: Found, row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
+                plain::place(row, ranks, windows);
+            }
+
             fn bits32(
                 _: Found,
                 cuts: &[Cut<$key, u32>],
@@ -188,8 +224,8 @@ macro_rules! kernels {
         }
     };
 }
-kernels!(f32, fill_f32, bits32_f32, bits64_f32);
-kernels!(f64, fill_f64, bits32_f64, bits64_f64);
+kernels!(f32, fill_f32, place_f32, bits32_f32, bits64_f32);
+kernels!(f64, fill_f64, place_f64, bits32_f64, bits64_f64);
 
 /// The plain kernels, compiled for AVX2.
 #[cfg(target_arch = "x86_64")]

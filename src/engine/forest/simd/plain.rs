@@ -1,8 +1,10 @@
 //! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
 
 use super::{Batch, GROUP};
+use crate::forest::alone::{Ranks, Slot, Stretch, TREES, WINDOW, Windows};
 use crate::forest::key::Key;
-use crate::forest::layout::{Cut, Flat, Word};
+use crate::forest::layout::{Cut, Word};
+use crate::forest::walks::{Walk, Walks};
 
 /// Adds the leaves that lanes reach in a tree of cuts.
 #[inline(always)]
@@ -30,11 +32,12 @@ pub fn bits<K: Key, W: Word, const LEAVES: usize>(
 }
 
 /// Adds the leaves that lanes reach in a walked tree.
-pub fn walk<K: Key>(nodes: &[Flat<K>], values: &[f64], root: u32, steps: u32, batch: &mut Batch<'_, K>) {
+pub fn walk<K: Key>(walks: &Walks<K>, walk: Walk, batch: &mut Batch<'_, K>) {
+    let Walks { nodes, values } = walks;
     for group in 0..batch.groups {
         let from = group * GROUP;
-        let mut at = [root; GROUP];
-        for _ in 0..steps {
+        let mut at = [walk.root; GROUP];
+        for _ in 0..walk.steps {
             for (lane, at) in at.iter_mut().enumerate() {
                 let node = &nodes[*at as usize];
                 *at = node.left + u32::from(batch.keys[node.column as usize].0[from + lane] > node.threshold);
@@ -44,6 +47,54 @@ pub fn walk<K: Key>(nodes: &[Flat<K>], values: &[f64], root: u32, steps: u32, ba
             *sum = add(*sum, values[at as usize], batch.single);
         }
     }
+}
+
+/// The sum and the leaves of up to sixteen walked trees.
+pub fn walk_alone<K: Key>(
+    walks: &Walks<K>,
+    roots: &[u32],
+    steps: u32,
+    row: &[K],
+    mut sum: f64,
+    single: bool,
+) -> f64 {
+    // A short last group walks its first tree more than once.
+    let mut at: [u32; TREES] = std::array::from_fn(|tree| roots[if tree < roots.len() { tree } else { 0 }]);
+    for _ in 0..steps {
+        for at in &mut at {
+            let node = &walks.nodes[*at as usize];
+            *at = node.left + u32::from(row[node.column as usize] > node.threshold);
+        }
+    }
+    for &at in &at[..roots.len()] {
+        sum = add(sum, walks.values[at as usize], single);
+    }
+    sum
+}
+
+/// Writes the keys of a row, as `f32`, into windows.
+#[inline(always)]
+pub fn place<K: Key>(row: &[K], ranks: &[Ranks], windows: &mut Windows) {
+    for (window, (keys, line)) in row.chunks(WINDOW).zip(windows).enumerate() {
+        for (at, (&key, place)) in keys.iter().zip(&mut line.0).enumerate() {
+            *place = key.place(ranks, window * WINDOW + at);
+        }
+    }
+}
+
+/// The leaves that a row reaches in the trees of a bundle.
+pub fn bundle<W: Word>(stretches: &[Stretch], slots: &[Slot<W>], row: &Windows) -> [u32; TREES] {
+    let mut left = [W::ALL; TREES];
+    for stretch in stretches {
+        let window = &row[stretch.window as usize].0;
+        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+            for (tree, left) in left.iter_mut().enumerate() {
+                let above = window[slot.column[tree] as usize] > slot.threshold[tree];
+                *left = left.cut(slot.keep[tree], above);
+            }
+        }
+    }
+    left.map(|left| left.first() as u32)
 }
 
 /// The sum of two numbers, rounded to `f32` where the forest sums so: numbers that are `f32` themselves then give the bits of
