@@ -22,6 +22,10 @@ pub const LISTS_MAX: usize = 64;
 pub const RULES_MAX: usize = 10_000;
 /// Most instructions of one program.
 pub const OPS_MAX: usize = 65_536;
+/// Longest text that a rule joins or writes, in bytes: the longest field twice over.
+pub const JOINED_BYTES_MAX: usize = 1_024;
+/// Most instructions of one program that write text: each takes 64 KiB of a worker's memory.
+pub const JOINS_MAX: usize = 64;
 /// Shortest window, in milliseconds.
 pub const WINDOW_MS_MIN: i64 = 1_000;
 /// Longest window, in milliseconds: thirty days.

@@ -1,5 +1,6 @@
 //! Names to numbers: builds the feature table, the lists and the windows that everything else refers to.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
@@ -23,6 +24,9 @@ pub(crate) struct Symbols {
     pub lists: Vec<List>,
     pub list_numbers: HashMap<String, u16>,
     pub windows: Vec<Window>,
+    /// Lists that `in_list` looks another field up in: the list's number and the field. The engine keeps each as one more
+    /// list of the same name, behind the declared ones.
+    pub look_ups: RefCell<Vec<(u16, FeatureId)>>,
     /// Features from here on are velocity features.
     pub velocity_from: usize,
     /// Names whose declaration is at fault: what refers to them is not reported a second time.
@@ -98,6 +102,24 @@ impl Symbols {
         };
         symbols.faulty = document.names.iter().filter(unknown).cloned().collect();
         symbols
+    }
+
+    /// The declared lists, and behind them one more for each other field that some of them are looked up by.
+    pub(crate) fn all_lists(&self) -> Vec<List> {
+        let looked_up = self.look_ups.borrow();
+        let looked_up = looked_up.iter().filter_map(|&(list, on)| {
+            let declared = self.lists.get(usize::from(list))?;
+            Some(List { on, ..declared.clone() })
+        });
+        self.lists.iter().cloned().chain(looked_up).collect()
+    }
+
+    /// The number of a list as tests state it: `vip`, or `vip:counterparty` where a rule looks that field up.
+    pub(crate) fn stated_list(&self, name: &str) -> Option<u16> {
+        let Some((list, field)) = name.split_once(':') else { return self.list_numbers.get(name).copied() };
+        let wanted = (*self.list_numbers.get(list)?, self.features.find(field)?);
+        let at = self.look_ups.borrow().iter().position(|known| *known == wanted)?;
+        Some((self.lists.len() + at) as u16)
     }
 
     fn push(&mut self, row: Feature, name: &Word, sink: &mut Sink) -> Option<FeatureId> {

@@ -31,9 +31,12 @@ pub(crate) struct Feature {
     pub window: String,
     pub status: Option<Status>,
     pub exact: Option<u16>,
+    /// Whether a model reads it, so that no rule has to.
+    pub for_model: bool,
 }
 
 const AGGREGATES: [&str; 6] = ["count", "sum", "distinct", "last", "first", "max"];
+const READERS: [(&str, bool); 2] = [("rules", false), ("model", true)];
 const STATUSES: [(&str, Status); 2] = [("attempt", Status::Attempt), ("approved", Status::Approved)];
 
 pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature> {
@@ -73,11 +76,22 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
         }
         values::integer(node, 0..=exact_max as i64, sink).map(|n| n as u16)
     });
+    let for_model = fields.get("for").and_then(|node| values::choice(node, "a reader", &READERS, sink));
     fields.finish(sink);
     let window =
         window_node.and_then(|node| values::scalar(node, "a window", sink)).unwrap_or_default().to_owned();
     let aggregate = aggregate.and_then(|(aggregate, _)| aggregate);
-    named.then_some(Feature { name: name.clone(), aggregate, kinds, key, window_ms, window, status, exact })
+    named.then_some(Feature {
+        name: name.clone(),
+        aggregate,
+        kinds,
+        key,
+        window_ms,
+        window,
+        status,
+        exact,
+        for_model: for_model.unwrap_or(false),
+    })
 }
 
 /// The aggregate, and the kinds if it names them: `None` inside where what was written cannot be read.

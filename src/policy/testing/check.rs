@@ -87,7 +87,7 @@ impl<'s> Reader<'s> {
     fn lists(&mut self, node: &Node, sink: &mut Sink) {
         for member in values::one_or_many(node, "a list of list names", sink) {
             let Some(name) = values::scalar(member, "a list's name", sink) else { continue };
-            if let Some(&number) = self.symbols.list_numbers.get(name) {
+            if let Some(number) = self.symbols.stated_list(name) {
                 self.lists.push(number);
                 continue;
             }
@@ -161,6 +161,16 @@ impl<'s> Reader<'s> {
                     values::scalar(node, "an address", sink).and_then(|text| text.parse::<IpAddr>().ok());
                 if check.ip.is_none() {
                     sink.error(Code::OutOfRange, node.place, "expected an IPv4 or IPv6 address");
+                }
+            }
+            "time" if self.states => {
+                let moment = values::scalar(node, "a time", sink).map(str::parse::<jiff::Timestamp>);
+                check.time_ms = moment.and_then(Result::ok).map(jiff::Timestamp::as_millisecond);
+                if check.time_ms.is_none() {
+                    let label = "expected a time such as 2026-03-01T08:00:00Z";
+                    sink.push(
+                        Diagnostic::error(Code::OutOfRange, node.place, "this is not a time").label(label),
+                    );
                 }
             }
             "packet" => check.packet = values::scalar(node, "a packet", sink).map(packet),
