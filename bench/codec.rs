@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use engine::forest::Forest;
+use engine::forest::{Forest, Lanes};
 use engine::limits::LANES;
 use engine::{Now, Scratch, decide};
 use wire::frame;
@@ -85,18 +85,26 @@ pub fn run(site: &Site, plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<Ve
     let inputs: Vec<_> = crate::forest::inputs(&site.whole.policy().features);
     let rows_in: Vec<f64> = (0..LANES)
         .flat_map(|lane| inputs.iter().map(move |&input| (input, lane)))
-        .map(|(input, lane)| engine::forest::input(crate::site::number(scratch.value(input, lane))))
+        .map(|(input, lane)| crate::site::number(scratch.value(input, lane)))
         .collect();
-    let mut scores = [0.0; LANES];
+    let (mut alone, mut lanes) = (Lanes::default(), Lanes::default());
+    let (mut one, mut scores) = ([0.0], [0.0; LANES]);
+    alone.fit(&forest);
+    lanes.fit(&forest);
     case(
         "forest alone",
         &mut || {
             for row in rows_in.chunks(INPUTS) {
-                black_box(forest.score(black_box(row)));
+                alone.write(0, black_box(row));
+                forest.score_lanes(&mut alone, &mut one);
+                black_box(one);
             }
         },
         &mut || {
-            forest.score_rows(black_box(&rows_in), INPUTS, &mut scores);
+            for (lane, row) in black_box(&rows_in).chunks(INPUTS).enumerate() {
+                lanes.write(lane, row);
+            }
+            forest.score_lanes(&mut lanes, &mut scores);
             black_box(&scores);
         },
     );
@@ -112,7 +120,7 @@ fn decode(bytes: &[u8]) {
 }
 
 /// Nanoseconds an item of work over [`LANES`] of them.
-fn time(turns: u64, work: &mut dyn FnMut()) -> f64 {
+pub fn time(turns: u64, work: &mut dyn FnMut()) -> f64 {
     let start_ns = processor_ns();
     for _ in 0..turns {
         work();

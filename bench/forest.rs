@@ -1,7 +1,7 @@
 //! A forest of the reference size whose thresholds are values seen in the traffic, so that walks spread over the trees.
 
 use engine::feature::{Builtin, FeatureId, FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Transform, Tree};
+use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
 use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -28,23 +28,26 @@ pub fn grow(features: &FeatureTable, inputs: &[FeatureId], seen: &[Vec<f64>], se
     ForestSpec {
         version: format!("reference-{seed}"),
         inputs: inputs.iter().map(|&id| features.row(id).name.clone()).collect(),
-        trees: (0..TREES).map(|_| tree(seen, &mut draw)).collect(),
+        trees: (0..TREES).map(|_| tree(seen, LEAVES, &mut draw)).collect(),
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: -3.0,
-        transform: Transform::Logistic,
+        mean: false,
+        transform: Transform::Logistic { slope: 1.0 },
     }
 }
 
 /// Splits leaves at random, as growth by the best leaf does: some branches come out deeper than others.
-fn tree(seen: &[Vec<f64>], draw: &mut Xoshiro256PlusPlus) -> Tree {
+pub fn tree(seen: &[Vec<f64>], leaves_max: usize, draw: &mut Xoshiro256PlusPlus) -> Tree {
     let mut nodes = vec![Node::Leaf(0.0)];
     let mut leaves = vec![0_usize];
-    while leaves.len() < LEAVES {
+    while leaves.len() < leaves_max {
         let at = leaves.swap_remove(draw.random_range(0..leaves.len()));
         let input = draw.random_range(0..seen.len());
         let values = &seen[input];
         let threshold = if values.is_empty() { 0.0 } else { values[draw.random_range(0..values.len())] };
         let left = nodes.len();
-        nodes[at] = Node::Split { input: input as u16, threshold, left: left as u32, right: left as u32 + 1 };
+        nodes[at] = Node::at_most(input as u16, threshold, left as u32, left as u32 + 1);
         for leaf in [left, left + 1] {
             nodes.push(Node::Leaf(draw.random_range(-0.1..0.1)));
             leaves.push(leaf);

@@ -5,6 +5,7 @@
 
 pub mod codec;
 pub mod forest;
+pub mod forests;
 pub mod machine;
 pub mod report;
 pub mod run;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bench::machine::Machine;
-use bench::run::{Plan, run, stages};
+use bench::run::{Plan, is_of, run, stages};
 use clap::Parser;
 
 /// Measures the whole check by stage, on one core, in batches of 1 and 64.
@@ -18,7 +18,7 @@ struct Flags {
     /// Checks a case is measured over in each round
     #[arg(long, default_value_t = 262_144)]
     checks: u64,
-    /// Only this case; may be given again
+    /// Only this case, or those whose names begin with these words; may be given again
     #[arg(long = "stage", value_name = "NAME", value_parser = stage)]
     stages: Vec<String>,
     /// Print JSON
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 fn stage(name: &str) -> Result<String, String> {
     let names = stages();
-    if names.iter().any(|known| known == name) {
+    if names.iter().any(|known| is_of(known, name)) {
         return Ok(name.to_owned());
     }
     Err(format!("the stages are {}", names.join(", ")))

@@ -5,11 +5,11 @@ use std::time::Instant;
 use engine::{Decision, Now, Scratch, Snapshot, decide};
 use wire::Verdict;
 
-use crate::codec;
 use crate::machine::processor_ns;
 use crate::report::{Report, Row};
 use crate::site::{Part, Site};
 use crate::traffic::{BLOCK, Stream};
+use crate::{codec, forests};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -31,7 +31,12 @@ pub const BATCHES: [usize; 2] = [1, engine::limits::LANES];
 pub fn stages() -> Vec<String> {
     let lacking = Part::ALL.iter().map(|part| format!("without {}", part.name()));
     let whole = std::iter::once("whole".to_owned()).chain(lacking).chain(["without all".to_owned()]);
-    whole.chain(codec::STAGES.iter().map(|&name| name.to_owned())).collect()
+    whole.chain(codec::STAGES.iter().map(|&name| name.to_owned())).chain(forests::stages()).collect()
+}
+
+/// Whether a case is the one of that name, or one of those whose names begin with those words.
+pub fn is_of(name: &str, stage: &str) -> bool {
+    name.strip_prefix(stage).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// A policy, or what is left of it, and its stream.
@@ -52,7 +57,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     let started = Instant::now();
     let site = Site::fill(plan.accounts)?;
     let fill_s = started.elapsed().as_secs_f64();
-    let wanted = |name: &str| plan.stages.is_empty() || plan.stages.iter().any(|stage| stage == name);
+    let wanted = |name: &str| plan.stages.is_empty() || plan.stages.iter().any(|stage| is_of(name, stage));
     let mut cases = cases(&site, wanted)?;
     let mut stream = site.stream("m");
     let mut scratch = Scratch::new(0);
@@ -83,6 +88,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     }
     let mut rows: Vec<Row> = cases.into_iter().map(|case| Row::new(case.name, case.ns)).collect();
     rows.extend(codec::run(&site, plan, wanted)?);
+    rows.extend(forests::run(plan, wanted)?);
     Ok(Report { fill_s, fills: fills(&site), allocations: tally.allocations, verdicts: tally.shares(), rows })
 }
 

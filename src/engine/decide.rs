@@ -8,7 +8,6 @@ use wire::{Check, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{Builtin, FeatureId, Scalar, Type};
-use crate::forest;
 use crate::key;
 use crate::limits::LANES;
 use crate::replay::{self, Seen};
@@ -193,33 +192,32 @@ fn arrive(
 /// The model's score, where the deadline leaves time for it.
 fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     let Some(forest) = &snapshot.forest else { return };
-    let (mut scored, mut count, stride) = ([0_usize; LANES], 0, snapshot.inputs.len());
+    let mut scored = 0_u64;
     for lane in lanes(fresh) {
         if verdict::skip_model(checks[lane].budget_us, now.waited_us) {
             verdict::degrade_model(lane, scratch);
-            continue;
+        } else {
+            scored |= 1 << lane;
         }
-        // Rows lie close together: at a power of two apart they would push each other out of the cache.
-        let row = &mut scratch.rows[count * stride..];
-        for (place, &(feature, ty)) in row.iter_mut().zip(&snapshot.inputs) {
-            let bits = scratch.columns[feature.index()][lane];
-            *place = match ty {
-                Type::Double => forest::input(f64::from_bits(bits)),
-                // Models read money in minor units, like every other whole number.
-                _ => bits as i64 as f64,
-            };
+    }
+    if scored == 0 {
+        return;
+    }
+    // Lanes that are not scored go along: picking out the others would cost more.
+    scratch.model.fit(forest);
+    for (place, &(feature, ty)) in snapshot.inputs.iter().enumerate() {
+        let column = &scratch.columns[feature.index()][..checks.len()];
+        let inputs = scratch.model.input(place).iter_mut().zip(column);
+        match ty {
+            Type::Double => inputs.for_each(|(input, &bits)| *input = f64::from_bits(bits)),
+            // Models read money in minor units, like every other whole number.
+            _ => inputs.for_each(|(input, &bits)| *input = bits as i64 as f64),
         }
-        scored[count] = lane;
-        count += 1;
     }
     let mut scores = [0.0; LANES];
-    if count == 1 {
-        scores[0] = forest.score(&scratch.rows[..stride]);
-    } else {
-        forest.score_rows(&scratch.rows, stride, &mut scores[..count]);
-    }
-    for (&lane, &score) in scored[..count].iter().zip(&scores) {
-        scratch.set(Builtin::ModelScore.id(), lane, Scalar::Double(score.clamp(0.0, 1.0)));
+    forest.score_lanes(&mut scratch.model, &mut scores[..checks.len()]);
+    for lane in lanes(scored) {
+        scratch.set(Builtin::ModelScore.id(), lane, Scalar::Double(scores[lane].clamp(0.0, 1.0)));
     }
 }
 

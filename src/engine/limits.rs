@@ -22,6 +22,10 @@ pub const LISTS_MAX: usize = 64;
 pub const RULES_MAX: usize = 10_000;
 /// Most instructions of one program.
 pub const OPS_MAX: usize = 65_536;
+/// Longest text that a rule joins or writes, in bytes: the longest field twice over.
+pub const JOINED_BYTES_MAX: usize = 1_024;
+/// Most instructions of one program that write text: each takes 64 KiB of a worker's memory.
+pub const JOINS_MAX: usize = 64;
 /// Shortest window, in milliseconds.
 pub const WINDOW_MS_MIN: i64 = 1_000;
 /// Longest window, in milliseconds: thirty days.
@@ -55,6 +59,11 @@ pub const NODES_MAX: usize = 4_000_000;
 pub const DEPTH_MAX: usize = 64;
 /// Most input features of a forest.
 pub const FOREST_INPUTS_MAX: usize = 256;
+/// Most categories that a split of a tree can tell apart.
+pub const CATEGORIES_MAX: usize = 65_536;
+/// Most columns that a forest's splits look at: an input as each kind of split reads it, and one for each split by category.
+/// All lanes of 64 rows then take 1 MB.
+pub const FOREST_COLUMNS_MAX: usize = 2_048;
 /// Longest record of one decision, in bytes.
 pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use arrayvec::{ArrayString, ArrayVec};
 
 use crate::feature::{FeatureId, Scalar, Type};
+use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    FEATURES_MAX, FOREST_INPUTS_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX,
-    RECORD_BYTES_MAX,
+    FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
@@ -142,7 +142,7 @@ pub struct Scratch {
     pub(crate) hashes: Vec<[Hash; LANES]>,
     pub(crate) on_lists: Vec<u64>,
     pub(crate) registers: Registers,
-    pub(crate) rows: Vec<f64>,
+    pub(crate) model: Lanes,
     pub(crate) lanes: Vec<Lane>,
     /// By the plan's groups.
     pub(crate) windows: Vec<Sought>,
@@ -165,7 +165,7 @@ impl Scratch {
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
             registers: Registers::default(),
-            rows: vec![0.0; LANES * FOREST_INPUTS_MAX],
+            model: Lanes::default(),
             lanes: vec![Lane::new(); LANES],
             windows: vec![Sought::new(); KEYS_MAX],
             accounts: Sought::new(),
@@ -186,6 +186,9 @@ impl Scratch {
             self.fitted = snapshot.serial;
             self.registers.fit(&snapshot.policy.gate);
             self.registers.fit(&snapshot.policy.program);
+            if let Some(forest) = &snapshot.forest {
+                self.model.fit(forest);
+            }
             self.types.clear();
             self.types.extend(snapshot.policy.features.iter().map(|(_, row)| row.ty));
         }

@@ -369,21 +369,21 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
 /// Text features that the programs ask `has()` of, and those they read.
 fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
     let (mut asked, mut read) = (Vec::new(), Vec::new());
-    for op in policy.program.ops.iter().chain(&policy.gate.ops) {
+    for (program, op) in
+        [&policy.program, &policy.gate].into_iter().flat_map(|p| p.ops.iter().map(move |op| (p, op)))
+    {
         match *op {
             Op::Present { feature, .. } if policy.features.row(feature).ty == Type::Text => {
                 asked.push(feature);
             }
-            Op::Text { a, b, .. } => read.extend([a, b]),
-            Op::TextSize { a, .. } => read.push(a),
-            _ => {}
+            _ => read.extend(op.reads(program).texts.into_iter().flatten()),
         }
     }
     let mut read: Vec<FeatureId> = read
         .into_iter()
         .filter_map(|source| match source {
             TextSource::Feature(feature) => Some(feature),
-            TextSource::Constant(_) => None,
+            TextSource::Constant(_) | TextSource::Register(_) => None,
         })
         .chain(asked.iter().copied())
         .collect();

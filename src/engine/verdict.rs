@@ -146,7 +146,7 @@ pub(crate) fn quote(
     };
     let threshold = match (ty, witness.ty) {
         (Type::Money, NumberType::Int) => Value::Money(bits as i64),
-        (_, NumberType::Int) => Value::Int(bits as i64),
+        (_, NumberType::Int | NumberType::Uint) => Value::Int(bits as i64),
         (_, NumberType::Double) => Value::Double(f64::from_bits(bits)),
     };
     (value.to_value(), threshold)

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use engine::forest::{Forest, ForestSpec, input};
+use engine::forest::{Forest, ForestSpec};
 use ring::digest::{SHA256, digest};
 
 use crate::check::{ForestError, check_forest};
@@ -167,12 +167,16 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     if inputs != manifest.inputs.len() {
         return Err(LoadError::Inputs { manifest: manifest.inputs.len(), file: inputs });
     }
+    let transform = manifest.transform().map_err(LoadError::Manifest)?;
     let forest = ForestSpec {
         version: manifest.version(),
         inputs: manifest.inputs.iter().map(|input| input.name.clone()).collect(),
         trees,
+        inputs_as: manifest.inputs_as.into(),
+        sums_as: manifest.sums_as.into(),
         base: manifest.base,
-        transform: manifest.transform.into(),
+        mean: manifest.mean,
+        transform,
     };
     check_forest(&forest).map_err(LoadError::Forest)?;
     check_vectors(&manifest, &forest)?;
@@ -189,9 +193,8 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
         if row.inputs.len() != forest.inputs.len() {
             return refuse(format!("{} values for {} inputs", row.inputs.len(), forest.inputs.len()));
         }
-        let inputs: Vec<f64> = row.inputs.iter().map(|&value| input(value)).collect();
         // The plain walk and the form that serves, so that neither can be wrong alone.
-        for found in [walk::score(forest, &row.inputs), flat.score(&inputs)] {
+        for found in [walk::score(forest, &row.inputs), flat.score(&row.inputs)] {
             // Written so that a score that is no number never passes.
             let near = (found - row.score).abs() <= SCORE_TOLERANCE;
             if !near {
@@ -203,7 +206,7 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
 }
 
 /// Writes a model: the forest file first, then the manifest that names its hash, each whole or not at all. The
-/// manifest's `file`, `sha256`, `transform`, `base` and each input's `splits` are filled in from the forest.
+/// manifest's `file` and `sha256`, what becomes of the sum, and each input's `splits` are filled in from the forest.
 ///
 /// # Errors
 /// [`SaveError`]
@@ -212,8 +215,7 @@ pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Resul
     let text = file::encode(&forest.trees, forest.inputs.len());
     manifest.file = "forest.txt".to_owned();
     manifest.sha256 = sha256(text.as_bytes());
-    manifest.transform = forest.transform.into();
-    manifest.base = forest.base;
+    manifest.describe(forest);
     let shares = split_shares(forest);
     for (input, share) in manifest.inputs.iter_mut().zip(shares) {
         input.splits = share;
@@ -237,8 +239,8 @@ pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Resul
 fn split_shares(forest: &ForestSpec) -> Vec<f64> {
     let mut counts = vec![0_u64; forest.inputs.len()];
     for node in forest.trees.iter().flat_map(|tree| &tree.nodes) {
-        if let engine::forest::Node::Split { input, .. } = node {
-            counts[usize::from(*input)] += 1;
+        if let engine::forest::Node::Split(split) = node {
+            counts[usize::from(split.input)] += 1;
         }
     }
     let all = counts.iter().sum::<u64>().max(1) as f64;
@@ -246,7 +248,7 @@ fn split_shares(forest: &ForestSpec) -> Vec<f64> {
     counts.iter().map(|count| (*count as f64 / all * 1000.0).round() / 1000.0).collect()
 }
 
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     let failed =
         |error: std::io::Error| LoadError::Read { path: path.to_path_buf(), error: error.to_string() };
     let mut bytes = Vec::new();
@@ -258,6 +260,6 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }

@@ -3,8 +3,12 @@
 //! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
 
 use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Tree};
+use engine::forest::{ForestSpec, Node, Split, Test, Tree};
 use engine::limits;
+
+/// Most words of 64 categories in a forest's splits together. A single large category takes as many words as a full set, so
+/// that without this bound a short file could fill the memory.
+pub const CATEGORY_WORDS_MAX: usize = limits::NODES_MAX;
 
 /// Why a forest is refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +35,8 @@ pub enum ForestError {
     },
     /// The number added to the sum is not finite.
     BaseNotFinite,
+    /// The transform's parameter is not a finite number above 0.
+    Transform,
     /// The same input twice.
     DuplicateInput(String),
     /// An input that no feature has.
@@ -86,6 +92,7 @@ impl std::fmt::Display for ForestError {
             }
             ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
             ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
+            ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
             ForestError::UnknownInput { name, nearest } => {
                 write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
@@ -107,6 +114,11 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         ("trees", forest.trees.len(), limits::TREES_MAX),
         ("nodes", nodes, limits::NODES_MAX),
         ("inputs", forest.inputs.len(), limits::FOREST_INPUTS_MAX),
+        (
+            "words of categories",
+            forest.trees.iter().flat_map(|tree| &tree.nodes).map(category_words).sum(),
+            CATEGORY_WORDS_MAX,
+        ),
     ] {
         if found > max {
             return Err(ForestError::TooMany { what, found, max });
@@ -117,6 +129,9 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
     }
     if !forest.base.is_finite() {
         return Err(ForestError::BaseNotFinite);
+    }
+    if !forest.transform.is_sound() {
+        return Err(ForestError::Transform);
     }
     for (place, name) in forest.inputs.iter().enumerate() {
         if forest.inputs[..place].contains(name) {
@@ -131,6 +146,13 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         })?;
     }
     Ok(())
+}
+
+fn category_words(node: &Node) -> usize {
+    match node {
+        Node::Split(Split { test: Test::OneOf(set), .. }) => set.words().len(),
+        _ => 0,
+    }
 }
 
 /// Checks one tree: finite numbers, inputs and children in range, every node reached exactly once, bounded depth.
@@ -151,18 +173,20 @@ pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> 
         if std::mem::replace(&mut reached[at], true) {
             return Err((at, TreeFault::ReachedTwice));
         }
-        match *node {
+        match node {
             Node::Leaf(value) if !value.is_finite() => return Err((at, TreeFault::NotFinite)),
             Node::Leaf(_) => {}
-            Node::Split { input, threshold, left, right } => {
-                if !threshold.is_finite() {
+            Node::Split(split) => {
+                if let Test::AtMost(number) | Test::Equal(number) = split.test
+                    && !number.is_finite()
+                {
                     return Err((at, TreeFault::NotFinite));
                 }
-                if usize::from(input) >= inputs {
+                if usize::from(split.input) >= inputs {
                     return Err((at, TreeFault::InputOutOfRange));
                 }
-                open.push((right as usize, depth + 1));
-                open.push((left as usize, depth + 1));
+                open.push((split.right as usize, depth + 1));
+                open.push((split.left as usize, depth + 1));
             }
         }
     }
@@ -209,7 +233,7 @@ fn edits(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::Transform;
+    use engine::forest::{Precision, Transform};
 
     use super::*;
 
@@ -218,13 +242,12 @@ mod tests {
             version: String::new(),
             inputs: vec!["amount".to_owned(), "hour".to_owned()],
             trees: vec![Tree { nodes }],
+            inputs_as: Precision::Double,
+            sums_as: Precision::Double,
             base: 0.0,
-            transform: Transform::Mean,
+            mean: true,
+            transform: Transform::Identity,
         }
-    }
-
-    fn split(input: u16, threshold: f64, left: u32, right: u32) -> Node {
-        Node::Split { input, threshold, left, right }
     }
 
     fn fault(nodes: Vec<Node>) -> TreeFault {
@@ -236,25 +259,25 @@ mod tests {
 
     #[test]
     fn a_sound_tree_passes() {
-        let nodes = vec![split(1, 3.5, 1, 2), Node::Leaf(0.0), Node::Leaf(1.0)];
+        let nodes = vec![Node::at_most(1, 3.5, 1, 2), Node::Leaf(0.0), Node::Leaf(1.0)];
         assert_eq!(check_forest(&forest(nodes)), Ok(()));
     }
 
     #[test]
     fn every_broken_shape_is_named() {
-        let leaf = Node::Leaf(0.5);
+        let (split, leaf) = (Node::at_most, Node::Leaf(0.5));
         assert_eq!(fault(vec![]), TreeFault::NoNode);
-        assert_eq!(fault(vec![split(0, 1.0, 1, 2), leaf]), TreeFault::ChildOutOfRange);
-        assert_eq!(fault(vec![split(0, 1.0, 0, 1), leaf]), TreeFault::ReachedTwice);
-        assert_eq!(fault(vec![split(0, 1.0, 1, 1), leaf]), TreeFault::ReachedTwice);
-        assert_eq!(fault(vec![leaf, leaf]), TreeFault::Unreachable);
+        assert_eq!(fault(vec![split(0, 1.0, 1, 2), leaf.clone()]), TreeFault::ChildOutOfRange);
+        assert_eq!(fault(vec![split(0, 1.0, 0, 1), leaf.clone()]), TreeFault::ReachedTwice);
+        assert_eq!(fault(vec![split(0, 1.0, 1, 1), leaf.clone()]), TreeFault::ReachedTwice);
+        assert_eq!(fault(vec![leaf.clone(), leaf.clone()]), TreeFault::Unreachable);
         assert_eq!(fault(vec![Node::Leaf(f64::NAN)]), TreeFault::NotFinite);
         assert_eq!(fault(vec![Node::Leaf(f64::INFINITY)]), TreeFault::NotFinite);
-        assert_eq!(fault(vec![split(0, f64::NAN, 1, 2), leaf, leaf]), TreeFault::NotFinite);
-        assert_eq!(fault(vec![split(2, 1.0, 1, 2), leaf, leaf]), TreeFault::InputOutOfRange);
+        assert_eq!(fault(vec![split(0, f64::NAN, 1, 2), leaf.clone(), leaf.clone()]), TreeFault::NotFinite);
+        assert_eq!(fault(vec![split(2, 1.0, 1, 2), leaf.clone(), leaf.clone()]), TreeFault::InputOutOfRange);
         let mut deep = Vec::new();
         for level in 0..=limits::DEPTH_MAX as u32 {
-            deep.extend([split(0, 1.0, 2 * level + 1, 2 * level + 2), leaf]);
+            deep.extend([split(0, 1.0, 2 * level + 1, 2 * level + 2), leaf.clone()]);
         }
         deep.push(leaf);
         // Right children continue the chain, so that node 2k is the k-th split.

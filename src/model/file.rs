@@ -6,22 +6,31 @@
 //!
 //! ```text
 //! riskd-forest 1
-//! inputs 2
+//! inputs 3
 //! tree
 //! 0 12.5        input 0 <= 12.5 ? the tree that follows : the tree after that
 //! = 0.01        a leaf
+//! 2 {1,4} left  input 2 is category 1 or 4? A missing value goes as a yes does
 //! = 0.9
+//! 1 =3.0 never  input 1 is 3.0? A missing value is read as 0
+//! = 0.1
+//! = 0.2
 //! ```
+//!
+//! Imported models are kept in this form too, not as the file they came from: what serves then reads one small format, and
+//! nothing is lost, because every split there is has its words here.
 
 use std::fmt::Write as _;
 
-use engine::forest::{Node, Tree};
+use engine::forest::{Categories, Missing, Node, Side, Split, Test, Tree};
 use engine::limits;
+
+use crate::check::CATEGORY_WORDS_MAX;
 
 const FIRST_LINE: &str = "riskd-forest 1";
 
-/// Longest forest file, in bytes: the most nodes there may be, at 32 bytes a line.
-pub const FILE_BYTES_MAX: u64 = limits::NODES_MAX as u64 * 32;
+/// Longest forest file, in bytes: the most nodes there may be, at 48 bytes a line.
+pub const FILE_BYTES_MAX: u64 = limits::NODES_MAX as u64 * 48;
 
 /// Why a forest file cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,17 +60,45 @@ pub fn encode(trees: &[Tree], inputs: usize) -> String {
         let mut open = vec![0];
         while let Some(at) = open.pop() {
             // Writing to a string cannot fail.
-            let _ = match tree.nodes[at as usize] {
+            let _ = match &tree.nodes[at as usize] {
                 Node::Leaf(value) => writeln!(text, "= {value:?}"),
-                Node::Split { input, threshold, left, right } => {
-                    open.extend([right, left]);
-                    writeln!(text, "{input} {threshold:?}")
+                Node::Split(split) => {
+                    open.extend([split.right, split.left]);
+                    encode_split(&mut text, split)
                 }
             };
         }
     }
     text
 }
+
+fn encode_split(text: &mut String, split: &Split) -> std::fmt::Result {
+    write!(text, "{} ", split.input)?;
+    match &split.test {
+        Test::AtMost(threshold) => write!(text, "{threshold:?}")?,
+        Test::Equal(number) => write!(text, "={number:?}")?,
+        Test::OneOf(categories) => {
+            text.push('{');
+            let numbers = 0..categories.words().len() * 64;
+            let held = numbers.filter(|number| categories.words()[number / 64] >> (number % 64) & 1 == 1);
+            for (place, number) in held.enumerate() {
+                write!(text, "{}{number}", if place == 0 { "" } else { "," })?;
+            }
+            text.push('}');
+        }
+    }
+    let word = MISSING.iter().find(|(missing, _)| *missing == split.missing).map_or("", |(_, word)| word);
+    writeln!(text, "{}{word}", if word.is_empty() { "" } else { " " })
+}
+
+/// What is missing and where it leads, in the words of the file; the plain one has none.
+const MISSING: [(Missing, &str); 5] = [
+    (Missing::Nan(Side::Right), ""),
+    (Missing::Nan(Side::Left), "left"),
+    (Missing::NanOrZero(Side::Left), "zero-left"),
+    (Missing::NanOrZero(Side::Right), "zero-right"),
+    (Missing::Never, "never"),
+];
 
 /// The trees of a text, and how many inputs they were trained on. Bounds hold: trees, nodes, depth, inputs, finite numbers.
 ///
@@ -84,7 +121,7 @@ pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
         .ok_or_else(|| fail(line, format!("expected `inputs N`, N at most {}", limits::FOREST_INPUTS_MAX)))?;
 
     let mut trees = Vec::new();
-    let mut nodes_left = limits::NODES_MAX;
+    let (mut nodes_left, mut words_left) = (limits::NODES_MAX, CATEGORY_WORDS_MAX);
     while let Some((line, found)) = lines.next() {
         if found != "tree" {
             return Err(fail(line, format!("found {found:?}, expected `tree`: the tree before is complete")));
@@ -92,7 +129,7 @@ pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
         if trees.len() == limits::TREES_MAX {
             return Err(fail(line, format!("more than {} trees", limits::TREES_MAX)));
         }
-        let tree = decode_tree(&mut lines, line, inputs, nodes_left)?;
+        let tree = decode_tree(&mut lines, line, inputs, nodes_left, &mut words_left)?;
         nodes_left -= tree.nodes.len();
         trees.push(tree);
     }
@@ -105,6 +142,7 @@ fn decode_tree<'t>(
     mut line: usize,
     inputs: usize,
     nodes_max: usize,
+    words_left: &mut usize,
 ) -> Result<Tree, FileError> {
     let mut nodes: Vec<Node> = Vec::new();
     // Splits above the next node whose right child has not come yet, each with its depth.
@@ -119,30 +157,58 @@ fn decode_tree<'t>(
             return Err(fail(line, format!("more than {} nodes", limits::NODES_MAX)));
         }
         let here = nodes.len() as u32;
-        let (first, number) = text.split_once(' ').unwrap_or((text, ""));
-        let value = number.parse::<f64>().ok().filter(|x| x.is_finite());
-        let value = value.ok_or_else(|| fail(line, format!("{number:?} is not a finite number")))?;
-        if first == "=" {
-            nodes.push(Node::Leaf(value));
+        if let Some(value) = text.strip_prefix("= ") {
+            nodes.push(Node::Leaf(finite(value).map_err(|why| fail(line, why))?));
             let Some((parent, above)) = waiting.pop() else {
                 return Ok(Tree { nodes });
             };
-            if let Node::Split { right, .. } = &mut nodes[parent] {
-                *right = here + 1;
+            if let Node::Split(split) = &mut nodes[parent] {
+                split.right = here + 1;
             }
             depth = above + 1;
         } else {
-            let input = first.parse::<u16>().ok().filter(|input| usize::from(*input) < inputs);
-            let input =
-                input.ok_or_else(|| fail(line, format!("{first:?} is not an input below {inputs}")))?;
             if depth == limits::DEPTH_MAX {
                 return Err(fail(line, format!("deeper than {} splits", limits::DEPTH_MAX)));
             }
+            let split = decode_split(text, inputs, here + 1).map_err(|why| fail(line, why))?;
+            if let Test::OneOf(categories) = &split.test {
+                let left = words_left.checked_sub(categories.words().len());
+                *words_left = left.ok_or_else(|| fail(line, "too many categories".to_owned()))?;
+            }
             waiting.push((nodes.len(), depth));
-            nodes.push(Node::Split { input, threshold: value, left: here + 1, right: 0 });
+            nodes.push(Node::Split(split));
             depth += 1;
         }
     }
+}
+
+/// A split whose left child has that place; the right one's is not known yet.
+fn decode_split(text: &str, inputs: usize, left: u32) -> Result<Split, String> {
+    let mut words = text.split(' ');
+    let (input, test) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (missing, rest) = (words.next().unwrap_or_default(), words.next());
+    let found = input.parse().ok().filter(|input| usize::from(*input) < inputs);
+    let input = found.ok_or_else(|| format!("{input:?} is not an input below {inputs}"))?;
+    let test = if let Some(list) = test.strip_prefix('{').and_then(|list| list.strip_suffix('}')) {
+        let numbers = list.split(',').filter(|_| !list.is_empty());
+        let numbers: Option<Vec<u32>> = numbers.map(|number| number.parse().ok()).collect();
+        let categories = numbers.and_then(Categories::of);
+        Test::OneOf(categories.ok_or_else(|| format!("not categories below {}", limits::CATEGORIES_MAX))?)
+    } else if let Some(value) = test.strip_prefix('=') {
+        Test::Equal(finite(value)?)
+    } else {
+        Test::AtMost(finite(test)?)
+    };
+    let word = MISSING.iter().find(|(_, word)| *word == missing && rest.is_none());
+    let missing = word.map(|(missing, _)| *missing);
+    let missing =
+        missing.ok_or_else(|| format!("{text:?} does not end in left, zero-left, zero-right or never"))?;
+    Ok(Split { input, test, missing, left, right: 0 })
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|x| x.is_finite());
+    value.ok_or_else(|| format!("{text:?} is not a finite number"))
 }
 
 fn fail(line: usize, message: String) -> FileError {
@@ -173,6 +239,11 @@ mod tests {
         refused("riskd-forest 1\ninputs 1\ntree\n1 1.5\n", "line 4: \"1\" is not an input below 1");
         refused("riskd-forest 1\ninputs 1\ntree\n= NaN\n", "line 4: \"NaN\" is not a finite number");
         refused("riskd-forest 1\ninputs 1\ntree\n= 1e999\n", "line 4: \"1e999\" is not a finite number");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 =inf\n", "line 4: \"inf\" is not a finite number");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 {1,x}\n", "line 4: not categories below 65536");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 {65536}\n", "line 4: not categories below 65536");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 up\n", "line 4: \"0 1.5 up\" does not end in left");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 left left\n", "does not end in left");
         refused("riskd-forest 1\ninputs 1\ntree\n= 0.5\n= 0.5\n", "line 5: found \"= 0.5\", expected `tree`");
     }
 
@@ -184,29 +255,55 @@ mod tests {
     }
 
     #[test]
+    fn many_splits_over_one_large_category_are_refused_before_memory_fills() {
+        let tree = format!("tree\n{}{}", "0 {65535}\n".repeat(60), "= 0.5\n".repeat(61));
+        let text = format!("riskd-forest 1\ninputs 1\n{}", tree.repeat(100));
+        refused(&text, "too many categories");
+    }
+
+    #[test]
     fn too_many_trees_are_refused() {
         let text = format!("riskd-forest 1\ninputs 0\n{}", "tree\n= 0.5\n".repeat(limits::TREES_MAX + 1));
         refused(&text, "more than 4096 trees");
     }
 
-    /// Any tree of up to five levels over three inputs, as nested choices.
+    /// Any question about any of three inputs; its children are not set.
+    fn any_split() -> impl Strategy<Value = Split> {
+        let test = prop_oneof![
+            (-100.0..100.0).prop_map(Test::AtMost),
+            (-9_i8..9).prop_map(|number| Test::Equal(number.into())),
+            prop::collection::vec(prop_oneof![0_u32..99, 60_000_u32..65_536], 0..9)
+                .prop_map(|numbers| Test::OneOf(Categories::of(numbers).expect("small enough"))),
+        ];
+        let missing = prop::sample::select(MISSING.map(|(missing, _)| missing).to_vec());
+        (0_u16..3, test, missing).prop_map(|(input, test, missing)| Split {
+            input,
+            test,
+            missing,
+            left: 0,
+            right: 0,
+        })
+    }
+
+    /// Any tree of up to five levels, as nested choices.
     fn any_tree() -> impl Strategy<Value = Tree> {
         let leaf = any::<f64>().prop_filter("finite", |x| x.is_finite());
         let leaf = leaf.prop_map(|x| Tree { nodes: vec![Node::Leaf(x)] });
         leaf.prop_recursive(5, 64, 2, |inner| {
-            (0_u16..3, -100.0..100.0, inner.clone(), inner).prop_map(|(input, threshold, left, right)| {
+            (any_split(), inner.clone(), inner).prop_map(|(split, left, right)| {
                 let shift = |tree: &Tree, by: u32| -> Vec<Node> {
-                    let moved = tree.nodes.iter().map(|node| match *node {
-                        Node::Split { input, threshold, left, right } => {
-                            Node::Split { input, threshold, left: left + by, right: right + by }
+                    let mut nodes = tree.nodes.clone();
+                    for node in &mut nodes {
+                        if let Node::Split(split) = node {
+                            split.left += by;
+                            split.right += by;
                         }
-                        leaf => leaf,
-                    });
-                    moved.collect()
+                    }
+                    nodes
                 };
                 // The right subtree first: the file's preorder must not depend on the order in memory.
                 let after = 1 + right.nodes.len() as u32;
-                let mut nodes = vec![Node::Split { input, threshold, left: after, right: 1 }];
+                let mut nodes = vec![Node::Split(Split { left: after, right: 1, ..split })];
                 nodes.extend(shift(&right, 1));
                 nodes.extend(shift(&left, after));
                 Tree { nodes }
@@ -214,22 +311,34 @@ mod tests {
         })
     }
 
+    fn any_value() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            -120.0..120.0,
+            (-9_i8..99).prop_map(f64::from),
+            Just(f64::NAN),
+            Just(1e-36),
+            Just(65_535.0)
+        ]
+    }
+
     proptest! {
         #[test]
         fn a_tree_written_and_read_again_decides_the_same(
             tree in any_tree(),
-            rows in prop::collection::vec(prop::array::uniform3(-120.0..120.0), 1..20),
+            rows in prop::collection::vec(prop::array::uniform3(any_value()), 1..20),
         ) {
-            let (back, inputs) = decode(&encode(std::slice::from_ref(&tree), 3)).unwrap();
+            let text = encode(std::slice::from_ref(&tree), 3);
+            let (back, inputs) = decode(&text).unwrap();
             prop_assert_eq!(inputs, 3);
             prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
+            prop_assert_eq!(encode(&back, 3), text);
             for row in rows {
                 prop_assert_eq!(leaf(&tree, &row).to_bits(), leaf(&back[0], &row).to_bits());
             }
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}\n|[0-9] [0-9.]{0,4}\n|.{0,9}\n){0,40}") {
+        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
             if let Ok((trees, inputs)) = decode(&text) {
                 for tree in &trees {
                     prop_assert_eq!(check_tree(tree, inputs), Ok(()));

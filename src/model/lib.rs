@@ -8,6 +8,7 @@ pub mod artefact;
 pub mod check;
 pub mod dataset;
 pub mod file;
+pub mod import;
 pub mod manifest;
 pub mod quality;
 mod readout;

@@ -1,9 +1,9 @@
 //! The manifest beside a model file: what it is, what it reads, how it was made, and rows it must reproduce.
 
-use engine::forest::Transform;
+use engine::forest::{ForestSpec, Precision, Transform};
 use serde::{Deserialize, Serialize};
 
-/// The only format there is so far; another program's model names its own.
+/// The only format that is served; models of other programs are brought into it by [`crate::import`].
 pub const FORMAT_NATIVE: &str = "riskd-forest-1";
 
 /// Longest manifest, in bytes: names, facts and a few hundred test vectors.
@@ -23,15 +23,34 @@ pub struct Manifest {
     pub sha256: String,
     /// What the score is.
     pub objective: String,
-    /// What becomes of the trees' sum: `mean` or `logistic`.
+    /// What becomes of the trees' sum.
     pub transform: TransformName,
-    /// Added to the sum.
+    /// Steepness of the transform `logistic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slope: Option<f64>,
+    /// Mean path of the transform `isolation`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<f64>,
+    /// Whether the sum is divided by the number of trees before the transform.
+    #[serde(default)]
+    pub mean: bool,
+    /// What the sum starts from.
     #[serde(default)]
     pub base: f64,
+    /// Precision that inputs are rounded to before a split looks at them.
+    #[serde(default)]
+    pub inputs_as: PrecisionName,
+    /// Precision of the running sum.
+    #[serde(default)]
+    pub sums_as: PrecisionName,
     /// What was done so that a score can be read as a probability.
     pub calibration: String,
-    /// Facts of its training.
-    pub training: Training,
+    /// Facts of its training, where it was trained here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
+    /// Where it came from, when it was trained by another program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Features read, in order.
     #[serde(rename = "input", default)]
     pub inputs: Vec<Input>,
@@ -61,6 +80,25 @@ pub struct Vector {
     pub inputs: Vec<f64>,
     /// The score.
     pub score: f64,
+}
+
+/// The file of another program that a model was read from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The command that read it.
+    pub command: String,
+    /// The file's name.
+    pub file: String,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// Its format.
+    pub format: String,
+    /// The library that trained it, with the version as far as the file tells.
+    pub library: String,
+    /// What to know before it is used.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// How a model was made.
@@ -113,30 +151,53 @@ pub struct Quality {
     pub recall_at_0_1_percent: f64,
 }
 
-/// [`Transform`] by name.
+/// [`Transform`] by name; its numbers have keys of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum TransformName {
-    /// [`Transform::Mean`]
-    Mean,
+    /// [`Transform::Identity`]
+    Identity,
     /// [`Transform::Logistic`]
     Logistic,
+    /// [`Transform::Exponential`]
+    Exponential,
+    /// [`Transform::Softplus`]
+    Softplus,
+    /// [`Transform::SignedSquare`]
+    SignedSquare,
+    /// [`Transform::Step`]
+    Step,
+    /// [`Transform::Probit`]
+    Probit,
+    /// [`Transform::Isolation`]
+    Isolation,
 }
 
-impl From<TransformName> for Transform {
-    fn from(name: TransformName) -> Transform {
+/// [`Precision`] by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrecisionName {
+    /// [`Precision::Double`]
+    #[default]
+    Double,
+    /// [`Precision::Single`]
+    Single,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Precision {
         match name {
-            TransformName::Mean => Transform::Mean,
-            TransformName::Logistic => Transform::Logistic,
+            PrecisionName::Double => Precision::Double,
+            PrecisionName::Single => Precision::Single,
         }
     }
 }
 
-impl From<Transform> for TransformName {
-    fn from(transform: Transform) -> TransformName {
-        match transform {
-            Transform::Mean => TransformName::Mean,
-            Transform::Logistic => TransformName::Logistic,
+impl From<Precision> for PrecisionName {
+    fn from(precision: Precision) -> PrecisionName {
+        match precision {
+            Precision::Double => PrecisionName::Double,
+            Precision::Single => PrecisionName::Single,
         }
     }
 }
@@ -151,6 +212,7 @@ impl Manifest {
         if manifest.format != FORMAT_NATIVE {
             return Err(format!("format `{}` is not known; it is `{FORMAT_NATIVE}`", manifest.format));
         }
+        manifest.transform()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         for (key, text) in [("name", &manifest.name), ("file", &manifest.file)] {
             if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(plain) {
@@ -160,6 +222,48 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+
+    /// The transform, with its number.
+    ///
+    /// # Errors
+    /// If a number is there for a transform that has none, or missing where it has one.
+    pub fn transform(&self) -> Result<Transform, String> {
+        Ok(match (self.transform, self.slope, self.path) {
+            (TransformName::Identity, None, None) => Transform::Identity,
+            (TransformName::Logistic, slope, None) => Transform::Logistic { slope: slope.unwrap_or(1.0) },
+            (TransformName::Exponential, None, None) => Transform::Exponential,
+            (TransformName::Softplus, None, None) => Transform::Softplus,
+            (TransformName::SignedSquare, None, None) => Transform::SignedSquare,
+            (TransformName::Step, None, None) => Transform::Step,
+            (TransformName::Probit, None, None) => Transform::Probit,
+            (TransformName::Isolation, None, Some(path)) => Transform::Isolation { path },
+            _ => return Err("`slope` goes with the transform logistic, `path` with isolation".to_owned()),
+        })
+    }
+
+    /// Takes over from the forest what becomes of its sum.
+    pub fn describe(&mut self, forest: &ForestSpec) {
+        (self.mean, self.base) = (forest.mean, forest.base);
+        (self.inputs_as, self.sums_as) = (forest.inputs_as.into(), forest.sums_as.into());
+        let (mut slope, mut path) = (None, None);
+        self.transform = match forest.transform {
+            Transform::Identity => TransformName::Identity,
+            Transform::Logistic { slope: number } => {
+                slope = Some(number).filter(|number| *number != 1.0);
+                TransformName::Logistic
+            }
+            Transform::Exponential => TransformName::Exponential,
+            Transform::Softplus => TransformName::Softplus,
+            Transform::SignedSquare => TransformName::SignedSquare,
+            Transform::Step => TransformName::Step,
+            Transform::Probit => TransformName::Probit,
+            Transform::Isolation { path: number } => {
+                path = Some(number);
+                TransformName::Isolation
+            }
+        };
+        (self.slope, self.path) = (slope, path);
     }
 
     /// Name and start of the hash, as answers show it.

@@ -43,7 +43,7 @@ pub fn trees(forest: &impl Serialize) -> Result<Vec<Tree>, serde_json::Error> {
 fn tree(tree: &LibraryTree) -> Tree {
     let node = |node: &LibraryNode| match (node.split_value, node.true_child, node.false_child) {
         (Some(threshold), Some(left), Some(right)) => {
-            Node::Split { input: node.split_feature, threshold, left, right }
+            Node::at_most(node.split_feature, threshold, left, right)
         }
         // A node whose best split was found but not taken (depth reached) has no children: it is a leaf.
         _ => Node::Leaf(node.output),

@@ -161,7 +161,7 @@ fn correct_prior(trees: &mut [Tree], honest_share: f64) {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::{Forest, ForestSpec, Transform, input};
+    use engine::forest::{Forest, ForestSpec, Precision, Transform};
 
     use super::*;
     use crate::check::check_forest;
@@ -185,8 +185,11 @@ mod tests {
             version: "test".to_owned(),
             inputs: data.inputs().to_vec(),
             trees,
+            inputs_as: Precision::Double,
+            sums_as: Precision::Double,
             base: 0.0,
-            transform: Transform::Mean,
+            mean: true,
+            transform: Transform::Identity,
         }
     }
 
@@ -201,9 +204,8 @@ mod tests {
         for rows in [&train_rows, &test_rows] {
             let expected = library.predict(&matrix(rows).unwrap()).unwrap();
             for (row, expected) in expected.iter().enumerate() {
-                let inputs: Vec<f64> = rows.row(row).iter().map(|&value| input(value)).collect();
                 assert_eq!(walk::score(&forest, rows.row(row)).to_bits(), expected.to_bits(), "row {row}");
-                assert_eq!(flat.score(&inputs).to_bits(), expected.to_bits(), "row {row}");
+                assert_eq!(flat.score(rows.row(row)).to_bits(), expected.to_bits(), "row {row}");
             }
         }
     }

@@ -2,20 +2,22 @@
 //!
 //! It is the twin that the engine's flat form is tested against, and what a model's test vectors are checked with.
 
-use engine::forest::{ForestSpec, Node, Transform, Tree};
+use engine::forest::{ForestSpec, Node, Side, Tree};
 
-/// The leaf that a row of inputs reaches.
+/// The leaf that a row of inputs, rounded as the forest asks, reaches.
 ///
 /// # Panics
 /// If the tree was not checked by [`crate::check::check_tree`], or the row is shorter than its inputs.
 pub fn leaf(tree: &Tree, row: &[f64]) -> f64 {
     let mut at = 0;
     loop {
-        match tree.nodes[at] {
-            Node::Leaf(value) => return value,
-            // NaN is not at most anything: a missing value goes right.
-            Node::Split { input, threshold, left, right } => {
-                at = if row[usize::from(input)] <= threshold { left } else { right } as usize;
+        match &tree.nodes[at] {
+            Node::Leaf(value) => return *value,
+            Node::Split(split) => {
+                at = match split.side(row[usize::from(split.input)]) {
+                    Side::Left => split.left,
+                    Side::Right => split.right,
+                } as usize;
             }
         }
     }
@@ -26,19 +28,27 @@ pub fn leaf(tree: &Tree, row: &[f64]) -> f64 {
 /// # Panics
 /// As [`leaf`].
 pub fn score(forest: &ForestSpec, row: &[f64]) -> f64 {
-    let sum = forest.trees.iter().fold(forest.base, |sum, tree| sum + leaf(tree, row));
-    match forest.transform {
-        Transform::Mean => sum / forest.trees.len() as f64,
-        Transform::Logistic => 1.0 / (1.0 + (-sum).exp()),
-    }
+    forest.score(raw(forest, row))
+}
+
+/// The sum of the leaves that a row of inputs reaches, before mean and transform: what libraries call the raw score.
+///
+/// # Panics
+/// As [`leaf`].
+pub fn raw(forest: &ForestSpec, row: &[f64]) -> f64 {
+    let row: Vec<f64> = row.iter().map(|&value| forest.inputs_as.round(value)).collect();
+    let sum = |sum, tree| forest.add(sum, leaf(tree, &row));
+    forest.trees.iter().fold(forest.sums_as.round(forest.base), sum)
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::forest::{Precision, Transform};
+
     use super::*;
 
     fn stump(threshold: f64) -> Tree {
-        let split = Node::Split { input: 0, threshold, left: 1, right: 2 };
+        let split = Node::at_most(0, threshold, 1, 2);
         Tree { nodes: vec![split, Node::Leaf(0.25), Node::Leaf(0.75)] }
     }
 
@@ -57,11 +67,15 @@ mod tests {
             version: String::new(),
             inputs: vec!["x".to_owned()],
             trees: vec![stump(0.0), stump(10.0)],
+            inputs_as: Precision::Double,
+            sums_as: Precision::Double,
             base: 0.0,
-            transform: Transform::Mean,
+            mean: true,
+            transform: Transform::Identity,
         };
         assert_eq!(score(&forest, &[5.0]), 0.5);
-        forest.transform = Transform::Logistic;
+        forest.mean = false;
+        forest.transform = Transform::Logistic { slope: 1.0 };
         forest.base = -1.0;
         assert_eq!(score(&forest, &[5.0]), 0.5);
     }

@@ -2,7 +2,7 @@
 //!
 //! A stage takes what the one before could save, so that one run shows every fault of a directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
 use engine::limits::{EXACT_COUNT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
@@ -10,7 +10,7 @@ use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Wi
 use engine::program::{Kinds, Truth};
 use wire::{Challenge, Verdict};
 
-use crate::cel::Front;
+use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::limit::Limit as DeclaredLimit;
@@ -51,43 +51,77 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
     let (bands, band_challenge, utc_offset_minutes) = settings(document, sources, sink);
-    let lowering =
-        |moment| Lowering::new(&symbols.features, &symbols.list_numbers, symbols.velocity_from, moment);
+    let lowering = |moment| Lowering::new(&symbols, moment);
     let mut stage = Stage {
         sources,
         symbols: &symbols,
-        front: Front::new(&symbols),
         gate: lowering(Moment::Gate),
         program: lowering(Moment::Rules),
         sink,
     };
-    let (limits, exact_limits) = stage.limits(document);
-    let (rules, info) = stage.rules(document, utc_offset_minutes);
-    let (gate, program) = (stage.gate, stage.program);
-    let ((gate, _), (program, thresholds)) = (gate.finish(), program.finish());
-    let ops =
-        |program: &Option<engine::program::Program>| program.as_ref().map_or(OPS_MAX + 1, |p| p.ops.len());
-    if ops(&gate) + ops(&program) > OPS_MAX {
-        let place = document.rules.last().map_or_else(Place::default, |rule| rule.id.place);
-        sink.error(Code::Bound, place, format!("the rules together take more than {OPS_MAX} instructions"));
+    let (mut limits, exact_limits) = stage.limits(document);
+    let (mut rules, info) = stage.rules(document, utc_offset_minutes);
+    let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
+    let lowered = stage.program.finish(rules.iter().map(|rule| rule.when));
+    let mut room = OPS_MAX;
+    for program in [&gate.program, &lowered.program] {
+        let too_many = match program {
+            Err(what) => Some(*what),
+            Ok((program, _)) => {
+                let left = room.checked_sub(program.ops.len());
+                room = left.unwrap_or(0);
+                left.is_none().then_some("instructions")
+            }
+        };
+        if let Some(what) = too_many {
+            let place = document.rules.last().map_or_else(Place::default, DeclaredRule::place);
+            sink.error(Code::Bound, place, format!("the rules together take too many {what}"));
+        }
     }
+    unread(document, &symbols, [&gate.read, &lowered.read], sink);
     let tests = testing::compile(&document.tests, &symbols, &rules, sink);
-    let windows = exact::windows(document, &symbols, &thresholds, &exact_limits, sink);
+    let windows = exact::windows(document, &symbols, &lowered.thresholds, &exact_limits, sink);
+    let lists = symbols.all_lists();
+    let ((gate, in_gate), (program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
+    for limit in &mut limits {
+        limit.when = limit.when.map(|when| in_gate.truth(when));
+    }
+    for rule in &mut rules {
+        rule.when = in_program.truth(rule.when);
+    }
     let policy = Policy {
         version: sources.version(),
         windows,
+        lists,
         features: symbols.features,
         ext: symbols.ext,
-        lists: symbols.lists,
-        gate: gate?,
+        gate,
         limits,
-        program: program?,
+        program,
         rules,
         bands,
         band_challenge,
         utc_offset_minutes,
     };
     Some(Bundle { policy, rules: info, tests })
+}
+
+/// Velocity features that no rule and no limit reads.
+fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 2], sink: &mut Sink) {
+    for declared in document.features.iter().filter(|feature| !feature.for_model) {
+        let name = &declared.name;
+        let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
+        let Some(id) = symbols.features.find(&name.text) else { continue };
+        if read.iter().any(|read| read.contains(&id))
+            || limited.into_iter().any(|word| word.text == name.text)
+        {
+            continue;
+        }
+        let fault = Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
+        sink.push(
+            fault.label("no rule and no limit does").help("a feature that a model reads says `for: model`"),
+        );
+    }
 }
 
 /// What stands once in a policy.
@@ -114,7 +148,6 @@ fn settings(
 struct Stage<'s, 'k> {
     sources: &'s Sources,
     symbols: &'s Symbols,
-    front: Front<'s>,
     gate: Lowering<'s>,
     program: Lowering<'s>,
     sink: &'k mut Sink,
@@ -128,10 +161,10 @@ impl Stage<'_, '_> {
             self.sink.error(Code::WrongType, node.place, message);
             return None;
         };
-        let tree = self.front.check(&text, self.sink)?;
+        let tree = cel::parse(&text, self.sink)?;
         let lowering = match moment {
             Moment::Gate => &mut self.gate,
-            Moment::Rules => &mut self.program,
+            Moment::Rules | Moment::Alone => &mut self.program,
         };
         let (truth, witness) = lowering.condition(&tree, &text, self.sink)?;
         if let Some(known) = lowering.builder().known(truth)
@@ -153,15 +186,15 @@ impl Stage<'_, '_> {
             }
         }
         let mut ids = Names::new("rule or limit", self.sources);
-        document.limits.iter().for_each(|limit| {
-            ids.declare(&limit.id, self.sink);
+        document.limits.iter().filter_map(|limit| limit.id.as_ref()).for_each(|id| {
+            ids.declare(id, self.sink);
         });
         for declared in &document.rules {
-            let is_new = ids.declare(&declared.id, self.sink);
+            let is_new = declared.id.as_ref().is_some_and(|id| ids.declare(id, self.sink));
             let rule = self.rule(declared, utc_offset_minutes);
-            if let Some(rule) = rule.filter(|_| is_new) {
+            if is_new {
                 rules.push(rule);
-                info.push(RuleInfo { owner: declared.owner.clone(), place: declared.id.place });
+                info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
             }
         }
         if rules.len() > RULES_MAX {
@@ -175,26 +208,28 @@ impl Stage<'_, '_> {
         (rules, info)
     }
 
-    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Option<Rule> {
-        let condition = self.condition(&declared.when, Moment::Rules);
+    /// A rule; one with a fault stands in for itself, so that the tests that name it are read as well.
+    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Rule {
+        let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         let expires_ms = match &declared.expires {
             Some(word) => expires_ms(word, utc_offset_minutes, self.sink),
             None => Some(i64::MAX),
         };
-        let (when, witness) = condition?;
-        Some(Rule {
+        let (when, witness) = condition.unwrap_or((Truth(0), None));
+        let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
+        Rule {
             tier: declared.tier,
             kinds: declared.kinds,
             when,
             verdict: declared.verdict,
             challenge: declared.challenge,
             score: declared.score,
-            reason: reason(&declared.reason, declared.id.text.clone()),
+            reason: reason(&declared.reason, id),
             witness,
             mode: declared.mode,
             sample_percent: declared.sample_percent,
-            expires_ms: expires_ms?,
-        })
+            expires_ms: expires_ms.unwrap_or(i64::MAX),
+        }
     }
 
     /// The rule that a list's action stands for.
@@ -237,7 +272,7 @@ impl Stage<'_, '_> {
             let Some((window, max)) = self.limited(declared) else { continue };
             if limits.len() >= LIMITS_MAX {
                 let message = format!("a policy has at most {LIMITS_MAX} limits");
-                self.sink.error(Code::Bound, declared.id.place, message);
+                self.sink.error(Code::Bound, declared.place, message);
                 break;
             }
             let when = match when {
@@ -250,7 +285,8 @@ impl Stage<'_, '_> {
                 let held = exact.entry(feature).or_insert(max);
                 *held = max.max(*held);
             }
-            let reason = reason(&declared.reason, declared.id.text.clone());
+            let Some(id) = &declared.id else { continue };
+            let reason = reason(&declared.reason, id.text.clone());
             let (verdict, challenge) = (declared.verdict, declared.challenge);
             limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
         }
@@ -259,10 +295,12 @@ impl Stage<'_, '_> {
 
     /// The window that a limit bounds, and its maximum.
     fn limited(&mut self, declared: &DeclaredLimit) -> Option<(usize, i64)> {
-        let name = &declared.feature;
+        let name = declared.feature.as_ref()?;
         let row = |window: &Window| self.symbols.features.row(window.feature);
         let names = || self.symbols.windows.iter().map(|window| row(window).name.as_str());
         let Some(at) = names().position(|known| known == name.text) else {
+            // Of what type the maximum is cannot be said; as money it would at least be a number.
+            declared.max.as_ref().and_then(|max| values::money(max, self.sink));
             if self.symbols.faulty.contains(&name.text) {
                 return None;
             }
@@ -277,20 +315,18 @@ impl Stage<'_, '_> {
         if !matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_)) {
             let message = format!("`{}` cannot be limited: only a count or a sum can be reserved", name.text);
             self.sink.error(Code::WrongType, name.place, message);
-            return None;
-        }
-        if window.status == Status::Attempt {
+        } else if window.status == Status::Attempt {
             let message =
                 format!("`{}` counts attempts, and a refused attempt cannot be given back", name.text);
             let fault = Diagnostic::error(Code::WrongType, name.place, message)
                 .label("expected a feature with `status: approved`")
                 .help("to refuse on attempts, write a rule in tier guard or deny");
             self.sink.push(fault);
-            return None;
         }
+        let max = declared.max.as_ref()?;
         let max = match row(window).ty {
-            Type::Money => values::money(&declared.max, self.sink)?,
-            _ => values::integer(&declared.max, 0..=i64::MAX, self.sink)?,
+            Type::Money => values::money(max, self.sink)?,
+            _ => values::integer(max, 0..=i64::MAX, self.sink)?,
         };
         Some((at, max))
     }

@@ -55,6 +55,8 @@ pub enum Code {
     Unsupported,
     /// A feature that is not known where it is read.
     NotKnownYet,
+    /// A declaration that nothing reads.
+    Unused,
     /// A test of the files failed.
     Test,
 }
@@ -123,8 +125,13 @@ impl Sink {
         self.errors += usize::from(diagnostic.severity == Severity::Error);
         if self.list.len() < DIAGNOSTICS_MAX {
             self.list.push(diagnostic);
-        } else {
-            self.dropped += 1;
+            return;
+        }
+        self.dropped += 1;
+        // A flood of warnings must not hide an error.
+        let warning = self.list.iter().rposition(|known| known.severity == Severity::Warning);
+        if let Some(at) = warning.filter(|_| diagnostic.severity == Severity::Error) {
+            self.list[at] = diagnostic;
         }
     }
 
@@ -187,5 +194,16 @@ mod tests {
         let all = sink.finish();
         assert_eq!(all.len(), DIAGNOSTICS_MAX + 1);
         assert_eq!(all[DIAGNOSTICS_MAX].message, "7 more faults are not shown");
+    }
+
+    #[test]
+    fn a_flood_of_warnings_hides_no_error() {
+        let mut sink = Sink::default();
+        for start in 0..2 * DIAGNOSTICS_MAX as u32 {
+            sink.push(Diagnostic::warning(Code::Yaml, Place { file: 0, start, end: start }, "careful"));
+        }
+        sink.error(Code::Bound, Place::default(), "too many");
+        let all = sink.finish();
+        assert_eq!(all.iter().filter(|fault| fault.message == "too many").count(), 1);
     }
 }

@@ -29,6 +29,12 @@ pub const DIAGNOSTICS_MAX: usize = 500;
 pub const TESTS_MAX: usize = 10_000;
 /// Most events in one test.
 pub const TEST_EVENTS_MAX: usize = 1_000;
+/// Most steps of lowering one expression: macros inside macros multiply what is written by the lengths of their lists.
+pub const STEPS_MAX: usize = 20_000;
+/// Largest automaton of one pattern, in bytes: what a pattern built to explode runs into.
+pub const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// All patterns of a policy together, in bytes of their automata.
+pub const PATTERNS_BYTES_MAX: usize = 16 << 20;
 /// Most members of one list literal or one list of names.
 pub const MEMBERS_MAX: usize = 512;
 

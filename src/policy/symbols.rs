@@ -1,5 +1,6 @@
 //! Names to numbers: builds the feature table, the lists and the windows that everything else refers to.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
@@ -23,6 +24,9 @@ pub(crate) struct Symbols {
     pub lists: Vec<List>,
     pub list_numbers: HashMap<String, u16>,
     pub windows: Vec<Window>,
+    /// Lists that `in_list` looks another field up in: the list's number and the field. The engine keeps each as one more
+    /// list of the same name, behind the declared ones.
+    pub look_ups: RefCell<Vec<(u16, FeatureId)>>,
     /// Features from here on are velocity features.
     pub velocity_from: usize,
     /// Names whose declaration is at fault: what refers to them is not reported a second time.
@@ -100,6 +104,24 @@ impl Symbols {
         symbols
     }
 
+    /// The declared lists, and behind them one more for each other field that some of them are looked up by.
+    pub(crate) fn all_lists(&self) -> Vec<List> {
+        let looked_up = self.look_ups.borrow();
+        let looked_up = looked_up.iter().filter_map(|&(list, on)| {
+            let declared = self.lists.get(usize::from(list))?;
+            Some(List { on, ..declared.clone() })
+        });
+        self.lists.iter().cloned().chain(looked_up).collect()
+    }
+
+    /// The number of a list as tests state it: `vip`, or `vip:counterparty` where a rule looks that field up.
+    pub(crate) fn stated_list(&self, name: &str) -> Option<u16> {
+        let Some((list, field)) = name.split_once(':') else { return self.list_numbers.get(name).copied() };
+        let wanted = (*self.list_numbers.get(list)?, self.features.find(field)?);
+        let at = self.look_ups.borrow().iter().position(|known| *known == wanted)?;
+        Some((self.lists.len() + at) as u16)
+    }
+
     fn push(&mut self, row: Feature, name: &Word, sink: &mut Sink) -> Option<FeatureId> {
         if self.features.find(&row.name).is_some() {
             let message = format!("`{}` is a field that every event has", row.name);
@@ -127,7 +149,7 @@ impl Symbols {
                 }
                 None => {
                     Diagnostic::error(Code::UnknownName, word.place, format!("no field is named `{shown}`"))
-                        .nearest(name, texts().map(|(_, feature)| feature.name.as_str()))
+                        .nearest(name, texts().map(|(_, f)| f.name.as_str()).chain(["device"]))
                 }
             };
             sink.push(fault.label("expected a text field such as account, device or ip"));
@@ -155,7 +177,7 @@ impl Symbols {
     }
 
     fn add_list(&mut self, list: &DeclaredList, sink: &mut Sink) {
-        let Some(on) = self.text_field(&list.on, sink) else { return };
+        let Some(on) = list.on.as_ref().and_then(|on| self.text_field(on, sink)) else { return };
         let is_address = on == Builtin::Ip.id();
         let matching = match &list.matching {
             Some((Matching::Network, word)) if !is_address => {
@@ -177,7 +199,8 @@ impl Symbols {
     fn add_window(&mut self, declared: &DeclaredFeature, sink: &mut Sink) {
         let key: Vec<FeatureId> =
             declared.key.iter().filter_map(|word| self.text_field(word, sink)).collect();
-        let aggregate = match &declared.aggregate {
+        let Some(measured) = &declared.aggregate else { return };
+        let aggregate = match measured {
             Declared::Count => Some((Aggregate::Count, Type::Int)),
             Declared::Last => Some((Aggregate::Last, Type::Int)),
             Declared::First => Some((Aggregate::First, Type::Int)),
@@ -187,12 +210,16 @@ impl Symbols {
                 self.text_field(word, sink).map(|id| (Aggregate::Distinct(id), Type::Int))
             }
         };
-        let Some((aggregate, ty)) = aggregate.filter(|_| key.len() == declared.key.len()) else { return };
+        let Some((aggregate, ty)) = aggregate else { return };
         let of_money = matches!(aggregate, Aggregate::Sum(_)) && ty == Type::Money;
         let status = declared.status.unwrap_or(if of_money { Status::Approved } else { Status::Attempt });
         if status == Status::Approved && !matches!(aggregate, Aggregate::Count | Aggregate::Sum(_)) {
             let message = "only counts and sums can be of approved events: the others cannot be given back";
             sink.error(Code::WrongType, declared.name.place, message);
+            return;
+        }
+        let (Some(kinds), Some(window_ms)) = (declared.kinds, declared.window_ms) else { return };
+        if key.is_empty() || key.len() != declared.key.len() || kinds == Kinds(0) {
             return;
         }
         if self.windows.len() >= WINDOWS_MAX {
@@ -208,15 +235,15 @@ impl Symbols {
                 (_, Type::Money) => Scalar::Money(0),
                 _ => Scalar::Int(0),
             },
-            doc: describe(declared, status),
+            doc: describe(declared, measured, kinds, status),
         };
         let Some(feature) = self.push(row, &declared.name, sink) else { return };
         self.windows.push(Window {
             feature,
             aggregate,
-            kinds: declared.kinds,
+            kinds,
             key,
-            window_ms: declared.window_ms,
+            window_ms,
             status,
             exact: declared.exact.unwrap_or(0),
         });
@@ -258,8 +285,8 @@ impl Symbols {
 }
 
 /// What a velocity feature is, for reports: `count of claim by device in 10m, every attempt`.
-fn describe(declared: &DeclaredFeature, status: Status) -> String {
-    let aggregate = match &declared.aggregate {
+fn describe(declared: &DeclaredFeature, measured: &Declared, kinds: Kinds, status: Status) -> String {
+    let aggregate = match measured {
         Declared::Count => "count".to_owned(),
         Declared::Last => "seconds since the last".to_owned(),
         Declared::First => "seconds since the first".to_owned(),
@@ -267,9 +294,9 @@ fn describe(declared: &DeclaredFeature, status: Status) -> String {
         Declared::Max(word) => format!("largest {}", word.text),
         Declared::Distinct(word) => format!("distinct {}", word.text),
     };
-    let kinds: Vec<&str> =
-        Kind::ALL.iter().filter(|&&kind| declared.kinds.has(kind)).map(|kind| kind.name()).collect();
-    let kinds = if declared.kinds == Kinds::ALL { "any event".to_owned() } else { kinds.join(", ") };
+    let names: Vec<&str> =
+        Kind::ALL.iter().filter(|&&kind| kinds.has(kind)).map(|kind| kind.name()).collect();
+    let kinds = if kinds == Kinds::ALL { "any event".to_owned() } else { names.join(", ") };
     let key: Vec<&str> = declared.key.iter().map(|word| word.text.as_str()).collect();
     let status = match status {
         Status::Attempt => "every attempt",

@@ -1,6 +1,7 @@
 //! From files to a snapshot in force: rules compiled and their own tests run, the model loaded and checked, keys read,
 //! all of it or nothing. Never on a worker's thread.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -149,10 +150,13 @@ pub fn prepare(
     let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
+    // A list that rules look other fields up in stands there again for each of them, under one name.
+    let mut names = HashSet::new();
     let declared: Vec<KnownList> = bundle
         .policy
         .lists
         .iter()
+        .filter(|list| names.insert(list.name.as_str()))
         .map(|list| KnownList {
             name: list.name.clone(),
             matching: list.matching,

@@ -266,14 +266,17 @@ fn one_at_a_time_or_in_batches_independent_checks_get_the_same_bits() {
 
 #[test]
 fn without_time_for_the_model_the_answer_says_so() {
-    use engine::forest::{ForestSpec, Node, Transform, Tree};
+    use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
     let (tables, mut scratch) = (tables(), Scratch::new(0));
     let forest = ForestSpec {
         version: "m1".to_owned(),
         inputs: vec!["amount".to_owned()],
         trees: vec![Tree { nodes: vec![Node::Leaf(0.75)] }],
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: 0.0,
-        transform: Transform::Mean,
+        mean: true,
+        transform: Transform::Identity,
     };
     let parts = Parts { forest: Some(forest), ..Parts::default() };
     let snapshot = Snapshot::build(parts, &tables, None).expect("sound");

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use engine::forest::{ForestSpec, Node, Transform, Tree};
+use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
-use model::manifest::{Input, Manifest, Training, TransformName, Vector};
+use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
 use model::{LoadError, SaveError, walk};
 
 fn forest() -> ForestSpec {
-    let split = |input, threshold, left, right| Node::Split { input, threshold, left, right };
+    let split = Node::at_most;
     let first = vec![
         split(0, 500.0, 1, 2),
         Node::Leaf(0.01),
@@ -21,8 +21,11 @@ fn forest() -> ForestSpec {
         version: String::new(),
         inputs: vec!["amount".to_owned(), "hour".to_owned()],
         trees: vec![Tree { nodes: first }, Tree { nodes: second }],
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: 0.0,
-        transform: Transform::Mean,
+        mean: true,
+        transform: Transform::Identity,
     }
 }
 
@@ -34,10 +37,16 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         file: String::new(),
         sha256: String::new(),
         objective: "probability of fraud".to_owned(),
-        transform: TransformName::Mean,
+        transform: TransformName::Identity,
+        slope: None,
+        path: None,
+        mean: true,
         base: 0.0,
+        inputs_as: PrecisionName::Double,
+        sums_as: PrecisionName::Double,
         calibration: "none".to_owned(),
-        training: Training::default(),
+        training: None,
+        source: None,
         inputs: [("amount", "minor units"), ("hour", "hour")]
             .map(|(name, unit)| Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 })
             .to_vec(),
@@ -172,8 +181,8 @@ fn a_file_that_is_missing_or_far_too_long_is_refused() {
 fn a_forest_that_would_be_refused_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let mut cyclic = forest();
-    if let Node::Split { left, .. } = &mut cyclic.trees[0].nodes[2] {
-        *left = 0;
+    if let Node::Split(split) = &mut cyclic.trees[0].nodes[2] {
+        split.left = 0;
     }
     let error = model::save(folder.path(), manifest(&forest()), &cyclic).unwrap_err();
     assert!(matches!(error, SaveError::Forest(_)), "{error}");

@@ -22,17 +22,21 @@ pub(crate) enum Aggregate {
 /// A declared velocity feature.
 pub(crate) struct Feature {
     pub name: Word,
-    pub aggregate: Aggregate,
-    pub kinds: Kinds,
+    /// None where a fault leaves open what is computed.
+    pub aggregate: Option<Aggregate>,
+    pub kinds: Option<Kinds>,
     pub key: Vec<Word>,
-    pub window_ms: i64,
+    pub window_ms: Option<i64>,
     /// As the file wrote the window, for the feature's description.
     pub window: String,
     pub status: Option<Status>,
     pub exact: Option<u16>,
+    /// Whether a model reads it, so that no rule has to.
+    pub for_model: bool,
 }
 
 const AGGREGATES: [&str; 6] = ["count", "sum", "distinct", "last", "first", "max"];
+const READERS: [(&str, bool); 2] = [("rules", false), ("model", true)];
 const STATUSES: [(&str, Status); 2] = [("attempt", Status::Attempt), ("approved", Status::Approved)];
 
 pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature> {
@@ -42,13 +46,13 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
     // count, last and first name their events themselves; the others say `on`.
     let on = fields.entry("on");
     let kinds = match (&aggregate, on) {
-        (Some((_, Some(_))), Some((word, _))) => {
+        (Some((_, Some(_))), Some((word, node))) => {
             let message = "the events of count, last and first stand in the aggregate itself";
             sink.push(Diagnostic::error(Code::UnknownKey, word.place, message).label("say them once"));
-            None
+            super::kinds(node, sink).and(None)
         }
-        (Some((_, Some(kinds))), None) => Some(*kinds),
-        (_, Some((_, node))) => Some(super::kinds(node, sink)),
+        (Some((_, Some(kinds))), None) => *kinds,
+        (_, Some((_, node))) => super::kinds(node, sink),
         (_, None) => Some(Kinds::ALL),
     };
     let key = fields.require("by").map(|node| read_key(node, sink)).unwrap_or_default();
@@ -56,11 +60,12 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
     let window_ms = window_node.and_then(|node| values::window(node, sink));
     let status = fields.get("status").and_then(|node| values::choice(node, "a status", &STATUSES, sink));
     let exact_max = match &aggregate {
-        Some((Aggregate::Distinct(_), _)) => EXACT_DISTINCT_MAX,
+        Some((Some(Aggregate::Distinct(_)), _)) => EXACT_DISTINCT_MAX,
         _ => EXACT_COUNT_MAX,
     };
     let exact = fields.entry("exact").and_then(|(word, node)| {
-        let counts = matches!(&aggregate, Some((Aggregate::Count | Aggregate::Distinct(_), _)) | None);
+        let counts =
+            matches!(&aggregate, Some((Some(Aggregate::Count | Aggregate::Distinct(_)) | None, _)) | None);
         if !counts {
             sink.error(
                 Code::UnknownKey,
@@ -71,12 +76,12 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
         }
         values::integer(node, 0..=exact_max as i64, sink).map(|n| n as u16)
     });
+    let for_model = fields.get("for").and_then(|node| values::choice(node, "a reader", &READERS, sink));
     fields.finish(sink);
     let window =
         window_node.and_then(|node| values::scalar(node, "a window", sink)).unwrap_or_default().to_owned();
-    let (aggregate, kinds, window_ms) = (aggregate?.0, kinds?, window_ms?);
-    let complete = named && !key.is_empty() && kinds != Kinds(0);
-    complete.then_some(Feature {
+    let aggregate = aggregate.and_then(|(aggregate, _)| aggregate);
+    named.then_some(Feature {
         name: name.clone(),
         aggregate,
         kinds,
@@ -85,11 +90,15 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
         window,
         status,
         exact,
+        for_model: for_model.unwrap_or(false),
     })
 }
 
-/// The aggregate, and the kinds if it names them.
-fn read_aggregate(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<(Aggregate, Option<Kinds>)> {
+/// The aggregate, and the kinds if it names them: `None` inside where what was written cannot be read.
+type Read = (Option<Aggregate>, Option<Option<Kinds>>);
+
+/// The one aggregate of a feature.
+fn read_aggregate(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Read> {
     let found: Vec<_> = AGGREGATES
         .into_iter()
         .filter_map(|name| fields.entry(name).map(|(word, node)| (name, word, node)))
@@ -103,13 +112,14 @@ fn read_aggregate(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<(Aggregate
         }
         [(name, _, node)] => {
             let kinds = matches!(name, "count" | "last" | "first").then(|| super::kinds(node, sink));
+            let number = "a number field such as amount";
             let aggregate = match name {
-                "count" => Aggregate::Count,
-                "last" => Aggregate::Last,
-                "first" => Aggregate::First,
-                "sum" => Aggregate::Sum(values::word(node, "a number field such as amount", sink)?),
-                "max" => Aggregate::Max(values::word(node, "a number field such as amount", sink)?),
-                _ => Aggregate::Distinct(values::word(node, "a text field such as account", sink)?),
+                "count" => Some(Aggregate::Count),
+                "last" => Some(Aggregate::Last),
+                "first" => Some(Aggregate::First),
+                "sum" => values::word(node, number, sink).map(Aggregate::Sum),
+                "max" => values::word(node, number, sink).map(Aggregate::Max),
+                _ => values::word(node, "a text field such as account", sink).map(Aggregate::Distinct),
             };
             Some((aggregate, kinds))
         }

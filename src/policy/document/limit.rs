@@ -3,15 +3,16 @@
 use wire::{Challenge, Verdict};
 
 use super::reason::{self, Reason};
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Place, Sink};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
 
 /// A declared limit. `max` is read once the feature's type is known: money or a count.
 pub(crate) struct Limit {
-    pub id: Word,
-    pub feature: Word,
-    pub max: Node,
+    pub id: Option<Word>,
+    pub place: Place,
+    pub feature: Option<Word>,
+    pub max: Option<Node>,
     pub when: Option<Node>,
     pub verdict: Verdict,
     pub challenge: Option<Challenge>,
@@ -31,8 +32,11 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
         Some(node) => values::choice(node, "a refusal", &REFUSALS, sink),
         None => Some(Verdict::Deny),
     };
-    let challenge = super::rule::read_challenge(&mut fields, verdict == Some(Verdict::Challenge), sink);
-    let reason = fields.require("reason").and_then(|node| reason::read(node, sink));
+    let challenge =
+        super::rule::read_challenge(&mut fields, verdict.map(|it| it == Verdict::Challenge), sink);
+    let reason = fields.require("reason").map_or_else(Reason::default, |node| reason::read(node, sink));
+    let place = fields.head();
     fields.finish(sink);
-    Some(Limit { id: id?, feature: feature?, max: max?, when, verdict: verdict?, challenge, reason: reason? })
+    let verdict = verdict.unwrap_or(Verdict::Deny);
+    Some(Limit { id, place, feature, max, when, verdict, challenge, reason })
 }

@@ -10,7 +10,7 @@ use crate::yaml::{Node, Word, values};
 /// A declared list.
 pub(crate) struct List {
     pub name: Word,
-    pub on: Word,
+    pub on: Option<Word>,
     pub matching: Option<(Matching, Word)>,
     /// The tier of its rule; none for `watch` and for lists that only expressions read.
     pub action: Option<Tier>,
@@ -39,9 +39,9 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<List> {
     });
     let action =
         fields.get("action").and_then(|node| values::choice(node, "an action", &ACTIONS, sink)).flatten();
-    let reason = fields.get("reason").and_then(|node| reason::read(node, sink));
+    let reason = fields.get("reason").map(|node| reason::read(node, sink));
     let owner =
         fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
     fields.finish(sink);
-    named.then_some(List { name: name.clone(), on: on?, matching, action, reason, owner })
+    named.then_some(List { name: name.clone(), on, matching, action, reason, owner })
 }

@@ -1,4 +1,7 @@
 //! What the files declare, with names still unresolved: one struct per sort of declaration, each read in its own file.
+//!
+//! A declaration survives its faults: a key that cannot be read leaves a gap or a default, so that the stages after this
+//! one find the faults of the other keys in the same run. Nothing of it is ever run, because one error refuses the policy.
 
 pub(crate) mod feature;
 pub(crate) mod limit;
@@ -104,13 +107,17 @@ fn named<'n>(
 }
 
 /// A set of kinds: one, a list, or `any`.
-pub(crate) fn kinds(node: &Node, sink: &mut Sink) -> Kinds {
+///
+/// `None` when a member is no kind: what is left of the set says nothing about what was meant.
+pub(crate) fn kinds(node: &Node, sink: &mut Sink) -> Option<Kinds> {
+    let errors = sink.errors();
     let mut all: Vec<(&str, Kinds)> =
         Kind::ALL.iter().map(|&kind| (kind.name(), Kinds::of(&[kind]))).collect();
     all.push(("any", Kinds::ALL));
     let members = values::one_or_many(node, "a kind of event or a list of them", sink);
     let sets = members.into_iter().filter_map(|member| values::choice(member, "a kind of event", &all, sink));
-    Kinds(sets.fold(0, |union, set| union | set.0))
+    let union = Kinds(sets.fold(0, |union, set| union | set.0));
+    (sink.errors() == errors).then_some(union)
 }
 
 /// Name, value pairs of a closed set of the wire.

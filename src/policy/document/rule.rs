@@ -11,10 +11,11 @@ use crate::yaml::{Node, Word, values};
 
 /// A declared rule.
 pub(crate) struct Rule {
-    pub id: Word,
+    pub id: Option<Word>,
+    pub place: Place,
     pub tier: Tier,
     pub kinds: Kinds,
-    pub when: Node,
+    pub when: Option<Node>,
     pub verdict: Verdict,
     pub challenge: Option<Challenge>,
     pub score: f64,
@@ -24,6 +25,13 @@ pub(crate) struct Rule {
     pub owner: String,
     /// A date or time as written; read once the policy's UTC offset is known.
     pub expires: Option<Word>,
+}
+
+impl Rule {
+    /// Its id, which is what a person looks for; else where it begins.
+    pub(crate) fn place(&self) -> Place {
+        self.id.as_ref().map_or(self.place, |id| id.place)
+    }
 }
 
 const TIERS: [(&str, Tier); 6] = [
@@ -40,14 +48,14 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
     let mut fields = Fields::of(node, "a rule", sink)?;
     let id = fields.require("id").and_then(|node| values::identifier(node, "a rule's id", sink));
     let tier = fields.require("tier").and_then(|node| values::choice(node, "a tier", &TIERS, sink));
-    let kinds = fields.get("on").map_or(Kinds::ALL, |node| super::kinds(node, sink));
+    let kinds = fields.get("on").map_or(Some(Kinds::ALL), |node| super::kinds(node, sink));
     let when = fields.require("when").cloned();
     let verdict = read_verdict(&mut fields, tier, sink);
-    let asks = tier == Some(Tier::Challenge) || verdict == Some(Verdict::Challenge);
+    let asks = verdict.map(|verdict| verdict == Verdict::Challenge);
     let challenge = read_challenge(&mut fields, asks, sink);
     let score_node = if tier == Some(Tier::Score) { fields.require("score") } else { fields.get("score") };
     let score = score_node.and_then(|node| values::decimal(node, -1.0..=1.0, sink)).unwrap_or(0.0);
-    let reason = fields.require("reason").and_then(|node| reason::read(node, sink));
+    let reason = fields.require("reason").map_or_else(Reason::default, |node| reason::read(node, sink));
     let mode = fields
         .get("mode")
         .and_then(|node| values::choice(node, "a mode", &MODES, sink))
@@ -56,16 +64,18 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
     let owner =
         fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
     let expires = fields.get("expires").and_then(|node| values::word(node, "a date", sink));
+    let place = fields.head();
     fields.finish(sink);
     Some(Rule {
-        id: id?,
-        tier: tier?,
-        kinds,
-        when: when?,
-        verdict: verdict?,
+        id,
+        place,
+        tier: tier.unwrap_or(Tier::Deny),
+        kinds: kinds.unwrap_or(Kinds::ALL),
+        when,
+        verdict: verdict.unwrap_or(Verdict::Deny),
         challenge,
         score,
-        reason: reason?,
+        reason,
         mode,
         // In 1..=100 by the check above.
         sample_percent: sample as u8,
@@ -77,13 +87,19 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
 /// The verdict of the tier; only a guard rule may choose another one.
 fn read_verdict(fields: &mut Fields<'_>, tier: Option<Tier>, sink: &mut Sink) -> Option<Verdict> {
     let written = fields.entry("verdict");
-    let of_tier = match tier? {
+    let Some(tier) = tier else {
+        // Whether a verdict may stand here is the tier's to say; that it is one is not.
+        let (_, node) = written?;
+        return values::choice(node, "a verdict", &super::closed(Verdict::ALL, Verdict::name), sink)
+            .and(None);
+    };
+    let of_tier = match tier {
         Tier::Guard | Tier::Deny => Verdict::Deny,
         Tier::Allow | Tier::Score => Verdict::Allow,
         Tier::Review => Verdict::Review,
         Tier::Challenge => Verdict::Challenge,
     };
-    match (written, tier?) {
+    match (written, tier) {
         (None, _) => Some(of_tier),
         (Some((_, node)), Tier::Guard) => values::choice(node, "a refusal", &super::limit::REFUSALS, sink),
         (Some((word, _)), _) => {
@@ -95,12 +111,17 @@ fn read_verdict(fields: &mut Fields<'_>, tier: Option<Tier>, sink: &mut Sink) ->
     }
 }
 
-/// The proof to ask for: needed where the verdict is challenge, meaningless elsewhere.
-pub(crate) fn read_challenge(fields: &mut Fields<'_>, asks: bool, sink: &mut Sink) -> Option<Challenge> {
+/// The proof to ask for: needed where the verdict is challenge, meaningless elsewhere. `asks` is `None` where a fault left
+/// the verdict open.
+pub(crate) fn read_challenge(
+    fields: &mut Fields<'_>,
+    asks: Option<bool>,
+    sink: &mut Sink,
+) -> Option<Challenge> {
     let all = super::closed(Challenge::ALL, Challenge::name);
     match (fields.entry("challenge"), asks) {
-        (Some((_, node)), true) => values::choice(node, "a challenge", &all, sink),
-        (Some((word, _)), false) => {
+        (Some((_, node)), Some(true) | None) => values::choice(node, "a challenge", &all, sink),
+        (Some((word, _)), Some(false)) => {
             sink.error(
                 Code::UnknownKey,
                 word.place,
@@ -108,7 +129,7 @@ pub(crate) fn read_challenge(fields: &mut Fields<'_>, asks: bool, sink: &mut Sin
             );
             None
         }
-        (None, true) => {
+        (None, Some(true)) => {
             let place: Place = fields.head();
             let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
             let fault = Diagnostic::error(
@@ -119,6 +140,6 @@ pub(crate) fn read_challenge(fields: &mut Fields<'_>, asks: bool, sink: &mut Sin
             sink.push(fault.label(format!("expected `challenge:` {}", values::listed(&names))));
             None
         }
-        (None, false) => None,
+        (None, Some(false) | None) => None,
     }
 }

@@ -5,19 +5,14 @@ use crate::limits::TEST_EVENTS_MAX;
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, values};
 
-/// A declared test.
+/// A declared test: `given` and `expect`, or `events` with or without a `start`.
 pub(crate) struct Test {
-    pub name: String,
+    pub name: Option<String>,
     pub place: Place,
-    pub body: Body,
-}
-
-/// What it does.
-pub(crate) enum Body {
-    /// One check with stated feature values, and what it must give.
-    Given { given: Node, expect: Node },
-    /// Checks in order through a fresh engine, from a start time.
-    Events { start: Option<Node>, events: Vec<Node> },
+    pub given: Option<Node>,
+    pub expect: Option<Node>,
+    pub start: Option<Node>,
+    pub events: Option<Vec<Node>>,
 }
 
 pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Test> {
@@ -27,23 +22,20 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Test> {
     let (given, expect) = (fields.get("given"), fields.get("expect"));
     let (start, events) = (fields.get("start"), fields.get("events"));
     fields.finish(sink);
-    let body = match (given, expect, events) {
-        (Some(given), Some(expect), None) if start.is_none() => {
-            Body::Given { given: given.clone(), expect: expect.clone() }
-        }
-        (None, None, Some(events)) => {
-            let nodes = values::list(events, "a list of events", sink);
-            if nodes.len() > TEST_EVENTS_MAX {
-                sink.error(Code::Bound, events.place, format!("a test has at most {TEST_EVENTS_MAX} events"));
-                return None;
-            }
-            Body::Events { start: start.cloned(), events: nodes.to_vec() }
-        }
-        _ => {
-            let message = "a test has either `given` and `expect`, or `events`";
-            sink.push(Diagnostic::error(Code::MissingKey, place, message).label("in this test"));
-            return None;
-        }
-    };
-    Some(Test { name: name?, place, body })
+    let (single, row) = (given.is_some() && expect.is_some(), events.is_some());
+    let mixed = row && (given.is_some() || expect.is_some()) || start.is_some() && !row;
+    if mixed || !(single || row) {
+        let message = "a test has either `given` and `expect`, or `events`";
+        sink.push(Diagnostic::error(Code::MissingKey, place, message).label("in this test"));
+    }
+    let events = events.map(|events| (events, values::list(events, "a list of events", sink)));
+    if let Some((events, nodes)) = events
+        && nodes.len() > TEST_EVENTS_MAX
+    {
+        sink.error(Code::Bound, events.place, format!("a test has at most {TEST_EVENTS_MAX} events"));
+        return None;
+    }
+    let events = events.map(|(_, nodes)| nodes.to_vec());
+    let (given, expect, start) = (given.cloned(), expect.cloned(), start.cloned());
+    Some(Test { name, place, given, expect, start, events })
 }

@@ -3,15 +3,16 @@
 mod machine;
 
 use engine::feature::{Feature, FeatureId, FeatureTable, Scalar, Type};
+use engine::program::{Program, TextSource, Truth};
 
 pub use machine::{Fault, Lane, Machine, Registers};
 
 use crate::Compiled;
-use crate::cel::Front;
+use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
-use crate::lower::value::{Text as TextValue, Unit, Value as Lowered};
-use crate::lower::{Lowering, Moment};
+use crate::lower::value::{List, Text as TextValue, Unit, Value as Lowered};
+use crate::lower::{Lowering, Moment, shown_span, shown_time};
 use crate::source::{Source, Sources};
 use crate::symbols::Symbols;
 use crate::yaml::{Data, Node, Style};
@@ -23,12 +24,26 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// An unsigned number.
+    Uint(u64),
     /// Money in minor units.
     Money(i64),
     /// A float.
     Double(f64),
     /// A text.
     Text(String),
+    /// A byte string.
+    Bytes(Vec<u8>),
+    /// A moment, in microseconds since 1970.
+    Timestamp(i64),
+    /// A length of time, in microseconds.
+    Duration(i64),
+    /// Nothing.
+    Null,
+    /// A list.
+    List(Vec<Value>),
+    /// A map.
+    Map(Vec<(Value, Value)>),
     /// The expression is sound and fails for these values, as a division by zero does.
     Fault,
 }
@@ -40,8 +55,24 @@ impl std::fmt::Display for Value {
             Value::Int(n) => n.fmt(f),
             Value::Money(minor) => wire::money::Major(*minor).fmt(f),
             Value::Double(x) => write!(f, "{x:?}"),
+            Value::Uint(n) => write!(f, "{n}u"),
             Value::Text(text) => write!(f, "{text:?}"),
-            Value::Fault => f.write_str("fault: overflow, division by zero or a conversion out of range"),
+            Value::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Value::Timestamp(us) => f.write_str(&shown_time(*us)),
+            Value::Duration(us) => f.write_str(&shown_span(*us)),
+            Value::Null => f.write_str("null"),
+            Value::List(values) => {
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
+            }
+            Value::Map(entries) => {
+                let entries: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+                write!(f, "{{{}}}", entries.join(", "))
+            }
+            Value::Fault => f.write_str(
+                "error: overflow, division by zero, a conversion out of range or a key that is not there",
+            ),
         }
     }
 }
@@ -81,8 +112,17 @@ fn run(
     let mut symbols = Symbols { velocity_from: usize::MAX, ..Symbols::default() };
     if let Some(policy) = policy {
         symbols.features = policy.features.clone();
-        for (number, list) in policy.lists.iter().enumerate() {
-            symbols.list_numbers.insert(list.name.clone(), number as u16);
+        symbols.ext = policy.ext.clone();
+        // What stands behind the first list of a name is the same list, looked up by another field.
+        for list in &policy.lists {
+            let number = symbols.lists.len() as u16;
+            match symbols.list_numbers.get(&list.name) {
+                Some(&first) => symbols.look_ups.borrow_mut().push((first, list.on)),
+                None => {
+                    symbols.list_numbers.insert(list.name.clone(), number);
+                    symbols.lists.push(list.clone());
+                }
+            }
         }
     }
     let lane = lane(given, &mut symbols, sink)?;
@@ -91,29 +131,82 @@ fn run(
         data: Data::Scalar(expression.to_owned(), Style::Plain),
     };
     let text = Text::of(&node, expression)?;
-    let tree = Front::new(&symbols).check(&text, sink)?;
-    let mut lowering =
-        Lowering::new(&symbols.features, &symbols.list_numbers, symbols.velocity_from, Moment::Rules);
+    let tree = cel::parse(&text, sink)?;
+    let mut lowering = Lowering::new(&symbols, Moment::Alone);
     let (value, _) = lowering.value(&tree, &text, sink)?;
-    let program = lowering.finish().0?;
+    let Ok(program) = lowering.whole() else {
+        sink.error(Code::Bound, node.place, "the expression takes more instructions than a policy may have");
+        return None;
+    };
     let machine = Machine::new(&symbols.features, &lane);
     let registers = machine.run(&program);
-    Some(match value {
-        Lowered::Truth(truth) => match registers.truths.get(usize::from(truth.0)) {
-            Some(Ok(truth)) => Value::Bool(*truth),
-            _ => Value::Fault,
-        },
-        Lowered::Number(number) => match (machine.number(&registers, number.source), number.unit) {
-            (Err(Fault), _) => Value::Fault,
-            (Ok(bits), Unit::Int) => Value::Int(bits as i64),
-            (Ok(bits), Unit::Money) => Value::Money(bits as i64),
-            (Ok(bits), Unit::Double) => Value::Double(f64::from_bits(bits)),
-        },
-        Lowered::Text(TextValue::Constant(text)) => Value::Text(text),
-        Lowered::Text(TextValue::Feature(id)) => {
-            Value::Text(lane.texts.get(&id).cloned().unwrap_or_default())
+    let found = Found { program: &program, lane: &lane, machine: &machine, registers: &registers };
+    Some(found.value(value).unwrap_or(Value::Fault))
+}
+
+/// What a run left behind.
+struct Found<'f> {
+    program: &'f Program,
+    lane: &'f Lane,
+    machine: &'f Machine<'f>,
+    registers: &'f Registers,
+}
+
+impl Found<'_> {
+    fn truth(&self, truth: Truth) -> Result<bool, Fault> {
+        self.registers.truths.get(usize::from(truth.0)).copied().unwrap_or(Err(Fault))
+    }
+
+    fn value(&self, value: Lowered) -> Result<Value, Fault> {
+        Ok(match value {
+            Lowered::Truth(truth) => Value::Bool(self.truth(truth)?),
+            Lowered::Number(number) => {
+                let bits = self.machine.number(self.registers, number.source)?;
+                match number.unit {
+                    Unit::Int => Value::Int(bits as i64),
+                    Unit::Uint => Value::Uint(bits),
+                    Unit::Money => Value::Money(bits as i64),
+                    Unit::Double => Value::Double(f64::from_bits(bits)),
+                    Unit::Time => Value::Timestamp(bits as i64),
+                    Unit::Span => Value::Duration(bits as i64),
+                }
+            }
+            Lowered::Text(text) => Value::Text(String::from_utf8_lossy(&self.bytes(text)?).into_owned()),
+            Lowered::Bytes(bytes) => Value::Bytes(self.bytes(bytes)?),
+            Lowered::Null => Value::Null,
+            Lowered::List(list) => {
+                Value::List(self.items(list)?.into_iter().map(|(_, value)| value).collect())
+            }
+            Lowered::Map(map) => {
+                let keys = self.items(map.keys)?;
+                let entry = |(at, key): (usize, Value)| Ok((key, self.value(map.values[at].clone())?));
+                Value::Map(keys.into_iter().map(entry).collect::<Result<_, Fault>>()?)
+            }
+        })
+    }
+
+    /// The items that are there, with their places in the list.
+    fn items(&self, list: List) -> Result<Vec<(usize, Value)>, Fault> {
+        self.truth(list.sound)?;
+        let mut items = Vec::new();
+        for (at, item) in list.items.into_iter().enumerate() {
+            if self.truth(item.given)? {
+                items.push((at, self.value(item.value)?));
+            }
         }
-    })
+        Ok(items)
+    }
+
+    fn bytes(&self, text: TextValue) -> Result<Vec<u8>, Fault> {
+        match text {
+            TextValue::Constant(bytes) => Ok(bytes),
+            TextValue::Feature(id) => Ok(self.lane.texts.get(&id).cloned().unwrap_or_default().into_bytes()),
+            TextValue::Register(words) => {
+                let source = TextSource::Register(words);
+                self.machine.text(self.program, self.registers, source).map(<[u8]>::to_vec)
+            }
+        }
+    }
 }
 
 /// The given values, with names that no event has declared on the way.
@@ -122,12 +215,30 @@ fn lane(
     symbols: &mut Symbols,
     sink: &mut Sink,
 ) -> Option<Lane> {
-    let mut lane = Lane::default();
+    let time_ms = jiff::Timestamp::now().as_millisecond();
+    let mut lane = Lane { time_ms, ..Lane::default() };
     for (name, value) in given {
+        if name == "time" {
+            let ms = value.as_i64().or_else(|| {
+                value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+            });
+            match ms {
+                Some(ms) => lane.time_ms = ms,
+                None => {
+                    let message = "`time` is given as 2026-03-01T08:00:00Z, or in milliseconds since 1970";
+                    sink.push(Diagnostic::error(Code::WrongType, Place::default(), message));
+                }
+            }
+            continue;
+        }
         if name == "lists" {
             let names = value.as_array().map(Vec::as_slice).unwrap_or_default();
             for list in names.iter().filter_map(serde_json::Value::as_str) {
-                let next = symbols.list_numbers.len() as u16;
+                if let Some(number) = symbols.stated_list(list) {
+                    lane.lists.push(number);
+                    continue;
+                }
+                let next = (symbols.list_numbers.len() + symbols.look_ups.borrow().len()) as u16;
                 lane.lists.push(*symbols.list_numbers.entry(list.to_owned()).or_insert(next));
             }
             continue;
@@ -198,6 +309,14 @@ mod tests {
         assert_eq!(value("100 / kyc", "{}"), Ok(Value::Fault.to_string()));
         assert_eq!(value("device.id", r#"{"device": "d"}"#), Ok("\"d\"".into()));
         assert_eq!(value("double(kyc) / 4.0", r#"{"kyc": 3}"#), Ok("0.75".into()));
+        assert_eq!(value("[1, 2].map(x, x * 2)", "{}"), Ok("[2, 4]".into()));
+        assert_eq!(value("lists", r#"{"lists": ["vip", "bad"]}"#), Ok("[\"vip\", \"bad\"]".into()));
+        assert_eq!(value("{\"a\": 2u}", "{}"), Ok("{\"a\": 2u}".into()));
+        assert_eq!(value("time + duration(\"1h\")", r#"{"time": 0}"#), Ok("1970-01-01T01:00:00Z".into()));
+        assert_eq!(value("duration(\"1h\") / 2", "{}"), Err("`/` does not take duration and int".into()));
+        assert_eq!(value("1 / 0 == 1 || true", "{}"), Ok("true".into()));
+        assert_eq!(value("[1][1]", "{}"), Ok(Value::Fault.to_string()));
+        assert_eq!(value("null", "{}"), Ok("null".into()));
         assert_eq!(value("acount", "{}"), Err("nothing is named `acount`".into()));
         assert_eq!(value("amount", r#"{"amount": true}"#), Err("`amount` cannot be given as true".into()));
     }

@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 
-use engine::limits::OPS_MAX;
-use engine::program::{Number, Op, Program, TextId, Truth};
+use engine::limits::{JOINS_MAX, OPS_MAX};
+use engine::program::{Network, Number, Op, Output, Pattern, Program, Source, TextId, Truth, Words, Zone};
+
+use super::renumber::{self, Renumbered};
 
 /// A program being built.
 #[derive(Debug, Default)]
@@ -14,16 +16,33 @@ pub(crate) struct Builder {
     program: Program,
     truths: HashMap<Op, Truth>,
     numbers: HashMap<Op, Number>,
-    texts: HashMap<String, TextId>,
+    words: HashMap<Op, Words>,
+    texts: HashMap<Vec<u8>, TextId>,
+    joins: usize,
     known: HashMap<Truth, bool>,
     negated: HashMap<Truth, Truth>,
-    full: bool,
+    /// What there is no room for, once there is none.
+    full: Option<&'static str>,
 }
 
 impl Builder {
-    /// The program; `None` if it outgrew the engine's bounds.
-    pub(crate) fn finish(self) -> Option<Program> {
-        (!self.full).then_some(self.program)
+    /// The program without what nothing reads, and the register that each one became.
+    ///
+    /// # Errors
+    /// Of what there are too many for the engine.
+    pub(crate) fn finish(
+        self,
+        roots: impl IntoIterator<Item = Output>,
+    ) -> Result<(Program, Renumbered), &'static str> {
+        self.whole().map(|program| renumber::pruned(program, roots))
+    }
+
+    /// The program as it was built.
+    ///
+    /// # Errors
+    /// As [`Builder::finish`].
+    pub(crate) fn whole(self) -> Result<Program, &'static str> {
+        self.full.map_or(Ok(self.program), Err)
     }
 
     /// The register of a truth instruction; the same instruction gives the same register.
@@ -54,28 +73,79 @@ impl Builder {
         to
     }
 
+    /// The register of a text instruction.
+    pub(crate) fn words(&mut self, make: impl Fn(Words) -> Op) -> Words {
+        let shape = make(Words(0));
+        if let Some(&to) = self.words.get(&shape) {
+            return to;
+        }
+        let to = Words(self.program.words);
+        self.joins += usize::from(!matches!(shape, Op::ChooseText { .. }));
+        if self.joins > JOINS_MAX {
+            self.full = Some("texts joined or written");
+        }
+        if self.push(make(to)) {
+            self.program.words += 1;
+            self.words.insert(shape, to);
+        }
+        to
+    }
+
     fn push(&mut self, op: Op) -> bool {
         // Registers are 16 bits and each instruction writes one, so the bound on instructions keeps both from wrapping.
-        self.full |= self.program.ops.len() >= OPS_MAX.min(usize::from(u16::MAX));
-        if !self.full {
+        if self.program.ops.len() >= OPS_MAX.min(usize::from(u16::MAX)) {
+            self.full = Some("instructions");
+        }
+        if self.full.is_none() {
             self.program.ops.push(op);
         }
-        !self.full
+        self.full.is_none()
     }
 
     /// The place of a text constant.
-    pub(crate) fn text(&mut self, text: &str) -> TextId {
+    pub(crate) fn text(&mut self, text: &[u8]) -> TextId {
         if let Some(&id) = self.texts.get(text) {
             return id;
         }
-        let id = TextId(self.program.texts.len() as u16);
-        if self.program.texts.len() >= usize::from(u16::MAX) {
-            self.full = true;
-            return id;
-        }
-        self.program.texts.push(text.to_owned());
+        let id = TextId(place(&mut self.program.texts, text.to_owned(), &mut self.full));
         self.texts.insert(text.to_owned(), id);
         id
+    }
+
+    /// The place of a pattern, or of one that is written the same.
+    pub(crate) fn pattern(&mut self, text: &str) -> Option<u16> {
+        self.program.patterns.iter().position(|known| known.text == text).map(|at| at as u16)
+    }
+
+    /// The place of a new pattern, and how many bytes all of them take.
+    pub(crate) fn add_pattern(&mut self, pattern: Pattern) -> (u16, usize) {
+        let at = place(&mut self.program.patterns, pattern, &mut self.full);
+        (at, self.program.patterns.iter().map(|pattern| pattern.automaton.memory_usage()).sum())
+    }
+
+    /// The place of a network.
+    pub(crate) fn network(&mut self, network: Network) -> u16 {
+        known_place(&mut self.program.networks, network, &mut self.full)
+    }
+
+    /// The place of a time zone.
+    pub(crate) fn zone(&mut self, zone: Zone) -> u16 {
+        known_place(&mut self.program.zones, zone, &mut self.full)
+    }
+
+    /// The pattern at that place.
+    pub(crate) fn pattern_at(&self, at: u16) -> &Pattern {
+        &self.program.patterns[usize::from(at)]
+    }
+
+    /// The time zone at that place.
+    pub(crate) fn zone_at(&self, at: u16) -> &Zone {
+        &self.program.zones[usize::from(at)]
+    }
+
+    /// The place of two places.
+    pub(crate) fn places(&mut self, places: [Source; 4]) -> u16 {
+        known_place(&mut self.program.places, places, &mut self.full)
     }
 
     /// A truth known now.
@@ -133,8 +203,44 @@ impl Builder {
         match self.known(condition) {
             Some(true) => a,
             Some(false) => b,
-            None => self.truth(|to| Op::ChooseTruth { to, condition, a, b }),
+            None => match (self.known(a), self.known(b)) {
+                (Some(true), Some(false)) => condition,
+                (Some(false), Some(true)) => self.not(condition),
+                _ => self.truth(|to| Op::ChooseTruth { to, condition, a, b }),
+            },
         }
+    }
+
+    /// A truth that always fails.
+    pub(crate) fn fault(&mut self) -> Truth {
+        self.truth(|to| Op::Fault { to })
+    }
+
+    pub(crate) fn choose_number(&mut self, condition: Truth, a: Source, b: Source) -> Source {
+        match self.known(condition) {
+            Some(true) => a,
+            Some(false) => b,
+            None => Source::Register(self.number(|to| Op::ChooseNumber { to, condition, a, b })),
+        }
+    }
+}
+
+/// Puts it at the end and gives its place.
+fn place<T>(all: &mut Vec<T>, one: T, full: &mut Option<&'static str>) -> u16 {
+    if all.len() >= usize::from(u16::MAX) {
+        *full = Some("constants");
+    }
+    if full.is_none() {
+        all.push(one);
+    }
+    (all.len().max(1) - 1) as u16
+}
+
+/// The place of one that is there already, or at the end.
+fn known_place<T: PartialEq>(all: &mut Vec<T>, one: T, full: &mut Option<&'static str>) -> u16 {
+    match all.iter().position(|known| *known == one) {
+        Some(at) => at as u16,
+        None => place(all, one, full),
     }
 }
 

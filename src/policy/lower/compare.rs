@@ -6,7 +6,7 @@ use cel_core::SpannedExpr;
 use engine::policy::Witness;
 use engine::program::{Arithmetic, Comparison, NumberType, Op, Source, Truth};
 
-use super::value::{Constant, Decimal, Number, Unit, Value};
+use super::value::{Constant, Decimal, Number, Text, Unit, Value};
 use super::{Expression, Lowered, Weight};
 use crate::diagnostic::Code;
 
@@ -27,27 +27,50 @@ impl Expression<'_, '_> {
         match (a, b) {
             (Value::Number(a), Value::Number(b)) => self.compare_numbers(comparison, a, b, tree),
             (Value::Text(a), Value::Text(b)) => self.compare_texts(comparison, &a, &b, tree),
-            (Value::Truth(a), Value::Truth(b)) => match comparison {
-                Comparison::Equal => {
-                    let not_b = self.lowering.builder.not(b);
-                    Ok(self.same_truth(a, b, not_b))
-                }
-                Comparison::NotEqual => {
-                    let not_b = self.lowering.builder.not(b);
-                    Ok(self.same_truth(a, not_b, b))
-                }
-                _ => self.refuse(
-                    Code::Unsupported,
-                    &tree.span,
-                    "truths have no order here",
-                    "expected == or !=",
-                ),
-            },
-            (a, b) => {
-                let message = format!("{} is never compared with {}", a.type_name(), b.type_name());
-                self.refuse(Code::WrongType, &tree.span, message, "these types do not fit")
+            (Value::Bytes(a), Value::Bytes(b)) => self.compare_texts(comparison, &a, &b, tree),
+            (Value::Truth(a), Value::Truth(b)) => Ok(self.compare_truths(comparison, a, b)),
+            (Value::Null, other) | (other, Value::Null) => self.compare_null(comparison, &other, tree),
+            (Value::List(a), Value::List(b)) if is_equality(comparison) => {
+                let same = self.same_lists(a, b, tree)?;
+                let differ = comparison == Comparison::NotEqual;
+                Ok(if differ { self.lowering.builder.not(same) } else { same })
             }
+            (a, b) => self.unfit(sign(comparison), &[&a, &b], tree),
         }
+    }
+
+    /// False stands before true.
+    fn compare_truths(&mut self, comparison: Comparison, a: Truth, b: Truth) -> Truth {
+        let builder = &mut self.lowering.builder;
+        let (not_b, no, yes) = (builder.not(b), builder.always(false), builder.always(true));
+        let (if_a, if_not_a) = match comparison {
+            Comparison::Equal => return self.same_truth(a, b, not_b),
+            Comparison::NotEqual => return self.same_truth(a, not_b, b),
+            Comparison::Less => (no, b),
+            Comparison::LessOrEqual => (b, yes),
+            Comparison::Greater => (not_b, no),
+            Comparison::GreaterOrEqual => (yes, not_b),
+        };
+        let chosen = builder.choose(a, if_a, if_not_a);
+        // Both sides are looked at, whichever decides.
+        let sound = self.sound(&Value::Truth(b));
+        self.guarded(sound, chosen)
+    }
+
+    /// `field == null`: whether an event left the field out. Nothing else is ever null.
+    fn compare_null(&mut self, comparison: Comparison, other: &Value, tree: &SpannedExpr) -> Lowered<Truth> {
+        let equal = comparison == Comparison::Equal;
+        let feature = match other {
+            Value::Null if is_equality(comparison) => return Ok(self.lowering.builder.always(equal)),
+            Value::Number(Number { source: Source::Feature(id), .. }) | Value::Text(Text::Feature(id)) => *id,
+            _ => return self.unfit(sign(comparison), &[other, &Value::Null], tree),
+        };
+        if !self.is_carried(feature) || !is_equality(comparison) {
+            return self.unfit(sign(comparison), &[other, &Value::Null], tree);
+        }
+        let builder = &mut self.lowering.builder;
+        let present = builder.truth(|to| Op::Present { to, feature });
+        Ok(if equal { builder.not(present) } else { present })
     }
 
     /// `a ? b : not_b`, with what is known folded away.
@@ -76,32 +99,48 @@ impl Expression<'_, '_> {
             (Some(_), None) => return self.compare_numbers(flipped(comparison), b, a, tree),
             _ => {}
         }
+        if let (Source::Feature(feature), Some(constant)) = (a.source, b.constant()) {
+            self.check_range(feature, comparison, constant, b, tree);
+        }
         match (a.unit, b.unit) {
             (x, y) if x == y => Ok(self.emit(x, comparison, a.source, b.source)),
+            (Unit::Time | Unit::Span, _) | (_, Unit::Time | Unit::Span) => {
+                self.unfit(sign(comparison), &[&Value::Number(a), &Value::Number(b)], tree)
+            }
             (Unit::Money, _) => self.compare_money(comparison, a, b, tree),
             (_, Unit::Money) => self.compare_money(flipped(comparison), b, a, tree),
             (Unit::Int, _) => match b.constant() {
                 Some(Constant::Double(x)) => Ok(match exact(comparison, x) {
-                    Exact::Known(truth) => self.lowering.builder.always(truth),
+                    Exact::Known(truth) => self.known_where_sound(truth, a),
                     Exact::Whole(comparison, n) => {
                         self.emit(Unit::Int, comparison, a.source, Source::Constant(n as u64))
                     }
                 }),
-                _ => self.mixed(tree),
+                _ => Ok(self.mixed(comparison, a, b)),
             },
-            _ => match b.constant() {
+            (Unit::Double, Unit::Int) => match b.constant() {
                 Some(Constant::Int(n)) if n as f64 as i128 == i128::from(n) => {
                     let constant = Source::Constant((n as f64).to_bits());
                     Ok(self.emit(Unit::Double, comparison, a.source, constant))
                 }
-                _ => self.mixed(tree),
+                _ => Ok(self.mixed(comparison, a, b)),
             },
+            _ => Ok(self.mixed(comparison, a, b)),
         }
     }
 
-    fn mixed(&mut self, tree: &SpannedExpr) -> Lowered<Truth> {
-        let message = "a whole number and a double are compared exactly only where one is a literal";
-        self.refuse(Code::WrongType, &tree.span, message, "convert one side with `double(…)` or `int(…)`")
+    /// A truth known now of a number that may still fail.
+    fn known_where_sound(&mut self, truth: bool, number: Number) -> Truth {
+        let sound = self.sound(&Value::Number(number));
+        let truth = self.lowering.builder.always(truth);
+        self.guarded(sound, truth)
+    }
+
+    /// Two numbers of different types, neither rounded.
+    fn mixed(&mut self, comparison: Comparison, a: Number, b: Number) -> Truth {
+        let (a_ty, b_ty) = (a.unit.number_type(), b.unit.number_type());
+        let (a, b) = (a.source, b.source);
+        self.lowering.builder.truth(|to| Op::CompareMixed { to, comparison, a, a_ty, b, b_ty })
     }
 
     /// Money on the left against anything else.
@@ -113,6 +152,9 @@ impl Expression<'_, '_> {
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
         let minor = match (b.unit, b.constant(), b.decimal) {
+            (Unit::Uint, ..) => {
+                return self.unfit(sign(comparison), &[&Value::Number(a), &Value::Number(b)], tree);
+            }
             (Unit::Int, Some(Constant::Int(n)), _) => match n.checked_mul(100) {
                 Some(minor) => minor,
                 None => {
@@ -166,7 +208,7 @@ impl Expression<'_, '_> {
 }
 
 /// The comparison with its sides swapped.
-fn flipped(comparison: Comparison) -> Comparison {
+pub(super) fn flipped(comparison: Comparison) -> Comparison {
     match comparison {
         Comparison::Equal | Comparison::NotEqual => comparison,
         Comparison::Less => Comparison::Greater,
@@ -189,9 +231,34 @@ pub(crate) fn holds(comparison: Comparison, order: Option<Ordering>) -> bool {
     }
 }
 
+fn is_equality(comparison: Comparison) -> bool {
+    matches!(comparison, Comparison::Equal | Comparison::NotEqual)
+}
+
+/// A comparison as it is written.
+pub(super) fn sign(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Equal => "==",
+        Comparison::NotEqual => "!=",
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+    }
+}
+
 /// The exact order of two constants, whatever their types.
-fn order(a: Constant, b: Constant) -> Option<Ordering> {
+pub(crate) fn order(a: Constant, b: Constant) -> Option<Ordering> {
     match (a, b) {
+        (Constant::Uint(a), Constant::Uint(b)) => Some(a.cmp(&b)),
+        (Constant::Uint(a), b) => match i64::try_from(a) {
+            Ok(a) => order(Constant::Int(a), b),
+            Err(_) => match b {
+                Constant::Double(b) => unsigned_order(a, b),
+                _ => Some(Ordering::Greater),
+            },
+        },
+        (a, Constant::Uint(b)) => order(Constant::Uint(b), a).map(Ordering::reverse),
         (Constant::Int(a), Constant::Int(b)) => Some(a.cmp(&b)),
         (Constant::Double(a), Constant::Double(b)) => a.partial_cmp(&b),
         (Constant::Int(a), Constant::Double(b)) => whole_order(a, b),
@@ -213,6 +280,16 @@ fn whole_order(n: i64, x: f64) -> Option<Ordering> {
     }
     let floor = x.floor();
     Some(n.cmp(&(floor as i64)).then(if x > floor { Ordering::Less } else { Ordering::Equal }))
+}
+
+/// The order of an unsigned number and a double, without rounding either.
+fn unsigned_order(n: u64, x: f64) -> Option<Ordering> {
+    if x.is_nan() {
+        return None;
+    }
+    // Every whole float below 2^65 is one of these exactly.
+    let floor = x.floor().clamp(-1.0, 36_893_488_147_419_103_232.0);
+    Some(i128::from(n).cmp(&(floor as i128)).then(if x > floor { Ordering::Less } else { Ordering::Equal }))
 }
 
 /// A comparison of an unknown whole number with a double, as a comparison of whole numbers.

@@ -1,28 +1,30 @@
-//! The walk over a tree: operators that combine, choose and call.
+//! The walk over a tree: literals, names, operators that combine and choose.
 
 use cel_core::{BinaryOp, Expr, SpannedExpr, UnaryOp};
 use engine::feature::{Builtin, FeatureId, Type};
 use engine::policy::Witness;
-use engine::program::{Comparison, NumberType, Op, Source, Truth};
+use engine::program::{Comparison, NumberType, Op, Source, TextSource, Truth};
 
-use super::value::{Number, Text, Unit, Value, decimal};
-use super::{Expression, Lowered, Weight};
+use super::value::{Item, List, Number, Text, Unit, Value, decimal};
+use super::{Expression, Lowered, Refused, Weight};
 use crate::cel::dotted;
 use crate::diagnostic::Code;
 
 impl Expression<'_, '_> {
     pub(super) fn lower(&mut self, tree: &SpannedExpr) -> Lowered<Value> {
-        if let Some(name) = dotted(tree) {
-            return self.read(&name, tree);
-        }
+        self.step(&tree.span)?;
         match &tree.node {
+            Expr::Ident(_) | Expr::Member { optional: false, .. } => self.read(tree),
+            Expr::Null => Ok(Value::Null),
             Expr::Bool(truth) => Ok(Value::Truth(self.lowering.builder.always(*truth))),
             Expr::Int(n) => Ok(Value::Number(Number::int(*n))),
+            Expr::UInt(n) => Ok(Value::Number(Number::of(Unit::Uint, Source::Constant(*n)))),
             Expr::Float(x) => {
                 let written = self.text.value.get(tree.span.clone()).unwrap_or("");
                 Ok(Value::Number(Number { decimal: decimal(written), ..Number::double(*x) }))
             }
-            Expr::String(text) => Ok(Value::Text(Text::Constant(text.clone()))),
+            Expr::String(text) => Ok(Value::text(text)),
+            Expr::Bytes(bytes) => Ok(Value::Bytes(Text::Constant(bytes.clone()))),
             Expr::Unary { op: UnaryOp::Not, expr } => {
                 let a = self.truth(expr)?;
                 Ok(Value::Truth(self.lowering.builder.not(a)))
@@ -32,20 +34,62 @@ impl Expression<'_, '_> {
                 self.negate(number, tree).map(Value::Number)
             }
             Expr::Binary { op, left, right } => self.binary(*op, left, right, tree),
-            Expr::Ternary { cond, then_expr, else_expr } => self.choose(cond, then_expr, else_expr, tree),
+            Expr::Ternary { cond, then_expr, else_expr } => self.ternary(cond, then_expr, else_expr, tree),
+            Expr::List(elements) => self.list_of(elements),
+            Expr::Map(entries) => self.map_of(entries),
+            Expr::Index { expr, index, optional: false } => self.index(expr, index, tree),
             Expr::Call { expr, args } => self.call(expr, args, tree),
-            _ => self.refuse(Code::Unsupported, &tree.span, "this form is not supported yet", "here"),
+            Expr::RootIdent(_) => self.unsupported("a name that begins with a dot", tree),
+            Expr::Struct { .. } => self.unsupported("a message", tree),
+            _ => self.unsupported("this form", tree),
         }
     }
 
-    fn read(&mut self, name: &str, tree: &SpannedExpr) -> Lowered<Value> {
-        if name == "lists" {
-            let message = "`lists` is asked by name, as in `\"vip\" in lists`";
-            return self.refuse(Code::WrongType, &tree.span, message, "on its own it is no value");
+    /// Refuses a form of CEL that the engine does not run.
+    fn unsupported<T>(&mut self, what: &str, tree: &SpannedExpr) -> Lowered<T> {
+        self.refuse(Code::Unsupported, &tree.span, format!("{what} is not supported"), "here")
+    }
+
+    /// A variable, a feature by its whole name, or a field of a map.
+    fn read(&mut self, tree: &SpannedExpr) -> Lowered<Value> {
+        if let Expr::Ident(name) = &tree.node
+            && let Some((_, value)) = self.variables.iter().rev().find(|(known, _)| known == name)
+        {
+            return Ok(value.clone());
+        }
+        match (&tree.node, self.name_of(tree)) {
+            (_, Some(name)) => self.read_name(&name, tree),
+            (Expr::Member { expr, field, .. }, None) => self.member(expr, field, tree),
+            _ => Err(Refused),
+        }
+    }
+
+    /// The whole dotted name, unless it begins with a variable.
+    pub(super) fn name_of(&self, tree: &SpannedExpr) -> Option<String> {
+        dotted(tree).filter(|name| {
+            let first = name.split('.').next().unwrap_or(name);
+            !self.variables.iter().any(|(known, _)| known == first)
+        })
+    }
+
+    fn read_name(&mut self, name: &str, tree: &SpannedExpr) -> Lowered<Value> {
+        match name {
+            "lists" => return Ok(Value::List(self.declared_lists())),
+            "ext" => return Ok(Value::Map(self.ext())),
+            "time" => {
+                let to = self.lowering.builder.number(|to| Op::Time { to });
+                return Ok(Value::Number(Number::of(Unit::Time, Source::Register(to))));
+            }
+            _ => {}
         }
         let (id, ty) = self.feature(name, &tree.span)?;
+        Ok(self.value_of(id, ty))
+    }
+
+    /// The value of a feature.
+    pub(super) fn value_of(&mut self, id: FeatureId, ty: Type) -> Value {
         let number = |unit| Value::Number(Number::of(unit, Source::Feature(id)));
-        Ok(match ty {
+        match ty {
             Type::Bool => {
                 let witness = Witness { feature: id, threshold: Source::Constant(1), ty: NumberType::Int };
                 self.quote(Weight::Flag, witness);
@@ -55,27 +99,38 @@ impl Expression<'_, '_> {
             Type::Money => number(Unit::Money),
             Type::Double => number(Unit::Double),
             Type::Text => Value::Text(Text::Feature(id)),
-        })
+        }
     }
 
     pub(super) fn truth(&mut self, tree: &SpannedExpr) -> Lowered<Truth> {
         match self.lower(tree)? {
             Value::Truth(truth) => Ok(truth),
-            other => {
-                let message = format!("expected true or false, found {}", other.type_name());
-                self.refuse(Code::WrongType, &tree.span, message, "expected bool")
-            }
+            other => self.expected("true or false", &other, tree),
         }
     }
 
     pub(super) fn number(&mut self, tree: &SpannedExpr) -> Lowered<Number> {
         match self.lower(tree)? {
             Value::Number(number) => Ok(number),
-            other => {
-                let message = format!("expected a number, found {}", other.type_name());
-                self.refuse(Code::WrongType, &tree.span, message, "expected a number")
-            }
+            other => self.expected("a number", &other, tree),
         }
+    }
+
+    pub(super) fn expected<T>(&mut self, what: &str, found: &Value, tree: &SpannedExpr) -> Lowered<T> {
+        let message = format!("expected {what}, found {}", found.type_name());
+        self.refuse(Code::WrongType, &tree.span, message, &format!("expected {what}"))
+    }
+
+    /// Refuses an operator or function for these types.
+    pub(super) fn unfit<T>(&mut self, what: &str, values: &[&Value], tree: &SpannedExpr) -> Lowered<T> {
+        let types: Vec<&str> = values.iter().map(|value| value.type_name()).collect();
+        let message = format!("`{what}` does not take {}", types.join(" and "));
+        let label = if types.contains(&"int") && types.contains(&"double") {
+            "convert one side with `double(…)` or `int(…)`"
+        } else {
+            "these types do not fit"
+        };
+        self.refuse(Code::WrongType, &tree.span, message, label)
     }
 
     fn binary(
@@ -86,18 +141,16 @@ impl Expression<'_, '_> {
         tree: &SpannedExpr,
     ) -> Lowered<Value> {
         let comparison = match op {
-            BinaryOp::And => {
+            BinaryOp::And | BinaryOp::Or => {
                 let (a, b) = (self.truth(left), self.truth(right));
-                return Ok(Value::Truth(self.lowering.builder.and(a?, b?)));
+                let (a, b, builder) = (a?, b?, &mut self.lowering.builder);
+                let both = op == BinaryOp::And;
+                return Ok(Value::Truth(if both { builder.and(a, b) } else { builder.or(a, b) }));
             }
-            BinaryOp::Or => {
-                let (a, b) = (self.truth(left), self.truth(right));
-                return Ok(Value::Truth(self.lowering.builder.or(a?, b?)));
-            }
-            BinaryOp::In => return self.member(left, right, tree).map(Value::Truth),
+            BinaryOp::In => return self.within(left, right, tree).map(Value::Truth),
             BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Mod => {
-                let (a, b) = (self.number(left), self.number(right));
-                return self.calculate(op, a?, b?, tree).map(Value::Number);
+                let (a, b) = (self.lower(left), self.lower(right));
+                return self.combine(op, a?, b?, tree);
             }
             BinaryOp::Eq => Comparison::Equal,
             BinaryOp::Ne => Comparison::NotEqual,
@@ -110,68 +163,52 @@ impl Expression<'_, '_> {
         self.compare(comparison, a?, b?, tree).map(Value::Truth)
     }
 
-    /// `x in [a, b]` and `"name" in lists`.
-    fn member(&mut self, left: &SpannedExpr, right: &SpannedExpr, tree: &SpannedExpr) -> Lowered<Truth> {
-        if dotted(right).as_deref() == Some("lists") {
-            let place = match &left.node {
-                Expr::String(name) => self.lowering.lists.get(name).copied(),
-                _ => None,
-            };
-            return match place {
-                Some(list) => Ok(self.lowering.on_list(list)),
-                None => {
-                    self.refuse(Code::UnknownName, &left.span, "no such list", "expected a declared list")
-                }
-            };
+    /// Arithmetic of numbers, and texts, byte strings and lists put together.
+    fn combine(&mut self, op: BinaryOp, a: Value, b: Value, tree: &SpannedExpr) -> Lowered<Value> {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => self.calculate(op, a, b, tree).map(Value::Number),
+            (Value::Text(a), Value::Text(b)) if op == BinaryOp::Add => Ok(Value::Text(self.join(a, b))),
+            (Value::Bytes(a), Value::Bytes(b)) if op == BinaryOp::Add => Ok(Value::Bytes(self.join(a, b))),
+            (Value::List(a), Value::List(b)) if op == BinaryOp::Add => {
+                let sound = self.lowering.builder.and(a.sound, b.sound);
+                Ok(Value::List(List { items: [a.items, b.items].concat(), sound }))
+            }
+            (a, b) => self.unfit(sign(op), &[&a, &b], tree),
         }
-        let Expr::List(elements) = &right.node else {
-            let message = "`in` looks into a list written out, or into `lists`";
-            return self.refuse(Code::Unsupported, &right.span, message, "expected `[…]` or `lists`");
-        };
-        if elements.len() > crate::limits::MEMBERS_MAX {
-            let message = format!("a list has at most {} members", crate::limits::MEMBERS_MAX);
-            return self.refuse(Code::Bound, &right.span, message, "use a declared list");
-        }
-        let value = self.lower(left)?;
-        if let Some(truth) = self.kind_in(&value, elements)? {
-            return Ok(truth);
-        }
-        // CEL makes the list before it looks into it, so a member that fails fails the whole, found or not.
-        let mut sound =
-            if elements.is_empty() { self.sound(&value) } else { self.lowering.builder.always(true) };
-        let mut any = self.lowering.builder.always(false);
-        for element in elements {
-            let member = self.lower(&element.expr)?;
-            let member_sound = self.sound(&member);
-            sound = self.lowering.builder.and(sound, member_sound);
-            let equal = self.compare(Comparison::Equal, value.clone(), member, tree)?;
-            any = self.lowering.builder.or(any, equal);
-        }
-        Ok(self.lowering.builder.and(any, sound))
     }
 
     /// True for every value, and a fault where the value is one.
-    fn sound(&mut self, value: &Value) -> Truth {
+    pub(super) fn sound(&mut self, value: &Value) -> Truth {
         let builder = &mut self.lowering.builder;
+        let either = |builder: &mut super::Builder, equal: Truth| {
+            let other = builder.not(equal);
+            builder.or(equal, other)
+        };
         match value {
             Value::Number(Number { unit, source: a @ Source::Register(_), .. }) => {
                 let (a, ty) = (*a, unit.number_type());
                 let equal =
                     builder.truth(|to| Op::Compare { to, ty, comparison: Comparison::Equal, a, b: a });
-                // A double that is no number equals nothing, itself included.
-                let other =
-                    builder.truth(|to| Op::Compare { to, ty, comparison: Comparison::NotEqual, a, b: a });
-                builder.or(equal, other)
+                either(builder, equal)
             }
-            Value::Truth(truth) if builder.known(*truth).is_none() => {
-                let not = builder.not(*truth);
-                builder.or(*truth, not)
+            Value::Truth(truth) if builder.known(*truth).is_none() => either(builder, *truth),
+            Value::Text(Text::Register(words)) | Value::Bytes(Text::Register(words)) => {
+                let a = TextSource::Register(*words);
+                let test = engine::program::TextTest::Compare(Comparison::Equal);
+                builder.truth(|to| Op::Text { to, test, a, b: a })
             }
+            Value::List(list) => list.sound,
+            Value::Map(map) => map.keys.sound,
             _ => builder.always(true),
         }
     }
 
-    fn choose(
+    /// The value where the condition is true, and a fault where it is one.
+    pub(super) fn guarded(&mut self, sound: Truth, truth: Truth) -> Truth {
+        self.lowering.builder.choose(sound, truth, sound)
+    }
+
+    fn ternary(
         &mut self,
         condition: &SpannedExpr,
         a: &SpannedExpr,
@@ -179,93 +216,99 @@ impl Expression<'_, '_> {
         tree: &SpannedExpr,
     ) -> Lowered<Value> {
         let (condition, a, b) = (self.truth(condition), self.lower(a), self.lower(b));
-        let (condition, a, b) = (condition?, a?, b?);
-        match (a, b) {
-            (Value::Truth(a), Value::Truth(b)) => {
-                Ok(Value::Truth(self.lowering.builder.choose(condition, a, b)))
-            }
-            (Value::Number(a), Value::Number(b)) if a.unit == b.unit => {
-                Ok(Value::Number(match self.lowering.builder.known(condition) {
-                    Some(true) => a,
-                    Some(false) => b,
-                    None => {
-                        let (x, y) = (a.source, b.source);
-                        let to =
-                            self.lowering.builder.number(|to| Op::ChooseNumber { to, condition, a: x, b: y });
-                        Number::of(a.unit, Source::Register(to))
+        self.choose(condition?, a?, b?, tree)
+    }
+
+    /// CEL `condition ? a : b` of any type that both have.
+    pub(super) fn choose(
+        &mut self,
+        condition: Truth,
+        a: Value,
+        b: Value,
+        tree: &SpannedExpr,
+    ) -> Lowered<Value> {
+        let known = self.lowering.builder.known(condition);
+        Ok(match (a, b) {
+            (Value::Truth(a), Value::Truth(b)) => Value::Truth(self.lowering.builder.choose(condition, a, b)),
+            (Value::Number(a), Value::Number(b)) if a.unit == b.unit => match known {
+                Some(truth) => Value::Number(if truth { a } else { b }),
+                None => {
+                    let source = self.lowering.builder.choose_number(condition, a.source, b.source);
+                    Value::Number(Number::of(a.unit, source))
+                }
+            },
+            (Value::Text(a), Value::Text(b)) => Value::Text(self.choose_text(condition, &a, &b)),
+            (Value::Bytes(a), Value::Bytes(b)) => Value::Bytes(self.choose_text(condition, &a, &b)),
+            (Value::Null, Value::Null) => Value::Null,
+            (Value::List(a), Value::List(b)) => {
+                let builder = &mut self.lowering.builder;
+                let sound = builder.choose(condition, a.sound, b.sound);
+                let otherwise = builder.not(condition);
+                let mut items = Vec::new();
+                for (list, given) in [(a, condition), (b, otherwise)] {
+                    for item in list.items {
+                        items.push(Item { given: builder.and(given, item.given), value: item.value });
                     }
-                }))
+                }
+                Value::List(List { items, sound })
             }
-            (Value::Text(_), Value::Text(_)) => self.refuse(
-                Code::Unsupported,
-                &tree.span,
-                "choosing between texts is not supported yet",
-                "here",
-            ),
             (a, b) => {
                 let message = format!("the two sides of `? :` are {} and {}", a.type_name(), b.type_name());
-                self.refuse(Code::WrongType, &tree.span, message, "expected one type")
+                return self.refuse(Code::WrongType, &tree.span, message, "expected one type");
             }
-        }
+        })
     }
 
-    fn call(&mut self, callee: &SpannedExpr, args: &[SpannedExpr], tree: &SpannedExpr) -> Lowered<Value> {
-        match (&callee.node, args) {
-            (Expr::Ident(name), [arg]) => match name.as_str() {
-                "has" => self.has(arg).map(Value::Truth),
-                "size" => self.size(arg).map(Value::Number),
-                "int" => {
-                    let number = self.number(arg)?;
-                    self.truncate(number, tree).map(Value::Number)
-                }
-                "double" => {
-                    let number = self.number(arg)?;
-                    Ok(Value::Number(self.widen(number)))
-                }
-                _ => self.refuse(
-                    Code::Unsupported,
-                    &callee.span,
-                    format!("`{name}` is not supported yet"),
-                    "here",
-                ),
-            },
-            (Expr::Member { expr, field, .. }, []) if field == "size" => self.size(expr).map(Value::Number),
-            (Expr::Member { expr, field, .. }, [arg]) => {
-                self.text_test(expr, field, arg, callee).map(Value::Truth)
+    /// `has(x)`: only what an event may or may not carry can be asked about, and keys of maps.
+    pub(super) fn has(&mut self, arg: &SpannedExpr) -> Lowered<Truth> {
+        let Some(name) = self.name_of(arg) else {
+            if let Expr::Member { expr, field, .. } = &arg.node {
+                return self.has_member(expr, field, arg);
             }
-            _ => self.refuse(Code::Unsupported, &tree.span, "this call is not supported yet", "here"),
-        }
-    }
-
-    /// `has(x)`: only what an event may or may not carry can be asked about.
-    fn has(&mut self, arg: &SpannedExpr) -> Lowered<Truth> {
-        let Some(name) = dotted(arg) else {
-            return self.refuse(
-                Code::WrongType,
-                &arg.span,
-                "`has` asks about a field by name",
-                "expected a field",
-            );
+            let message = "`has` asks about a field by name";
+            return self.refuse(Code::WrongType, &arg.span, message, "expected a field");
         };
         let (feature, _) = self.feature(&name, &arg.span)?;
-        if !is_carried(feature) && !name.starts_with("ext.") {
+        if !self.is_carried(feature) {
             let message = format!("`{name}` is computed and always there; `has` asks what the event carried");
             return self.refuse(Code::WrongType, &arg.span, message, "expected a field of the event");
         }
         Ok(self.lowering.builder.truth(|to| Op::Present { to, feature }))
     }
+
+    /// Whether the feature is a field that an event may leave out.
+    pub(super) fn is_carried(&self, id: FeatureId) -> bool {
+        let carried = [
+            Builtin::Lat,
+            Builtin::Lon,
+            Builtin::Amount,
+            Builtin::Kyc,
+            Builtin::Factors,
+            Builtin::Face,
+            Builtin::Voice,
+        ];
+        id <= Builtin::Ip.id()
+            || carried.iter().any(|builtin| builtin.id() == id)
+            || self.lowering.symbols.features.row(id).name.starts_with("ext.")
+    }
 }
 
-/// Whether the feature is a field that an event may leave out.
-fn is_carried(id: FeatureId) -> bool {
-    let carried = [
-        Builtin::Lat,
-        Builtin::Lon,
-        Builtin::Amount,
-        Builtin::Kyc,
-        Builtin::Factors,
-        Builtin::Face,
-        Builtin::Voice,
-    ];
-    id <= Builtin::Ip.id() || carried.iter().any(|builtin| builtin.id() == id)
+/// An operator as it is written.
+pub(super) fn sign(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Sub => "-",
+        BinaryOp::Mul => "*",
+        BinaryOp::Div => "/",
+        BinaryOp::Mod => "%",
+        BinaryOp::Eq => "==",
+        BinaryOp::Ne => "!=",
+        BinaryOp::Lt => "<",
+        BinaryOp::Le => "<=",
+        BinaryOp::Gt => ">",
+        BinaryOp::Ge => ">=",
+        BinaryOp::And => "&&",
+        BinaryOp::Or => "||",
+        BinaryOp::In => "in",
+    }
 }

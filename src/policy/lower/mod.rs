@@ -1,31 +1,44 @@
-//! Checked trees to engine instructions over numbered columns and registers.
+//! Trees to engine instructions over numbered columns and registers; names and types are checked on the way.
 //!
-//! Types are followed again here, because two things that the checker underneath does not know decide which instruction is
-//! right: money is compared in whole minor units, and a literal keeps the digits it was written with.
+//! Types are followed here rather than by a checker of CEL's, because what decides which instruction is right is not in its
+//! types: money is compared in whole minor units, and a literal keeps the digits it was written with. Both sides of every
+//! operator are lowered before either may fail, so that one run shows every fault of an expression.
 
 mod builder;
+mod calls;
 mod compare;
+mod domain;
 mod expression;
+mod list;
+mod names;
 mod number;
+mod pattern;
+mod ranges;
+mod renumber;
 #[cfg(test)]
 mod tests;
 mod text;
+mod time;
 pub(crate) mod value;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cel_core::SpannedExpr;
 use cel_core::types::Span;
-use engine::feature::{Builtin, FeatureId, FeatureTable, Type};
+use engine::feature::{Builtin, FeatureId, Type};
 use engine::policy::Witness;
-use engine::program::{Op, Program, Truth};
+use engine::program::{Op, Output, Program, Truth};
 
 pub(crate) use builder::Builder;
-pub(crate) use compare::holds;
-pub(crate) use number::{float, whole};
+pub(crate) use compare::{holds, order};
+pub(crate) use number::{float, unsigned, whole};
+pub(crate) use renumber::Renumbered;
+pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time};
 
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::limits::STEPS_MAX;
+use crate::symbols::Symbols;
 use value::Value;
 
 /// When a program runs, which says what it may read.
@@ -35,6 +48,8 @@ pub(crate) enum Moment {
     Gate,
     /// After the model: rules.
     Rules,
+    /// On its own, to look at its value: what always fails is a value as well.
+    Alone,
 }
 
 /// A feature cannot be lowered: the fault is in the sink already.
@@ -43,15 +58,23 @@ type Lowered<T> = Result<T, Refused>;
 
 /// Lowers expressions of one program.
 pub(crate) struct Lowering<'t> {
-    features: &'t FeatureTable,
-    /// Place of each list by name.
-    lists: &'t HashMap<String, u16>,
-    /// Features from here on are velocity features.
-    velocity_from: usize,
+    symbols: &'t Symbols,
     moment: Moment,
     builder: Builder,
     /// Largest constant that each whole-number feature is compared with, among those that can be held exactly.
     thresholds: HashMap<FeatureId, i64>,
+    /// Features and lists that some expression reads.
+    read: HashSet<FeatureId>,
+}
+
+/// Every expression of one program, lowered.
+pub(crate) struct Lowerings {
+    /// The program, and what its registers became; or of what there are too many for the engine.
+    pub program: Result<(Program, Renumbered), &'static str>,
+    /// Largest constant that each feature is compared with.
+    pub thresholds: HashMap<FeatureId, i64>,
+    /// Features that some expression reads.
+    pub read: HashSet<FeatureId>,
 }
 
 /// One expression being lowered.
@@ -60,6 +83,9 @@ struct Expression<'e, 't> {
     text: &'e Text<'e>,
     sink: &'e mut Sink,
     witness: Option<(Weight, Witness)>,
+    /// Variables of the macros around the part being lowered, innermost last.
+    variables: Vec<(String, Value)>,
+    steps: usize,
 }
 
 /// How much a witness tells: what the reason quotes is the first of the weightiest.
@@ -71,14 +97,9 @@ enum Weight {
 }
 
 impl<'t> Lowering<'t> {
-    pub(crate) fn new(
-        features: &'t FeatureTable,
-        lists: &'t HashMap<String, u16>,
-        velocity_from: usize,
-        moment: Moment,
-    ) -> Lowering<'t> {
-        let (builder, thresholds) = (Builder::default(), HashMap::new());
-        Lowering { features, lists, velocity_from, moment, builder, thresholds }
+    pub(crate) fn new(symbols: &'t Symbols, moment: Moment) -> Lowering<'t> {
+        let (builder, thresholds, read) = (Builder::default(), HashMap::new(), HashSet::new());
+        Lowering { symbols, moment, builder, thresholds, read }
     }
 
     /// The register of a condition, and what a reason quotes of it.
@@ -107,7 +128,8 @@ impl<'t> Lowering<'t> {
         text: &Text<'_>,
         sink: &mut Sink,
     ) -> Option<(Value, Option<Witness>)> {
-        let mut expression = Expression { lowering: self, text, sink, witness: None };
+        let mut expression =
+            Expression { lowering: self, text, sink, witness: None, variables: Vec::new(), steps: 0 };
         let value = expression.lower(tree).ok()?;
         let witness = expression.witness.map(|(_, witness)| witness);
         Some((value, witness))
@@ -118,9 +140,18 @@ impl<'t> Lowering<'t> {
         self.builder.truth(|to| Op::OnList { to, list })
     }
 
-    /// The program and the thresholds that counts are compared with; no program if it outgrew the engine.
-    pub(crate) fn finish(self) -> (Option<Program>, HashMap<FeatureId, i64>) {
-        (self.builder.finish(), self.thresholds)
+    /// What was lowered, with what those truths depend on.
+    pub(crate) fn finish(self, roots: impl IntoIterator<Item = Truth>) -> Lowerings {
+        let program = self.builder.finish(roots.into_iter().map(Output::Truth));
+        Lowerings { program, thresholds: self.thresholds, read: self.read }
+    }
+
+    /// The program whole, for one who looks at every register of it.
+    ///
+    /// # Errors
+    /// Of what there are too many for the engine.
+    pub(crate) fn whole(self) -> Result<Program, &'static str> {
+        self.builder.whole()
     }
 
     /// The builder, for a caller that adds its own last instruction.
@@ -137,13 +168,26 @@ impl Expression<'_, '_> {
         Err(Refused)
     }
 
+    /// Counts a step; too many of them end the expression.
+    fn step(&mut self, span: &Span) -> Lowered<()> {
+        self.steps += 1;
+        if self.steps == STEPS_MAX {
+            let message = format!("the macros of this expression unfold to more than {STEPS_MAX} parts");
+            return self.refuse(Code::Bound, span, message, "shorten the lists");
+        }
+        // The fault was told by the step that came to the bound.
+        if self.steps > STEPS_MAX { Err(Refused) } else { Ok(()) }
+    }
+
     /// The feature of that name, if it is known at this moment.
     fn feature(&mut self, name: &str, span: &Span) -> Lowered<(FeatureId, Type)> {
-        let Some(id) = self.lowering.features.find(name) else {
-            return self.refuse(Code::UnknownName, span, format!("nothing is named `{name}`"), "unknown");
+        let Some(id) = self.lowering.symbols.features.find(name) else {
+            self.unknown(name, span);
+            return Err(Refused);
         };
         let is_score = id == Builtin::Score.id();
-        let late = is_score || id == Builtin::ModelScore.id() || id.index() >= self.lowering.velocity_from;
+        let velocity_from = self.lowering.symbols.velocity_from;
+        let late = is_score || id == Builtin::ModelScore.id() || id.index() >= velocity_from;
         match self.lowering.moment {
             Moment::Rules if is_score => self.refuse(
                 Code::NotKnownYet,
@@ -157,7 +201,10 @@ impl Expression<'_, '_> {
                 format!("`{name}` is not known yet where limits are reserved, before velocity and model"),
                 "expected a field, a list, token, qr or a profile feature",
             ),
-            _ => Ok((id, self.lowering.features.row(id).ty)),
+            _ => {
+                self.lowering.read.insert(id);
+                Ok((id, self.lowering.symbols.features.row(id).ty))
+            }
         }
     }
 
@@ -168,6 +215,6 @@ impl Expression<'_, '_> {
     }
 
     fn is_velocity(&self, id: FeatureId) -> bool {
-        id.index() >= self.lowering.velocity_from
+        id.index() >= self.lowering.symbols.velocity_from
     }
 }

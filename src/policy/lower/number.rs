@@ -3,9 +3,9 @@
 use cel_core::{BinaryOp, SpannedExpr};
 use engine::program::{Arithmetic, Op, Source};
 
-use super::value::{Constant, Decimal, Number, Unit};
-use super::{Expression, Lowered};
-use crate::diagnostic::Code;
+use super::expression::sign;
+use super::value::{Constant, Decimal, Number, Unit, Value};
+use super::{Expression, Lowered, SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN};
 
 impl Expression<'_, '_> {
     /// Money plus or minus money and whole multiples of money stay money; money in any other sum is a double of major units.
@@ -23,45 +23,46 @@ impl Expression<'_, '_> {
             BinaryOp::Div => Arithmetic::Divide,
             _ => Arithmetic::Remainder,
         };
-        let unit = match (a.unit, b.unit, operation) {
-            (Unit::Int, Unit::Int, _) => Unit::Int,
-            (Unit::Money, Unit::Money, Arithmetic::Add | Arithmetic::Subtract) => Unit::Money,
-            (Unit::Money, Unit::Int, Arithmetic::Multiply)
-            | (Unit::Int, Unit::Money, Arithmetic::Multiply) => Unit::Money,
-            (Unit::Int, Unit::Double, _) | (Unit::Double, Unit::Int, _) => {
-                let message = "a whole number and a double do not mix in arithmetic";
-                let label = "convert one side with `double(…)` or `int(…)`";
-                return self.refuse(Code::WrongType, &tree.span, message, label);
-            }
-            _ => Unit::Double,
+        let Some(unit) = unit_of(a.unit, b.unit, operation) else {
+            return self.unfit(sign(op), &[&Value::Number(a), &Value::Number(b)], tree);
         };
         if unit == Unit::Double {
             let (a, b) = (self.widen(a), self.widen(b));
-            if operation == Arithmetic::Remainder {
-                return self.refuse(Code::WrongType, &tree.span, "`%` takes whole numbers", "expected int");
-            }
             if let (Some(Constant::Double(x)), Some(Constant::Double(y))) = (a.constant(), b.constant()) {
                 return Ok(Number::double(float(operation, x, y)));
             }
             return Ok(self.emit_number(Unit::Double, operation, a.source, b.source));
         }
-        if let (Some(Constant::Int(x)), Some(Constant::Int(y))) = (a.constant(), b.constant()) {
-            return match whole(operation, x, y) {
-                Some(n) => Ok(Number::of(unit, Source::Constant(n as u64))),
-                None => self.always_fails(tree),
-            };
-        }
+        let known = match (a.constant(), b.constant()) {
+            (Some(Constant::Int(x)), Some(Constant::Int(y))) => {
+                Some(whole(operation, x, y).map(|n| n as u64))
+            }
+            (Some(Constant::Uint(x)), Some(Constant::Uint(y))) => Some(unsigned(operation, x, y)),
+            _ => None,
+        };
         let by_zero = matches!(operation, Arithmetic::Divide | Arithmetic::Remainder)
-            && b.constant() == Some(Constant::Int(0));
-        if by_zero {
-            return self.always_fails(tree);
+            && b.source == Source::Constant(0);
+        match known {
+            Some(Some(bits))
+                if range(unit).is_none_or(|(low, high)| (low..=high).contains(&(bits as i64))) =>
+            {
+                return Ok(Number::of(unit, Source::Constant(bits)));
+            }
+            Some(_) => return self.always_fails(unit, tree),
+            None if by_zero => return self.always_fails(unit, tree),
+            None => {}
         }
-        Ok(self.emit_number(unit, operation, a.source, b.source))
+        let result = self.emit_number(unit, operation, a.source, b.source);
+        Ok(match range(unit) {
+            Some((low, high)) => self.bounded(unit, result.source, low, high),
+            None => result,
+        })
     }
 
-    fn always_fails(&mut self, tree: &SpannedExpr) -> Lowered<Number> {
-        let message = "this always fails: a division by zero, or a number out of range";
-        self.refuse(Code::OutOfRange, &tree.span, message, "out of range")
+    /// The number, and a fault outside those bounds.
+    pub(super) fn bounded(&mut self, unit: Unit, a: Source, low: i64, high: i64) -> Number {
+        let to = self.lowering.builder.number(|to| Op::Bounded { to, a, low, high });
+        Number::of(unit, Source::Register(to))
     }
 
     fn emit_number(&mut self, unit: Unit, operation: Arithmetic, a: Source, b: Source) -> Number {
@@ -72,9 +73,12 @@ impl Expression<'_, '_> {
 
     pub(super) fn negate(&mut self, number: Number, tree: &SpannedExpr) -> Lowered<Number> {
         match number.constant() {
+            _ if matches!(number.unit, Unit::Uint | Unit::Time) => {
+                self.unfit("-", &[&Value::Number(number)], tree)
+            }
             Some(Constant::Int(n)) => match n.checked_neg() {
-                Some(n) => Ok(Number::of(number.unit, Source::Constant(n as u64))),
-                None => self.always_fails(tree),
+                Some(n) => Ok(Number::constant_of(number.unit, n)),
+                None => self.always_fails(number.unit, tree),
             },
             Some(Constant::Double(x)) => {
                 let decimal = match number.decimal {
@@ -88,9 +92,7 @@ impl Expression<'_, '_> {
                 let minus_one = Source::Constant((-1.0_f64).to_bits());
                 Ok(self.emit_number(Unit::Double, Arithmetic::Multiply, number.source, minus_one))
             }
-            None => {
-                Ok(self.emit_number(number.unit, Arithmetic::Subtract, Source::Constant(0), number.source))
-            }
+            _ => Ok(self.emit_number(number.unit, Arithmetic::Subtract, Source::Constant(0), number.source)),
         }
     }
 
@@ -98,38 +100,68 @@ impl Expression<'_, '_> {
     pub(super) fn widen(&mut self, number: Number) -> Number {
         let scale = match number.unit {
             Unit::Double => return number,
-            Unit::Int => 1,
             Unit::Money => 100,
+            _ => 1,
         };
-        if let Some(Constant::Int(n)) = number.constant() {
-            return Number::double(n as f64 / f64::from(scale));
+        match number.constant() {
+            Some(Constant::Int(n)) => return Number::double(n as f64 / f64::from(scale)),
+            Some(Constant::Uint(n)) => return Number::double(n as f64),
+            _ => {}
         }
-        let a = number.source;
-        let to = self.lowering.builder.number(|to| Op::ToDouble { to, a, scale });
+        let (a, ty) = (number.source, number.unit.number_type());
+        let to = self.lowering.builder.number(|to| Op::ToDouble { to, ty, a, scale });
         Number::of(Unit::Double, Source::Register(to))
     }
 
-    /// `int(x)`: towards zero; money becomes whole major units.
-    pub(super) fn truncate(&mut self, number: Number, tree: &SpannedExpr) -> Lowered<Number> {
-        match (number.unit, number.constant()) {
-            (Unit::Int, _) => Ok(number),
-            (Unit::Money, _) => {
-                let hundred = Source::Constant(100);
-                Ok(self.emit_number(Unit::Int, Arithmetic::Divide, number.source, hundred))
-            }
-            (Unit::Double, Some(Constant::Double(x))) => {
-                if x > -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
-                    Ok(Number::int(x as i64))
-                } else {
-                    self.always_fails(tree)
-                }
-            }
-            (Unit::Double, _) => {
-                let a = number.source;
-                let to = self.lowering.builder.number(|to| Op::ToInt { to, a });
-                Ok(Number { unit: Unit::Int, source: Source::Register(to), decimal: Decimal::Computed })
-            }
+    /// Whole major units of money, towards zero.
+    pub(super) fn whole_major(&mut self, money: Number) -> Number {
+        self.emit_number(Unit::Int, Arithmetic::Divide, money.source, Source::Constant(100))
+    }
+}
+
+/// The unit of a sum, difference, product or quotient; none where CEL has no such thing.
+fn unit_of(a: Unit, b: Unit, operation: Arithmetic) -> Option<Unit> {
+    use Arithmetic::{Add, Multiply, Remainder, Subtract};
+    Some(match (a, b, operation) {
+        (Unit::Int, Unit::Int, _) => Unit::Int,
+        (Unit::Uint, Unit::Uint, _) => Unit::Uint,
+        (Unit::Double, Unit::Double, Remainder) => return None,
+        (Unit::Double, Unit::Double, _) => Unit::Double,
+        (Unit::Money, Unit::Money, Add | Subtract) => Unit::Money,
+        (Unit::Money, Unit::Int, Multiply) | (Unit::Int, Unit::Money, Multiply) => Unit::Money,
+        (Unit::Money, Unit::Money | Unit::Int | Unit::Double, operation)
+        | (Unit::Int | Unit::Double, Unit::Money, operation)
+            if operation != Remainder =>
+        {
+            Unit::Double
         }
+        (Unit::Time, Unit::Span, Add | Subtract) | (Unit::Span, Unit::Time, Add) => Unit::Time,
+        (Unit::Time, Unit::Time, Subtract) | (Unit::Span, Unit::Span, Add | Subtract) => Unit::Span,
+        _ => return None,
+    })
+}
+
+/// What a number of that unit may be, where that is less than its bits allow.
+fn range(unit: Unit) -> Option<(i64, i64)> {
+    match unit {
+        Unit::Time => Some((TIME_US_MIN, TIME_US_MAX)),
+        Unit::Span => Some((-SPAN_US_MAX, SPAN_US_MAX)),
+        _ => None,
+    }
+}
+
+/// One past the largest whole number of each type, exactly.
+pub(super) const INT_END: f64 = 9_223_372_036_854_775_808.0;
+pub(super) const UINT_END: f64 = 18_446_744_073_709_551_616.0;
+
+/// CEL's arithmetic on unsigned numbers; `None` where it faults.
+pub(crate) fn unsigned(operation: Arithmetic, a: u64, b: u64) -> Option<u64> {
+    match operation {
+        Arithmetic::Add => a.checked_add(b),
+        Arithmetic::Subtract => a.checked_sub(b),
+        Arithmetic::Multiply => a.checked_mul(b),
+        Arithmetic::Divide => a.checked_div(b),
+        Arithmetic::Remainder => a.checked_rem(b),
     }
 }
 

@@ -1,30 +1,39 @@
-//! What a sub-expression lowers to: a truth, a number with its unit, or a text.
+//! What a sub-expression lowers to: a truth, a number with its unit, a text, or a list or map known at compile time.
 
 use engine::feature::FeatureId;
-use engine::program::{NumberType, Source, Truth};
+use engine::program::{NumberType, Source, Truth, Words};
 
 /// Unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Int,
+    Uint,
     /// Whole minor units.
     Money,
     Double,
+    /// Microseconds since 1970.
+    Time,
+    /// Microseconds.
+    Span,
 }
 
 impl Unit {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Unit::Int => "int",
+            Unit::Uint => "uint",
             Unit::Money => "money",
             Unit::Double => "double",
+            Unit::Time => "timestamp",
+            Unit::Span => "duration",
         }
     }
 
     /// How its bits are read.
     pub(crate) fn number_type(self) -> NumberType {
         match self {
-            Unit::Int | Unit::Money => NumberType::Int,
+            Unit::Int | Unit::Money | Unit::Time | Unit::Span => NumberType::Int,
+            Unit::Uint => NumberType::Uint,
             Unit::Double => NumberType::Double,
         }
     }
@@ -51,11 +60,15 @@ pub(crate) struct Number {
 
 impl Number {
     pub(crate) fn int(n: i64) -> Number {
-        Number { unit: Unit::Int, source: Source::Constant(n as u64), decimal: Decimal::Computed }
+        Number::constant_of(Unit::Int, n)
+    }
+
+    pub(crate) fn constant_of(unit: Unit, n: i64) -> Number {
+        Number::of(unit, Source::Constant(n as u64))
     }
 
     pub(crate) fn double(x: f64) -> Number {
-        Number { unit: Unit::Double, source: Source::Constant(x.to_bits()), decimal: Decimal::Computed }
+        Number::of(Unit::Double, Source::Constant(x.to_bits()))
     }
 
     pub(crate) fn of(unit: Unit, source: Source) -> Number {
@@ -64,11 +77,12 @@ impl Number {
 
     /// The constant it is, if it is one.
     pub(crate) fn constant(self) -> Option<Constant> {
-        match (self.source, self.unit) {
-            (Source::Constant(bits), Unit::Double) => Some(Constant::Double(f64::from_bits(bits))),
-            (Source::Constant(bits), Unit::Int | Unit::Money) => Some(Constant::Int(bits as i64)),
-            _ => None,
-        }
+        let Source::Constant(bits) = self.source else { return None };
+        Some(match self.unit {
+            Unit::Double => Constant::Double(f64::from_bits(bits)),
+            Unit::Uint => Constant::Uint(bits),
+            _ => Constant::Int(bits as i64),
+        })
     }
 }
 
@@ -76,14 +90,38 @@ impl Number {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Constant {
     Int(i64),
+    Uint(u64),
     Double(f64),
 }
 
-/// A text.
+/// A text or byte string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
     Feature(FeatureId),
-    Constant(String),
+    Constant(Vec<u8>),
+    Register(Words),
+}
+
+/// A list: values in order, each there where its condition holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct List {
+    pub items: Vec<Item>,
+    /// True, or a fault where some part of the list is one: CEL makes a list before it looks into it.
+    pub sound: Truth,
+}
+
+/// One value of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Item {
+    pub given: Truth,
+    pub value: Value,
+}
+
+/// A map whose keys are known; the keys are constants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Map {
+    pub keys: List,
+    pub values: Vec<Value>,
 }
 
 /// Any value.
@@ -92,15 +130,28 @@ pub(crate) enum Value {
     Truth(Truth),
     Number(Number),
     Text(Text),
+    Bytes(Text),
+    Null,
+    List(List),
+    Map(Map),
 }
 
 impl Value {
+    /// A constant text.
+    pub(crate) fn text(text: &str) -> Value {
+        Value::Text(Text::Constant(text.as_bytes().to_vec()))
+    }
+
     /// Its type in words.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Value::Truth(_) => "bool",
             Value::Number(number) => number.unit.name(),
             Value::Text(_) => "text",
+            Value::Bytes(_) => "bytes",
+            Value::Null => "null",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Reader<'s> {
     /// Whether computed features may be stated.
     states: bool,
     kind: Option<Kind>,
+    /// Whether `kind` was there, readable or not.
+    kind_stated: bool,
     check: Check<'static>,
     geo: Geo,
     features: Vec<(FeatureId, Scalar)>,
@@ -32,7 +34,16 @@ impl<'s> Reader<'s> {
     pub(super) fn new(symbols: &'s Symbols, states: bool) -> Reader<'s> {
         let check = Check::new("test", Kind::Pay, "test-account");
         let geo = Geo { lat: f64::NAN, lon: f64::NAN };
-        Reader { symbols, states, kind: None, check, geo, features: Vec::new(), lists: Vec::new() }
+        Reader {
+            symbols,
+            states,
+            kind: None,
+            kind_stated: false,
+            check,
+            geo,
+            features: Vec::new(),
+            lists: Vec::new(),
+        }
     }
 
     /// Every key of the node but those.
@@ -57,12 +68,10 @@ impl<'s> Reader<'s> {
 
     /// The check, once it has a kind.
     pub(super) fn finish(mut self, place: Place, sink: &mut Sink) -> Option<Given> {
-        let Some(kind) = self.kind else {
+        if !self.kind_stated {
             let fault = Diagnostic::error(Code::MissingKey, place, "a check needs `kind`");
             sink.push(fault.label("expected `kind: claim` or another kind"));
-            return None;
-        };
-        self.check.kind = kind;
+        }
         match (self.geo.lat.is_nan(), self.geo.lon.is_nan()) {
             (true, true) => {}
             (false, false) => self.check.geo = Some(self.geo),
@@ -71,13 +80,14 @@ impl<'s> Reader<'s> {
                 return None;
             }
         }
+        self.check.kind = self.kind?;
         Some(Given { check: self.check, features: self.features, lists: self.lists })
     }
 
     fn lists(&mut self, node: &Node, sink: &mut Sink) {
         for member in values::one_or_many(node, "a list of list names", sink) {
             let Some(name) = values::scalar(member, "a list's name", sink) else { continue };
-            if let Some(&number) = self.symbols.list_numbers.get(name) {
+            if let Some(number) = self.symbols.stated_list(name) {
                 self.lists.push(number);
                 continue;
             }
@@ -117,6 +127,7 @@ impl<'s> Reader<'s> {
         match name {
             "kind" => {
                 let kinds = closed(Kind::ALL, Kind::name);
+                self.kind_stated = true;
                 self.kind = values::choice(node, "a kind of event", &kinds, sink);
             }
             "device.class" => {
@@ -150,6 +161,16 @@ impl<'s> Reader<'s> {
                     values::scalar(node, "an address", sink).and_then(|text| text.parse::<IpAddr>().ok());
                 if check.ip.is_none() {
                     sink.error(Code::OutOfRange, node.place, "expected an IPv4 or IPv6 address");
+                }
+            }
+            "time" if self.states => {
+                let moment = values::scalar(node, "a time", sink).map(str::parse::<jiff::Timestamp>);
+                check.time_ms = moment.and_then(Result::ok).map(jiff::Timestamp::as_millisecond);
+                if check.time_ms.is_none() {
+                    let label = "expected a time such as 2026-03-01T08:00:00Z";
+                    sink.push(
+                        Diagnostic::error(Code::OutOfRange, node.place, "this is not a time").label(label),
+                    );
                 }
             }
             "packet" => check.packet = values::scalar(node, "a packet", sink).map(packet),

@@ -12,7 +12,7 @@ use engine::policy::Rule;
 use wire::Check;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
-use crate::document::test::{Body as DeclaredBody, Test as DeclaredTest};
+use crate::document::test::Test as DeclaredTest;
 use crate::symbols::Symbols;
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, values};
@@ -75,21 +75,17 @@ pub(crate) fn compile(
     sink: &mut Sink,
 ) -> Vec<Test> {
     let resolve = |test: &DeclaredTest| {
-        let body = match &test.body {
-            DeclaredBody::Given { given, expect } => {
-                let given = read_given(given, symbols, sink);
-                let expect = expect::read(expect, rules, sink);
-                Body::Given(Box::new(given?), expect?)
-            }
-            DeclaredBody::Events { start, events } => {
-                let start_ms = match start {
-                    Some(node) => read_start(node, sink)?,
-                    None => START_MS,
-                };
-                Body::Events(read_events(events, start_ms, symbols, rules, sink)?)
-            }
+        // Every part is read before any of them may be missing: all faults of a test are shown at once.
+        let given = test.given.as_ref().map(|node| read_given(node, symbols, sink));
+        let expect = test.expect.as_ref().map(|node| expect::read(node, rules, sink));
+        let start_ms = test.start.as_ref().map_or(Some(START_MS), |node| read_start(node, sink));
+        let from = start_ms.unwrap_or(START_MS);
+        let events = test.events.as_ref().map(|nodes| read_events(nodes, from, symbols, rules, sink));
+        let body = match events {
+            Some(events) => Body::Events(events?),
+            None => Body::Given(Box::new(given??), expect??),
         };
-        Some(Test { name: test.name.clone(), place: test.place, body })
+        Some(Test { name: test.name.clone()?, place: test.place, body })
     };
     declared.iter().filter_map(resolve).collect()
 }

@@ -76,7 +76,7 @@ fn given_holds(policy: &Policy, given: &Given, expect: &Expect, place: Place) ->
     let decision = decide_given(
         &engine.snapshot,
         &engine.tables,
-        START_MS,
+        check.time_ms.unwrap_or(START_MS),
         check,
         features,
         lists,

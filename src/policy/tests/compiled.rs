@@ -6,7 +6,9 @@ use wire::{Challenge, Verdict};
 
 fn compile(text: &str) -> Policy {
     let compiled = policy::compile_sources(&[("p.yaml", text)]);
-    assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+    // Examples declare more than they read.
+    let sound = compiled.diagnostics.iter().all(|fault| fault.code == policy::Code::Unused);
+    assert!(sound, "{}", compiled.render(false));
     compiled.bundle.unwrap().policy
 }
 
@@ -179,4 +181,41 @@ tests:
     let diagnostics = policy::testing::run(bundle);
     assert_eq!(diagnostics[0].message, "test failed: stated");
     assert_eq!(diagnostics[0].label, "expected verdict review, got deny");
+}
+
+#[test]
+fn what_few_rules_need_is_there_as_well() {
+    let text = r#"
+schema: { bin: { type: text }, home_lat: { type: double }, home_lon: { type: double } }
+lists: { mules: { on: account } }
+rules:
+  - { id: night, tier: review, when: 'time.getHours("Asia/Shanghai") < 6', reason: { code: R1, text: t } }
+  - { id: words, tier: review, when: 'text.matches("(?i)cash ?back|刷单")', reason: { code: R2, text: t } }
+  - { id: payee, tier: deny, when: 'in_list(counterparty, "mules")', reason: { code: R3, text: t } }
+  - { id: inside, tier: review, when: 'in_cidr(ip, "10.0.0.0/8")', reason: { code: R4, text: t } }
+  - { id: card, tier: review, when: 'has(ext.bin) && !luhn(ext.bin)', reason: { code: R5, text: t } }
+  - { id: far, tier: review, when: 'km(geo.lat, geo.lon, ext.home_lat, ext.home_lon) > 100', reason: { code: R6, text: t } }
+  - { id: self, tier: review, when: 'account + "@pay" == counterparty', reason: { code: R7, text: t } }
+  - { id: any, tier: review, when: '["x", "y"].exists(p, account.startsWith(p))', reason: { code: R8, text: t } }
+tests:
+  - { name: night, given: { kind: pay, time: 2026-03-01T20:00:00Z }, expect: { rules: [night] } }
+  - { name: day, given: { kind: pay, time: 2026-03-01T04:00:00Z }, expect: { verdict: allow } }
+  - { name: words, given: { kind: pay, text: 'CashBack!' }, expect: { rules: [words] } }
+  - { name: words in Chinese, given: { kind: pay, text: 兼职刷单 }, expect: { rules: [words] } }
+  - { name: payee, given: { kind: pay, counterparty: m, lists: ["mules:counterparty"] }, expect: { rules: [payee] } }
+  - { name: the payer is not the payee, given: { kind: pay, lists: [mules] }, expect: { not: [payee] } }
+  - { name: inside, given: { kind: pay, ip: 10.2.3.4 }, expect: { rules: [inside] } }
+  - { name: outside, given: { kind: pay, ip: "2001:db8::1" }, expect: { not: [inside] } }
+  - { name: card, given: { kind: pay, ext.bin: "4539578763621487" }, expect: { rules: [card] } }
+  - { name: far, given: { kind: pay, geo.lat: 39.9, geo.lon: 116.4, ext.home_lat: 31.2, ext.home_lon: 121.5 }, expect: { rules: [far] } }
+  - { name: no place is not far, given: { kind: pay, ext.home_lat: 31.2, ext.home_lon: 121.5 }, expect: { not: [far] } }
+  - { name: self, given: { kind: pay, account: a, counterparty: a@pay }, expect: { rules: [self] } }
+  - { name: any, given: { kind: pay, account: yes }, expect: { rules: [any] } }
+"#;
+    let compiled = policy::compile_sources(&[("rare.yaml", text)]);
+    let bundle = compiled.bundle.as_ref().unwrap_or_else(|| panic!("{}", compiled.render(false)));
+    let failures = policy::testing::failures(bundle);
+    assert!(failures.is_empty(), "{failures:?}");
+    let names: Vec<&str> = bundle.policy.lists.iter().map(|list| list.name.as_str()).collect();
+    assert_eq!(names, ["mules", "mules"]);
 }

@@ -3,12 +3,10 @@
 mod expressions;
 
 use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
-use expressions::{Given, given, stated, truth};
+use expressions::{Given, NOW_MS, config, given, stated, truth};
 use policy::eval::{Value, evaluate};
 use proptest::prelude::*;
 use wire::{Check, ExtValue, Kind, Verdict};
-
-const NOW_MS: i64 = 1_767_607_200_000;
 
 /// The event that carries those values.
 fn check(at: usize, given: &Given) -> Check<'static> {
@@ -16,6 +14,7 @@ fn check(at: usize, given: &Given) -> Check<'static> {
     let mut check = Check::new(format!("id-{at}"), Kind::Pay, given.account.clone());
     check.kyc = Some(given.kyc as u8);
     check.amount_minor = Some(given.amount_minor);
+    check.time_ms = Some(given.time_ms);
     check.device.rooted = given.rooted;
     check.ext = vec![
         ("wide".into(), ExtValue::Int(given.wide)),
@@ -56,7 +55,7 @@ fn decided(expression: &str, events: &[Given]) -> Option<Vec<Verdict>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(300))]
 
     #[test]
     fn a_batch_decides_as_the_scalar_machine_does_event_by_event(

@@ -100,7 +100,9 @@ fn one_id_in_two_files_names_both_places() {
 fn a_hundred_thousand_rules_are_too_many() {
     let file = |from: usize| {
         let rules = (from..from + 10_000).map(|i| {
-            format!("- {{id: r{i}, tier: deny, when: kyc == {i}, reason: {{code: R{i}, text: t}}}}\n")
+            format!(
+                "- {{id: r{i}, tier: deny, when: account_events == {i}, reason: {{code: R{i}, text: t}}}}\n"
+            )
         });
         format!("rules:\n{}", rules.collect::<String>())
     };
@@ -146,4 +148,36 @@ fn odd_shapes_are_named_and_never_panic() {
         let _ = compiled.render(true);
         assert!(compiled.bundle.is_some() || !compiled.diagnostics.is_empty(), "{text:?}");
     }
+}
+
+#[test]
+fn macros_inside_macros_unfold_up_to_a_bound() {
+    let digits = "[0,1,2,3,4,5,6,7,8,9]";
+    let condition = (0..6).fold("kyc == 7".to_owned(), |inner, i| format!("{digits}.exists(x{i}, {inner})"));
+    refused(&rule(&condition), Code::Bound, "unfold to more than");
+    let lists = (0..6).fold("[1]".to_owned(), |inner, i| format!("{digits}.map(x{i}, size({inner}))"));
+    refused(&rule(&format!("size({lists}) > kyc")), Code::Bound, "unfold to more than");
+}
+
+#[test]
+fn patterns_built_to_explode_are_refused() {
+    for pattern in ["(a{1,1000}){1,1000}", "[01]*1[01]{30}", "(x+x+)+y{900}{900}"] {
+        let compiled = compile(&rule(&format!("account.matches(\"{pattern}\")")));
+        assert!(compiled.bundle.is_none(), "{pattern}");
+        assert!(matches!(compiled.diagnostics[0].code, Code::Bound | Code::Expression), "{pattern}");
+    }
+}
+
+#[test]
+fn more_texts_written_than_there_is_room_for_are_refused() {
+    let rules = (0..100).map(|i| {
+        format!(
+            "- {{id: r{i}, tier: deny, when: 'account + \"{i}\" == utm', reason: {{code: R, text: t}}}}\n"
+        )
+    });
+    refused(
+        &format!("rules:\n{}", rules.collect::<String>()),
+        Code::Bound,
+        "too many texts joined or written",
+    );
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::forest::{Node, Tree};
+use model::manifest::Training;
 use serde_json::{Value, json};
 
 use crate::outcome::{Ended, Outcome};
@@ -57,14 +58,14 @@ pub fn run(options: &Options) -> Outcome {
             "depth": depth,
             "vectors": manifest.vectors.len(),
             "training": manifest.training,
+            "source": manifest.source,
             "inputs": table.to_json(),
         })));
         return Ok(Ended::Clean);
     }
-    let training = &manifest.training;
     let mut text = format!(
         "{}   {}\n{} trees, {} nodes, at most {depth} deep; {} test vectors reproduce\n\
-         score        {}\ncalibration  {}\ntrained on   {}, {} to {}: {} rows, {} of them fraud\nwith         {}\nby           {}\n",
+         score        {}\ncalibration  {}\n",
         artefact.forest.version,
         manifest.format,
         trees.len(),
@@ -72,6 +73,25 @@ pub fn run(options: &Options) -> Outcome {
         manifest.vectors.len(),
         manifest.objective,
         manifest.calibration,
+    );
+    if let Some(training) = &manifest.training {
+        text += &trained(training);
+    }
+    if let Some(source) = &manifest.source {
+        text += &format!(
+            "read from    {}, {} of {}\nby           {}\n",
+            source.file, source.format, source.library, source.command
+        );
+        text.extend(source.notes.iter().map(|note| format!("note         {note}\n")));
+    }
+    print::out(&format!("{text}\n{}", table.to_text()));
+    Ok(Ended::Clean)
+}
+
+/// What it was trained on, and how good it was on later rows.
+fn trained(training: &Training) -> String {
+    let mut text = format!(
+        "trained on   {}, {} to {}: {} rows, {} of them fraud\nwith         {}\nby           {}\n",
         training.data,
         training.from,
         training.to,
@@ -91,8 +111,7 @@ pub fn run(options: &Options) -> Outcome {
             quality.recall_at_0_1_percent,
         );
     }
-    print::out(&format!("{text}\n{}", table.to_text()));
-    Ok(Ended::Clean)
+    text
 }
 
 /// Most splits from the root to a leaf. Children stand anywhere, so that depths go down with a stack.
@@ -100,9 +119,9 @@ fn depth(tree: &Tree) -> usize {
     let mut deepest = 0;
     let mut open = vec![(0_u32, 0_usize)];
     while let Some((at, depth)) = open.pop() {
-        match tree.nodes[at as usize] {
+        match &tree.nodes[at as usize] {
             Node::Leaf(_) => deepest = deepest.max(depth),
-            Node::Split { left, right, .. } => open.extend([(left, depth + 1), (right, depth + 1)]),
+            Node::Split(split) => open.extend([(split.left, depth + 1), (split.right, depth + 1)]),
         }
     }
     deepest

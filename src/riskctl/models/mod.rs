@@ -1,6 +1,7 @@
-//! `riskctl model`: train, measure, look into and ask models.
+//! `riskctl model`: train, import, measure, look into and ask models.
 
 mod eval;
+mod import;
 mod inspect;
 mod predict;
 mod simulated;
@@ -18,6 +19,9 @@ pub enum Command {
     /// Train a forest on a table of features, or on simulated traffic, and write it with its manifest
     #[command(after_help = train::EXAMPLES)]
     Train(train::Options),
+    /// Take over a model of LightGBM, XGBoost or ONNX and write it with its manifest
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Options),
     /// Measure a model on a table of features with labels
     #[command(after_help = eval::EXAMPLES)]
     Eval(eval::Options),
@@ -33,6 +37,7 @@ pub enum Command {
 pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Train(options) => train::run(options),
+        Command::Import(options) => import::run(options),
         Command::Eval(options) => eval::run(options),
         Command::Inspect(options) => inspect::run(options),
         Command::Predict(options) => predict::run(options),

@@ -51,7 +51,7 @@ impl Source {
         let (from_ms, to_ms) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
         match (&self.data, self.sim_events, &self.rules) {
             (Some(path), _, _) => {
-                let columns = Columns { features, label: Some(&self.label), time: &self.time };
+                let columns = Columns { features, label: Some(&self.label), time: Some(&self.time) };
                 table::read(path, &columns, from_ms, to_ms)
             }
             (None, Some(events), Some(rules)) => {

@@ -15,8 +15,8 @@ pub struct Columns<'a> {
     pub features: &'a [String],
     /// The column that says fraud: true or 1.
     pub label: Option<&'a str>,
-    /// The column of the event time in Unix milliseconds.
-    pub time: &'a str,
+    /// The column of the event time in Unix milliseconds; without one every row has time 0.
+    pub time: Option<&'a str>,
 }
 
 /// Reads the rows with `from_ms <= time < to_ms`.
@@ -32,7 +32,7 @@ pub fn read(path: &Path, columns: &Columns<'_>, from_ms: i64, to_ms: i64) -> Res
     };
     let places: Vec<usize> = features.iter().map(|name| rows.column(name)).collect::<Result<_, _>>()?;
     let label = columns.label.map(|name| rows.column(name)).transpose()?;
-    let time = rows.column(columns.time)?;
+    let time = columns.time.map(|name| rows.column(name)).transpose()?;
 
     let bar = print::progress(rows.length(), "reading");
     let mut data = Dataset::new(features.clone());
@@ -43,7 +43,13 @@ pub fn read(path: &Path, columns: &Columns<'_>, from_ms: i64, to_ms: i64) -> Res
         let refuse = |name: &str, cell: &Cell| {
             Failure(format!("row {}: column `{name}` holds {cell:?}, expected a number", number + 2))
         };
-        let time_ms = row[time].to_int().ok_or_else(|| refuse(columns.time, &row[time]))?;
+        let time_ms = match time {
+            Some(place) => {
+                let refused = || refuse(columns.time.unwrap_or_default(), &row[place]);
+                row[place].to_int().ok_or_else(refused)?
+            }
+            None => 0,
+        };
         if time_ms < from_ms || time_ms >= to_ms {
             continue;
         }

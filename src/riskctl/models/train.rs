@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Transform};
-use model::manifest::{FORMAT_NATIVE, Input, Manifest, Training, TransformName, Vector};
+use engine::forest::{ForestSpec, Precision, Transform};
+use model::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Training, TransformName, Vector};
 use model::{Dataset, Settings, walk};
 
 use super::eval::measure;
@@ -85,8 +85,11 @@ pub fn run(options: &Options) -> Outcome {
         version: String::new(),
         inputs: early.inputs().to_vec(),
         trees: trained.trees,
+        inputs_as: Precision::Double,
+        sums_as: Precision::Double,
         base: 0.0,
-        transform: Transform::Mean,
+        mean: true,
+        transform: Transform::Identity,
     };
     let honest_share = options.honest_share;
     let calibration = if honest_share < 1.0 {
@@ -102,10 +105,15 @@ pub fn run(options: &Options) -> Outcome {
         file: String::new(),
         sha256: String::new(),
         objective: "probability that the event is fraud".to_owned(),
-        transform: TransformName::Mean,
+        transform: TransformName::Identity,
+        slope: None,
+        path: None,
+        mean: true,
         base: 0.0,
+        inputs_as: PrecisionName::Double,
+        sums_as: PrecisionName::Double,
         calibration,
-        training: Training {
+        training: Some(Training {
             command: command(),
             library: "smartcore 0.7".to_owned(),
             data: options.source.describe(),
@@ -119,7 +127,8 @@ pub fn run(options: &Options) -> Outcome {
             leaf_rows_min: settings.leaf_rows_min,
             seed: settings.seed,
             held_out: measure(&late, |row| walk::score(&forest, row)),
-        },
+        }),
+        source: None,
         inputs: early.inputs().iter().map(|name| input(name, &features)).collect(),
         vectors: vectors(&early, &forest),
     };
@@ -149,7 +158,7 @@ fn name(options: &Options) -> Result<String, Failure> {
 }
 
 /// The command as it was typed, so that it can be typed again.
-fn command() -> String {
+pub fn command() -> String {
     let arguments = std::env::args().skip(1).map(|argument| {
         if argument.contains(|c: char| c.is_whitespace() || c == '\'') {
             format!("{argument:?}")
@@ -161,16 +170,20 @@ fn command() -> String {
 }
 
 fn input(name: &str, features: &FeatureTable) -> Input {
+    Input { name: name.to_owned(), unit: unit(name, features).to_owned(), splits: 0.0 }
+}
+
+/// The unit of a feature's values, by its type or the end of its name.
+pub fn unit(name: &str, features: &FeatureTable) -> &'static str {
     let ty = features.find(name).map(|id| features.row(id).ty);
-    let unit = match ty {
+    match ty {
         Some(Type::Bool) => "0 or 1",
         Some(Type::Money) => "minor units",
         _ if name.ends_with("_s") => "seconds",
         _ if name.ends_with("_km") => "kilometres",
         _ if name.ends_with("_kmh") => "kilometres an hour",
         _ => "number",
-    };
-    Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 }
+    }
 }
 
 /// Rows with their scores, spread evenly over frauds and over honest rows.

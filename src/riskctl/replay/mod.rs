@@ -15,7 +15,7 @@ use wire::Check;
 
 pub use driver::{Answered, Driver};
 use judged::{Judged, Known, Names};
-use out::{Column, OutFile};
+pub use out::{Column, OutFile};
 use report::Report;
 
 use crate::events::{Event, Mapping, Rows, Stream, parse_instant};

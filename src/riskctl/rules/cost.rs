@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::program::{Number, Op, Program, Source, Truth};
+use engine::program::{Output, Program, Truth};
 use serde_json::{Value, json};
 
 use crate::outcome::{Ended, Outcome};
@@ -78,78 +78,26 @@ pub fn run(options: &Options) -> Outcome {
 /// Which instruction writes which register.
 struct Graph<'a> {
     program: &'a Program,
-    truths: HashMap<Truth, usize>,
-    numbers: HashMap<Number, usize>,
+    writers: HashMap<Output, usize>,
 }
 
 impl<'a> Graph<'a> {
     fn new(program: &'a Program) -> Graph<'a> {
-        let mut graph = Graph { program, truths: HashMap::new(), numbers: HashMap::new() };
-        for (at, op) in program.ops.iter().enumerate() {
-            match *op {
-                Op::Always { to, .. }
-                | Op::Fault { to }
-                | Op::Flag { to, .. }
-                | Op::Present { to, .. }
-                | Op::KindIn { to, .. }
-                | Op::OnList { to, .. }
-                | Op::Compare { to, .. }
-                | Op::Text { to, .. }
-                | Op::Not { to, .. }
-                | Op::And { to, .. }
-                | Op::Or { to, .. }
-                | Op::ChooseTruth { to, .. } => {
-                    graph.truths.insert(to, at);
-                }
-                Op::ChooseNumber { to, .. }
-                | Op::Calculate { to, .. }
-                | Op::ToDouble { to, .. }
-                | Op::ToInt { to, .. }
-                | Op::TextSize { to, .. } => {
-                    graph.numbers.insert(to, at);
-                }
-            }
-        }
-        graph
+        let writers = program.ops.iter().enumerate().map(|(at, op)| (op.output(), at)).collect();
+        Graph { program, writers }
     }
 
     /// The instructions that a register depends on, in order.
     fn needed(&self, truth: Truth) -> Vec<usize> {
         let mut reached = vec![false; self.program.ops.len()];
-        let mut open: Vec<usize> = self.truths.get(&truth).copied().into_iter().collect();
+        let mut open: Vec<usize> = self.writers.get(&Output::Truth(truth)).copied().into_iter().collect();
         while let Some(at) = open.pop() {
-            if std::mem::replace(&mut reached[at], true) {
-                continue;
+            if !std::mem::replace(&mut reached[at], true) {
+                let reads = self.program.ops[at].reads(self.program);
+                open.extend(reads.registers().filter_map(|read| self.writers.get(&read)));
             }
-            let (truths, numbers) = reads(&self.program.ops[at]);
-            open.extend(truths.iter().flatten().filter_map(|truth| self.truths.get(truth)));
-            let registers = numbers.iter().flatten().filter_map(|source| match source {
-                Source::Register(number) => self.numbers.get(number),
-                Source::Feature(_) | Source::Constant(_) => None,
-            });
-            open.extend(registers);
         }
         (0..reached.len()).filter(|at| reached[*at]).collect()
-    }
-}
-
-/// The registers and sources that an instruction reads.
-fn reads(op: &Op) -> ([Option<Truth>; 3], [Option<Source>; 2]) {
-    match *op {
-        Op::Always { .. }
-        | Op::Fault { .. }
-        | Op::Flag { .. }
-        | Op::Present { .. }
-        | Op::KindIn { .. }
-        | Op::OnList { .. }
-        | Op::Text { .. }
-        | Op::TextSize { .. } => ([None; 3], [None; 2]),
-        Op::Not { a, .. } => ([Some(a), None, None], [None; 2]),
-        Op::And { a, b, .. } | Op::Or { a, b, .. } => ([Some(a), Some(b), None], [None; 2]),
-        Op::ChooseTruth { condition, a, b, .. } => ([Some(condition), Some(a), Some(b)], [None; 2]),
-        Op::ChooseNumber { condition, a, b, .. } => ([Some(condition), None, None], [Some(a), Some(b)]),
-        Op::Compare { a, b, .. } | Op::Calculate { a, b, .. } => ([None; 3], [Some(a), Some(b)]),
-        Op::ToDouble { a, .. } | Op::ToInt { a, .. } => ([None; 3], [Some(a), None]),
     }
 }
 

@@ -67,6 +67,19 @@ fn to_json(value: &Value) -> serde_json::Value {
         Value::Money(minor) => json!(wire::money::Major(*minor).to_string()),
         Value::Double(number) => json!(number),
         Value::Text(text) => json!(text),
+        Value::Uint(number) => json!(number),
+        Value::Null => serde_json::Value::Null,
+        Value::List(values) => values.iter().map(to_json).collect(),
+        // Keys of JSON are texts; those of other types are written as expressions write them.
+        Value::Map(entries) => entries
+            .iter()
+            .map(|(key, value)| match key {
+                Value::Text(key) => (key.clone(), to_json(value)),
+                key => (key.to_string(), to_json(value)),
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Bytes(_) | Value::Timestamp(_) | Value::Duration(_) => json!(value.to_string()),
         Value::Fault => json!({ "fault": value.to_string() }),
     }
 }

@@ -140,7 +140,7 @@ fn a_model_is_trained_on_a_replay_and_scores_the_next_one() {
     assert!(ends(0, &["model", "inspect", model]).contains("10 trees"));
     let quality = json(&["model", "eval", model, "--data", features, "--json"]);
     assert_eq!(quality[0]["AUC"], 1.0);
-    let given = json(&["model", "predict", model, "--given", r#"{"amount": 20000}"#, "--json"]);
+    let given = json(&["model", "predict", "--model", model, "--given", r#"{"amount": 20000}"#, "--json"]);
     assert!(given["scores"][0].as_f64().unwrap() > 0.5);
     let report = json(&["replay", &stream, "--map", &map, "--rules", &rules, "--model", model, "--json"]);
     assert!(report["model"].as_str().unwrap().starts_with("model@"));

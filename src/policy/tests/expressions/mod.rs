@@ -12,14 +12,27 @@ pub struct Given {
     pub gold: bool,
     pub account: String,
     pub amount_minor: i64,
+    pub time_ms: i64,
+}
+
+/// The time that events arrive at: a Monday, 10:00 UTC.
+pub const NOW_MS: i64 = 1_767_607_200_000;
+
+/// That many expressions, or as many as `PROPTEST_CASES` says.
+pub fn config(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 
 /// Any values, the largest and smallest whole numbers among them.
 pub fn given() -> impl Strategy<Value = Given> {
     let wide = prop_oneof![any::<i64>(), -3..3_i64, Just(i64::MAX), Just(i64::MIN)];
-    let ratio = prop_oneof![-3.0..3.0_f64, Just(0.0), Just(-1e19)];
-    (0..4_i64, wide, ratio, any::<bool>(), any::<bool>(), "[ab名]{0,3}", 0..1_000_i64).prop_map(
-        |(kyc, wide, ratio, rooted, gold, account, amount_minor)| Given {
+    let ratio = prop_oneof![-3.0..3.0_f64, Just(0.0), Just(-1e19), Just(1.9e19)];
+    let account = prop_oneof!["[ab名]{0,3}", "-?[0-9]{1,2}", Just("true".to_owned())];
+    let rest = (0..1_000_i64, (0..299_i64).prop_map(|s| NOW_MS - 1_000 * s - 750));
+    (0..4_i64, wide, ratio, any::<bool>(), any::<bool>(), account, rest).prop_map(
+        |(kyc, wide, ratio, rooted, gold, account, (amount_minor, time_ms))| Given {
             kyc,
             wide,
             ratio,
@@ -27,50 +40,179 @@ pub fn given() -> impl Strategy<Value = Given> {
             gold,
             account,
             amount_minor,
+            time_ms,
         },
     )
 }
 
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof![Just("account".to_owned()), "[ab名]{0,2}".prop_map(|text| format!("{text:?}"))]
+fn one_of(all: &'static [&'static str]) -> impl Strategy<Value = &'static str> + Clone {
+    prop::sample::select(all)
+}
+
+fn comparison() -> impl Strategy<Value = &'static str> {
+    one_of(&["==", "!=", "<", "<=", ">", ">="])
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[ab名]{0,2}".prop_map(|text| format!("{text:?}"))
+}
+
+fn text() -> BoxedStrategy<String> {
+    let leaf = prop_oneof![
+        3 => Just("account".to_owned()),
+        2 => word(),
+        1 => Just("string(kyc)".to_owned()),
+        1 => Just("string(wide)".to_owned()),
+        1 => Just("string(gold)".to_owned()),
+        1 => Just("string(bytes(account))".to_owned()),
+    ];
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} + {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(gold ? {a} : {b})")),
+            (inner.clone(), inner, small()).prop_map(|(a, b, i)| format!("[{a}, {b}][{i}]")),
+        ]
+    })
+    .boxed()
+}
+
+/// A place in a short list or just behind it; never before it, where cel-core counts from the end and the language fails.
+fn small() -> impl Strategy<Value = String> {
+    prop_oneof![Just("kyc".to_owned()), (0..4_i64).prop_map(|n| n.to_string())]
 }
 
 fn decimal() -> impl Strategy<Value = String> {
     (0..10_u32, 0..100_u32).prop_map(|(whole, cents)| format!("{whole}.{cents:02}"))
 }
 
-fn comparison() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="])
+/// A list of whole numbers of which each event has its own items.
+fn ints(int: BoxedStrategy<String>) -> BoxedStrategy<String> {
+    let list = (int.clone(), int.clone(), int.clone()).prop_map(|(a, b, c)| format!("[{a}, {b}, {c}]"));
+    list.prop_recursive(2, 6, 2, move |inner| {
+        let int = int.clone();
+        prop_oneof![
+            (inner.clone(), comparison(), int.clone())
+                .prop_map(|(list, op, a)| format!("{list}.filter(x, x {op} {a})")),
+            (inner.clone(), int.clone()).prop_map(|(list, a)| format!("{list}.map(x, x - {a})")),
+            (inner.clone(), comparison(), int)
+                .prop_map(|(list, op, a)| format!("{list}.map(x, x {op} {a}, x * 2)")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} + {b})")),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("(rooted ? {a} : {b})")),
+        ]
+    })
+    .boxed()
+}
+
+fn plain_int() -> BoxedStrategy<String> {
+    prop_oneof![Just("kyc".to_owned()), Just("wide".to_owned()), (0..5_i64).prop_map(|n| n.to_string())]
+        .boxed()
 }
 
 fn int() -> BoxedStrategy<String> {
+    let zone = one_of(&["", "\"Asia/Shanghai\"", "\"America/New_York\"", "\"-03:30\"", "\"UTC\""]);
+    let part = one_of(&[
+        "getFullYear",
+        "getMonth",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfWeek",
+        "getDayOfYear",
+        "getHours",
+        "getMinutes",
+        "getSeconds",
+        "getMilliseconds",
+    ]);
+    let of_span = one_of(&["getHours", "getMinutes", "getSeconds", "getMilliseconds"]);
     let leaf = prop_oneof![
-        Just("kyc".to_owned()),
-        Just("wide".to_owned()),
-        (0..5_i64).prop_map(|n| n.to_string()),
-        text().prop_map(|text| format!("size({text})")),
+        6 => plain_int(),
+        1 => text().prop_map(|text| format!("size({text})")),
+        1 => text().prop_map(|text| format!("size(bytes({text}))")),
+        1 => (moment(), part, zone).prop_map(|(moment, part, zone)| format!("{moment}.{part}({zone})")),
+        1 => (span(), of_span).prop_map(|(span, part)| format!("{span}.{part}()")),
+        1 => ints(plain_int()).prop_map(|list| format!("size({list})")),
+        1 => (ints(plain_int()), small()).prop_map(|(list, i)| format!("{list}[{i}]")),
+        1 => (plain_int(), plain_int(), word()).prop_map(|(a, b, key)| format!("{{\"a\": {a}, \"b\": {b}}}[{key}]")),
+        1 => Just("int(account)".to_owned()),
     ];
     leaf.prop_recursive(3, 12, 2, |inner| {
         prop_oneof![
-            (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "%"]), inner.clone())
+            (inner.clone(), one_of(&["+", "-", "*", "/", "%"]), inner.clone())
                 .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
             inner.clone().prop_map(|a| format!("(-{a})")),
             Just("int(ratio)".to_owned()),
+            uint().prop_map(|a| format!("int({a})")),
+            moment().prop_map(|a| format!("int({a})")),
             (inner.clone(), inner).prop_map(|(a, b)| format!("(gold ? {a} : {b})")),
         ]
     })
     .boxed()
 }
 
+fn uint() -> BoxedStrategy<String> {
+    let leaf = prop_oneof![
+        (0..5_u64).prop_map(|n| format!("{n}u")),
+        Just("18446744073709551615u".to_owned()),
+        Just("uint(kyc)".to_owned()),
+        Just("uint(wide)".to_owned()),
+    ];
+    leaf.prop_recursive(2, 6, 2, |inner| {
+        (inner.clone(), one_of(&["+", "-", "*", "/", "%"]), inner)
+            .prop_map(|(a, op, b)| format!("({a} {op} {b})"))
+    })
+    .boxed()
+}
+
 /// Never NaN: cel-core's evaluator fails on its comparisons, where the language says that they are false.
 fn double() -> BoxedStrategy<String> {
-    let leaf = prop_oneof![Just("ratio".to_owned()), decimal(), int().prop_map(|n| format!("double({n})"))];
+    let leaf = prop_oneof![
+        Just("ratio".to_owned()),
+        decimal(),
+        int().prop_map(|n| format!("double({n})")),
+        uint().prop_map(|n| format!("double({n})")),
+    ];
     leaf.prop_recursive(3, 12, 2, |inner| {
         prop_oneof![
-            (inner.clone(), prop::sample::select(vec!["+", "-", "*"]), inner.clone())
+            (inner.clone(), one_of(&["+", "-", "*"]), inner.clone())
                 .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
             inner.clone().prop_map(|a| format!("(-{a})")),
             (inner.clone(), inner).prop_map(|(a, b)| format!("(gold ? {a} : {b})")),
+        ]
+    })
+    .boxed()
+}
+
+/// Whole seconds: sums of fractions that cel-core makes are not equal to what they are.
+fn span() -> BoxedStrategy<String> {
+    let written = one_of(&["90s", "1h30m", "-2s", "1s", "0s", "87600h"]);
+    let leaf = written.prop_map(|text| format!("duration({text:?})"));
+    leaf.prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), one_of(&["+", "-"]), inner.clone())
+                .prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("(gold ? {a} : {b})")),
+            Just("(time - timestamp(\"2026-01-05T09:57:30.25Z\"))".to_owned()),
+        ]
+    })
+    .boxed()
+}
+
+fn moment() -> BoxedStrategy<String> {
+    let written = one_of(&[
+        "2026-01-05T10:00:00Z",
+        "2024-02-29T23:30:00.25Z",
+        "1969-12-31T23:59:59Z",
+        "2026-07-01T00:00:00+08:00",
+        "0001-01-01T00:00:00Z",
+    ]);
+    let leaf = prop_oneof![
+        2 => Just("time".to_owned()),
+        1 => written.prop_map(|text| format!("timestamp({text:?})")),
+        1 => Just("timestamp(kyc)".to_owned()),
+    ];
+    leaf.prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), one_of(&["+", "-"]), span()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("(rooted ? {a} : {b})")),
         ]
     })
     .boxed()
@@ -78,26 +220,44 @@ fn double() -> BoxedStrategy<String> {
 
 /// Any condition over the variables.
 pub fn truth() -> BoxedStrategy<String> {
-    let test = prop::sample::select(vec!["startsWith", "endsWith", "contains"]);
+    let test = one_of(&["startsWith", "endsWith", "contains"]);
+    let pattern = one_of(&["^a+$", "名", "[0-9]{2}", "(?i)A|B$", "", "^-?[1-5]", "^(ab|ba)*$"]);
+    let quantified = one_of(&["exists", "all", "exists_one"]);
+    let over_text = one_of(&["x.startsWith(\"a\")", "x == account", "size(x) > 1", "x.matches(\"名\")"]);
     let leaf = prop_oneof![
         Just("rooted".to_owned()),
         Just("gold".to_owned()),
         any::<bool>().prop_map(|truth| truth.to_string()),
         (int(), comparison(), int()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        (uint(), comparison(), uint()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
         (double(), comparison(), double()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        // Small ones: cel-core rounds a whole number to a double first, where the language compares exactly.
+        (small(), comparison(), double()).prop_map(|(a, op, b)| format!("(dyn({a}) {op} dyn({b}))")),
+        (uint(), comparison(), int()).prop_map(|(a, op, b)| format!("(dyn({a}) {op} dyn({b}))")),
+        (double(), comparison(), small()).prop_map(|(a, op, b)| format!("(dyn({a}) {op} dyn(uint({b})))")),
         (comparison(), decimal()).prop_map(|(op, b)| format!("(amount {op} {b})")),
         (decimal(), comparison()).prop_map(|(a, op)| format!("({a} {op} amount)")),
         (text(), comparison(), text()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        (text(), comparison(), text()).prop_map(|(a, op, b)| format!("(bytes({a}) {op} bytes({b}))")),
+        (span(), comparison(), span()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+        (moment(), comparison(), moment()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
         (text(), test, text()).prop_map(|(a, test, b)| format!("{a}.{test}({b})")),
-        (int(), int(), int()).prop_map(|(a, b, c)| format!("({a} in [{b}, {c}])")),
+        (text(), pattern).prop_map(|(a, pattern)| format!("{a}.matches({pattern:?})")),
+        (int(), ints(int())).prop_map(|(a, list)| format!("({a} in {list})")),
         (text(), text(), text()).prop_map(|(a, b, c)| format!("({a} in [{b}, {c}])")),
+        (text(), int()).prop_map(|(a, b)| format!("({a} in {{\"a\": {b}, \"\": 1}})")),
+        (ints(plain_int()), quantified.clone(), comparison(), int())
+            .prop_map(|(list, q, op, a)| format!("{list}.{q}(x, x {op} {a})")),
+        (text(), text(), quantified, over_text).prop_map(|(a, b, q, c)| format!("[{a}, {b}].{q}(x, {c})")),
+        (int(), int(), int()).prop_map(|(a, b, c)| format!("([{a}, {b}] == [{c}, {b}])")),
+        Just("bool(account)".to_owned()),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
             (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} == {b})")),
+            (inner.clone(), comparison(), inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
             inner.prop_map(|a| format!("!{a}")),
         ]
     })
@@ -109,7 +269,7 @@ pub fn stated(given: &Given) -> serde_json::Map<String, serde_json::Value> {
     let amount = format!("{}.{:02}", given.amount_minor / 100, given.amount_minor % 100);
     let values = serde_json::json!({
         "kyc": given.kyc, "wide": given.wide, "ratio": given.ratio, "rooted": given.rooted, "gold": given.gold,
-        "account": given.account, "amount": amount,
+        "account": given.account, "amount": amount, "time": given.time_ms,
     });
     values.as_object().cloned().unwrap_or_default()
 }

@@ -1,13 +1,16 @@
 //! Stage `rules`: runs a program over the columns, one instruction at a time for all lanes.
 
+mod moment;
+mod number;
+mod text;
+
 use wire::Check;
 
-use crate::feature::FeatureId;
-use crate::fields;
-use crate::limits::LANES;
-use crate::program::{Arithmetic, Comparison, NumberType, Op, Program, Source, TextSource, TextTest, Truth};
+use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
+use crate::program::{Comparison, NumberType, Op, Output, Program, Source, Truth};
 use crate::scratch::{Column, Lane, Scratch};
 use crate::snapshot::Snapshot;
+use text::Piece;
 
 /// A truth a lane, and the lanes whose evaluation failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub(crate) struct Registers {
     truths: Vec<Mask>,
     numbers: Vec<Column>,
     number_faults: Vec<u64>,
+    words: Vec<[Piece; LANES]>,
+    word_faults: Vec<u64>,
+    /// Bytes of the texts that the running program has written; never beyond the room taken for them.
+    written: Vec<u8>,
 }
 
 impl Registers {
@@ -31,6 +38,13 @@ impl Registers {
         self.truths.resize(self.truths.len().max(truths), Mask::default());
         self.numbers.resize(self.numbers.len().max(numbers), [0; LANES]);
         self.number_faults.resize(self.number_faults.len().max(numbers), 0);
+        let words = usize::from(program.words);
+        self.words.resize(self.words.len().max(words), [Piece::EMPTY; LANES]);
+        self.word_faults.resize(self.word_faults.len().max(words), 0);
+        let writes = |op: &&Op| matches!(op, Op::Join { .. } | Op::Write { .. });
+        let joins = program.ops.iter().filter(writes).count().min(JOINS_MAX);
+        self.written.clear();
+        self.written.reserve(joins * LANES * JOINED_BYTES_MAX);
     }
 
     /// Lanes where a condition is true and did not fail.
@@ -77,6 +91,7 @@ pub(crate) fn run<'a>(
         on_lists: &scratch.on_lists,
         lanes: &scratch.lanes,
     };
+    registers.written.clear();
     for op in &program.ops {
         inputs.step(op, &mut registers);
     }
@@ -122,17 +137,6 @@ impl Inputs<'_> {
         }
     }
 
-    fn text(&self, source: TextSource, lane: usize) -> &str {
-        match source {
-            TextSource::Feature(feature) => self.text_of(feature, lane),
-            TextSource::Constant(text) => &self.program.texts[usize::from(text.0)],
-        }
-    }
-
-    fn text_of(&self, feature: FeatureId, lane: usize) -> &str {
-        fields::text(self.snapshot, &self.checks[lane], &self.lanes[lane], feature)
-    }
-
     fn step(&self, op: &Op, registers: &mut Registers) {
         let truth = |at: Truth, registers: &Registers| registers.truths[usize::from(at.0)];
         let sure = |truth: u64| Mask { truth, fault: 0 };
@@ -154,20 +158,11 @@ impl Inputs<'_> {
                     NumberType::Int => {
                         self.compare(comparison, |lane| (a.at(lane) as i64, b.at(lane) as i64))
                     }
+                    NumberType::Uint => self.compare(comparison, |lane| (a.at(lane), b.at(lane))),
                     NumberType::Double => self
                         .compare(comparison, |lane| (f64::from_bits(a.at(lane)), f64::from_bits(b.at(lane)))),
                 };
                 registers.put(to, Mask { truth, fault: fault_a | fault_b });
-            }
-            Op::Text { to, test, a, b } => {
-                let pair = |lane| (self.text(a, lane), self.text(b, lane));
-                let truth = match test {
-                    TextTest::Compare(comparison) => self.compare(comparison, pair),
-                    TextTest::StartsWith => self.each(|lane| pair(lane).0.starts_with(pair(lane).1)),
-                    TextTest::EndsWith => self.each(|lane| pair(lane).0.ends_with(pair(lane).1)),
-                    TextTest::Contains => self.each(|lane| pair(lane).0.contains(pair(lane).1)),
-                };
-                registers.put(to, sure(truth));
             }
             Op::Not { to, a } => {
                 let a = truth(a, registers);
@@ -191,43 +186,22 @@ impl Inputs<'_> {
             }
             Op::ChooseNumber { to, condition, a, b } => {
                 let when = truth(condition, registers);
-                self.calculate(to, a, b, registers, |lane, a, b| {
-                    Some(if when.truth >> lane & 1 != 0 { a } else { b })
-                });
-                let faults = [a, b].map(|source| self.number(source, registers).1);
-                registers.number_faults[usize::from(to.0)] =
-                    (when.truth & faults[0]) | (!when.truth & faults[1]) | when.fault;
+                self.choose_number(to, when, a, b, registers);
             }
-            Op::Calculate { to, ty: NumberType::Int, operation, a, b } => {
-                self.calculate(to, a, b, registers, |_, a, b| {
-                    whole(operation, a as i64, b as i64).map(|n| n as u64)
-                });
+            _ => self.step_rare(op, registers),
+        }
+    }
+
+    /// Instructions that few rules have, apart so that the loop over the common ones stays small.
+    #[inline(never)]
+    fn step_rare(&self, op: &Op, registers: &mut Registers) {
+        match op.output() {
+            Output::Truth(to) => {
+                let mask = self.test(op, registers);
+                registers.put(to, mask);
             }
-            Op::Calculate { to, ty: NumberType::Double, operation, a, b } => {
-                self.calculate(to, a, b, registers, |_, a, b| {
-                    Some(float(operation, f64::from_bits(a), f64::from_bits(b)).to_bits())
-                });
-            }
-            Op::ToDouble { to, a, scale } => {
-                let scale = f64::from(scale);
-                self.calculate(to, a, a, registers, |_, a, _| Some((a as i64 as f64 / scale).to_bits()));
-            }
-            Op::ToInt { to, a } => {
-                self.calculate(to, a, a, registers, |_, a, _| {
-                    let float = f64::from_bits(a).trunc();
-                    // The bounds are exact in a float; the upper one itself is already too large.
-                    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0)
-                        .contains(&float)
-                        .then_some(float as i64 as u64)
-                });
-            }
-            Op::TextSize { to, a } => {
-                let column = &mut registers.numbers[usize::from(to.0)];
-                for (lane, size) in column.iter_mut().enumerate().take(self.checks.len()) {
-                    *size = self.text(a, lane).chars().count() as u64;
-                }
-                registers.number_faults[usize::from(to.0)] = 0;
-            }
+            Output::Number(to) => self.number_op(op, to, registers),
+            Output::Words(to) => self.words_op(op, to, registers),
         }
     }
 
@@ -241,53 +215,5 @@ impl Inputs<'_> {
             Comparison::Greater => self.each(|lane| pair(lane).0 > pair(lane).1),
             Comparison::GreaterOrEqual => self.each(|lane| pair(lane).0 >= pair(lane).1),
         }
-    }
-
-    /// Computes a number register; a lane without a result is a fault. Registers are written once, so `to` is neither `a`
-    /// nor `b`, and its column is taken out while it is written.
-    #[inline(always)]
-    fn calculate(
-        &self,
-        to: crate::program::Number,
-        a: Source,
-        b: Source,
-        registers: &mut Registers,
-        result: impl Fn(usize, u64, u64) -> Option<u64>,
-    ) {
-        let to = usize::from(to.0);
-        let mut column = std::mem::replace(&mut registers.numbers[to], [0; LANES]);
-        let ((a, fault_a), (b, fault_b)) = (self.number(a, registers), self.number(b, registers));
-        let mut fault = fault_a | fault_b;
-        for (lane, number) in column.iter_mut().enumerate().take(self.checks.len()) {
-            match result(lane, a.at(lane), b.at(lane)) {
-                Some(bits) => *number = bits,
-                None => {
-                    *number = 0;
-                    fault |= 1 << lane;
-                }
-            }
-        }
-        registers.numbers[to] = column;
-        registers.number_faults[to] = fault;
-    }
-}
-
-fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
-    match operation {
-        Arithmetic::Add => a.checked_add(b),
-        Arithmetic::Subtract => a.checked_sub(b),
-        Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide => a.checked_div(b),
-        Arithmetic::Remainder => a.checked_rem(b),
-    }
-}
-
-fn float(operation: Arithmetic, a: f64, b: f64) -> f64 {
-    match operation {
-        Arithmetic::Add => a + b,
-        Arithmetic::Subtract => a - b,
-        Arithmetic::Multiply => a * b,
-        Arithmetic::Divide => a / b,
-        Arithmetic::Remainder => a % b,
     }
 }

@@ -1,0 +1,17 @@
+//! No model file of another library, whatever its bytes, may do more than be refused; what is taken over is sound, and comes
+//! back from the native file as it was.
+#![no_main]
+
+use engine::forest::Forest;
+use libfuzzer_sys::fuzz_target;
+use model::{check, file, import};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(imported) = import::read(data) else { return };
+    assert_eq!(check::check_forest(&imported.forest), Ok(()), "what the reader passes is sound");
+    assert!(Forest::new(&imported.forest).is_ok(), "and the engine takes it");
+    let inputs = imported.forest.inputs.len();
+    let text = file::encode(&imported.forest.trees, inputs);
+    let (trees, again) = file::decode(&text).expect("what is written can be read");
+    assert_eq!((file::encode(&trees, again), again), (text, inputs), "without a loss");
+});

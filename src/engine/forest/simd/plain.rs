@@ -1,0 +1,113 @@
+//! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
+
+use super::{Batch, GROUP};
+use crate::forest::alone::{Ranks, Slot, Stretch, TREES, WINDOW, Windows};
+use crate::forest::key::Key;
+use crate::forest::layout::{Cut, Word};
+use crate::forest::walks::{Walk, Walks};
+
+/// Adds the leaves that lanes reach in a tree of cuts.
+#[inline(always)]
+pub fn bits<K: Key, W: Word, const LEAVES: usize>(
+    cuts: &[Cut<K, W>],
+    leaves: &[f64; LEAVES],
+    batch: &mut Batch<'_, K>,
+) {
+    for group in 0..batch.groups {
+        let from = group * GROUP;
+        let mut left = [W::ALL; GROUP];
+        for cut in cuts {
+            let keys: &[K; GROUP] = chunk(&batch.keys[cut.column as usize].0, from);
+            for lane in 0..GROUP {
+                left[lane] = left[lane].cut(cut.keep, keys[lane] > cut.threshold);
+            }
+        }
+        // A fence for the compiler: it would carry the lookups' lanes, one by one, back into the loop of vectors.
+        let left = std::hint::black_box(left);
+        for (sum, left) in batch.sums.0[from..][..GROUP].iter_mut().zip(left) {
+            // The mask changes nothing: no word has a bit past its leaves. It spares a check.
+            *sum = add(*sum, leaves[left.first() & (LEAVES - 1)], batch.single);
+        }
+    }
+}
+
+/// Adds the leaves that lanes reach in a walked tree.
+pub fn walk<K: Key>(walks: &Walks<K>, walk: Walk, batch: &mut Batch<'_, K>) {
+    let Walks { nodes, values } = walks;
+    for group in 0..batch.groups {
+        let from = group * GROUP;
+        let mut at = [walk.root; GROUP];
+        for _ in 0..walk.steps {
+            for (lane, at) in at.iter_mut().enumerate() {
+                let node = &nodes[*at as usize];
+                *at = node.left + u32::from(batch.keys[node.column as usize].0[from + lane] > node.threshold);
+            }
+        }
+        for (sum, at) in batch.sums.0[from..][..GROUP].iter_mut().zip(at) {
+            *sum = add(*sum, values[at as usize], batch.single);
+        }
+    }
+}
+
+/// The sum and the leaves of up to sixteen walked trees.
+pub fn walk_alone<K: Key>(
+    walks: &Walks<K>,
+    roots: &[u32],
+    steps: u32,
+    row: &[K],
+    mut sum: f64,
+    single: bool,
+) -> f64 {
+    // A short last group walks its first tree more than once.
+    let mut at: [u32; TREES] = std::array::from_fn(|tree| roots[if tree < roots.len() { tree } else { 0 }]);
+    for _ in 0..steps {
+        for at in &mut at {
+            let node = &walks.nodes[*at as usize];
+            *at = node.left + u32::from(row[node.column as usize] > node.threshold);
+        }
+    }
+    for &at in &at[..roots.len()] {
+        sum = add(sum, walks.values[at as usize], single);
+    }
+    sum
+}
+
+/// Writes the keys of a row, as `f32`, into windows.
+#[inline(always)]
+pub fn place<K: Key>(row: &[K], ranks: &[Ranks], windows: &mut Windows) {
+    for (window, (keys, line)) in row.chunks(WINDOW).zip(windows).enumerate() {
+        for (at, (&key, place)) in keys.iter().zip(&mut line.0).enumerate() {
+            *place = key.place(ranks, window * WINDOW + at);
+        }
+    }
+}
+
+/// The leaves that a row reaches in the trees of a bundle.
+pub fn bundle<W: Word>(stretches: &[Stretch], slots: &[Slot<W>], row: &Windows) -> [u32; TREES] {
+    let mut left = [W::ALL; TREES];
+    for stretch in stretches {
+        let window = &row[stretch.window as usize].0;
+        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+            for (tree, left) in left.iter_mut().enumerate() {
+                let above = window[slot.column[tree] as usize] > slot.threshold[tree];
+                *left = left.cut(slot.keep[tree], above);
+            }
+        }
+    }
+    left.map(|left| left.first() as u32)
+}
+
+/// The sum of two numbers, rounded to `f32` where the forest sums so: numbers that are `f32` themselves then give the bits of
+/// an `f32` addition.
+#[inline(always)]
+pub fn add(sum: f64, leaf: f64, single: bool) -> f64 {
+    if single { f64::from((sum + leaf) as f32) } else { sum + leaf }
+}
+
+#[inline(always)]
+fn chunk<K>(lanes: &[K], from: usize) -> &[K; GROUP] {
+    match lanes[from..].first_chunk() {
+        Some(chunk) => chunk,
+        None => unreachable!("lanes are whole groups"),
+    }
+}

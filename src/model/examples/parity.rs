@@ -1,0 +1,209 @@
+//! Holds imported models against the scores of the libraries that trained them: `parity FOLDER`, the folder as
+//! `bench/parity/generate.py` writes it. Each model is imported, saved and loaded again, so that the stored form is
+//! tried too, and scored by the form that serves. Ends with 1 if one differs.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use engine::forest::{Forest, ForestSpec, Node, Transform, Tree};
+use serde::Deserialize;
+
+/// Largest difference where bits need not agree, against 1 or the score if that is larger.
+const TOLERANCE: f64 = 1e-6;
+
+/// What a case says of itself.
+#[derive(Deserialize)]
+struct Case {
+    file: String,
+    width: usize,
+    rows: usize,
+    /// Whether raw scores must agree to the last bit.
+    exact: bool,
+    note: String,
+}
+
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: parity FOLDER");
+        return ExitCode::from(2);
+    };
+    let mut cases: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", folder.display());
+            return ExitCode::from(2);
+        }
+    };
+    cases.sort();
+    let mut totals = Totals::default();
+    for case in &cases {
+        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match compare(case) {
+            Ok(found) => totals.take(&name, &found),
+            Err(error) => totals.fail(&name, &error.to_string()),
+        }
+    }
+    totals.print();
+    if totals.failed == 0 && totals.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How a model's scores compare.
+struct Found {
+    note: String,
+    exact: bool,
+    rows: usize,
+    trees: usize,
+    /// Splits on the longest way to a leaf.
+    depth: usize,
+    /// Rows whose raw scores agree to the last bit that the library answers with.
+    equal: usize,
+    /// Largest differences of raw scores and of scores, against 1 or the score.
+    raw: f64,
+    score: f64,
+}
+
+impl Found {
+    fn holds(&self) -> bool {
+        (self.equal == self.rows || !self.exact) && self.raw <= TOLERANCE && self.score <= TOLERANCE
+    }
+}
+
+fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
+    let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
+    let forest = imported(&folder.join(&case.file))?;
+    let rows = numbers(&folder.join("rows.f64"), case.rows * case.width)?;
+    let (raw, score) =
+        (numbers(&folder.join("raw.f64"), case.rows)?, numbers(&folder.join("score.f64"), case.rows)?);
+    let ours_raw = scores(
+        &ForestSpec { mean: false, transform: Transform::Identity, ..forest.clone() },
+        &rows,
+        case.width,
+    )?;
+    let ours = scores(&forest, &rows, case.width)?;
+    let pairs = || ours_raw.iter().zip(&raw);
+    // XGBoost and ONNX answer in `float`, even where they compute in double.
+    let equal = |ours: f64, theirs: f64| ours == theirs || (!case.exact && f64::from(ours as f32) == theirs);
+    Ok(Found {
+        note: case.note,
+        exact: case.exact,
+        rows: case.rows,
+        trees: forest.trees.len(),
+        depth: forest.trees.iter().map(depth).max().unwrap_or(0),
+        equal: pairs().filter(|(ours, theirs)| equal(**ours, **theirs)).count(),
+        raw: pairs().map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
+        score: ours.iter().zip(&score).map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
+    })
+}
+
+/// The forest of a file, after it was saved and loaded again.
+fn imported(path: &Path) -> Result<ForestSpec, Box<dyn Error>> {
+    let (imported, sha256) = model::import::read_file(path)?;
+    let source = imported.source("parity".to_owned(), path, sha256);
+    let saved = tempfile::tempdir()?;
+    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest)?;
+    Ok(model::load(saved.path())?)
+}
+
+fn scores(forest: &ForestSpec, rows: &[f64], width: usize) -> Result<Vec<f64>, Box<dyn Error>> {
+    let flat = Forest::new(forest)?;
+    let mut scores = vec![0.0; rows.len() / width];
+    flat.score_rows(rows, width, &mut scores);
+    Ok(scores)
+}
+
+/// The difference, against the larger of 1 and theirs. Infinite where one alone is no number, so that it never passes.
+fn difference(ours: f64, theirs: f64) -> f64 {
+    // XGBoost and ONNX answer in `float32`, where what we can still write is infinite.
+    if ours == theirs || (ours.is_nan() && theirs.is_nan()) || f64::from(ours as f32) == theirs {
+        return 0.0;
+    }
+    let difference = (ours - theirs).abs() / theirs.abs().max(1.0);
+    if difference.is_nan() { f64::INFINITY } else { difference }
+}
+
+fn numbers(path: &Path, count: usize) -> Result<Vec<f64>, Box<dyn Error>> {
+    let bytes = std::fs::read(path)?;
+    let numbers: Vec<f64> = bytes.as_chunks::<8>().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
+    if numbers.len() != count {
+        return Err(format!("{}: {} numbers, not {count}", path.display(), numbers.len()).into());
+    }
+    Ok(numbers)
+}
+
+fn depth(tree: &Tree) -> usize {
+    let (mut deepest, mut open) = (0, vec![(0_u32, 0_usize)]);
+    while let Some((at, depth)) = open.pop() {
+        deepest = deepest.max(depth);
+        if let Node::Split(split) = &tree.nodes[at as usize] {
+            open.extend([(split.left, depth + 1), (split.right, depth + 1)]);
+        }
+    }
+    deepest
+}
+
+/// Counts over all models of one library.
+#[derive(Default)]
+struct Library {
+    models: usize,
+    /// Models with all raw scores equal to the last bit.
+    equal: usize,
+    rows: usize,
+    trees: usize,
+    trees_max: usize,
+    depth_max: usize,
+    /// Largest differences of raw scores and of scores, against 1 or the score.
+    raw: f64,
+    score: f64,
+}
+
+/// Counts over all models.
+#[derive(Default)]
+struct Totals {
+    passed: usize,
+    failed: usize,
+    libraries: BTreeMap<String, Library>,
+}
+
+impl Totals {
+    fn take(&mut self, name: &str, found: &Found) {
+        let name_of_library = name.split('-').nth(1).unwrap_or(name).to_owned();
+        let library = self.libraries.entry(name_of_library).or_default();
+        library.models += 1;
+        library.equal += usize::from(found.equal == found.rows);
+        library.rows += found.rows;
+        library.trees += found.trees;
+        library.trees_max = library.trees_max.max(found.trees);
+        library.depth_max = library.depth_max.max(found.depth);
+        library.raw = library.raw.max(found.raw);
+        library.score = library.score.max(found.score);
+        if found.holds() {
+            self.passed += 1;
+        } else {
+            let Found { note, equal, rows, raw, score, .. } = found;
+            let why =
+                format!("{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after");
+            self.fail(name, &why);
+        }
+    }
+
+    fn fail(&mut self, name: &str, why: &str) {
+        self.failed += 1;
+        println!("FAILED {name}: {why}");
+    }
+
+    fn print(&self) {
+        for (name, library) in &self.libraries {
+            let Library { models, equal, rows, trees, trees_max, depth_max, raw, score } = library;
+            println!(
+                "{name}: {models} models of up to {trees_max} trees and {depth_max} splits deep, {trees} trees, {rows} rows; \
+                 all raw scores equal to the last bit in {equal}; largest difference {raw:.1e} raw, {score:.1e} after the transform"
+            );
+        }
+        println!("{} passed, {} failed", self.passed, self.failed);
+    }
+}

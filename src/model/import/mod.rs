@@ -1,0 +1,244 @@
+//! Models that other libraries wrote, read into the engine's own forest: the same number for the same row.
+//!
+//! Each format has a file here. All end in [`Grower`], which takes over what hangs together from a root and holds the
+//! bounds, so that no reader can hand on a cycle, a child that is not there or a number that is none. What cannot be said in
+//! a forest of one score is refused with its reason, never approximated.
+
+mod grow;
+mod isolation;
+mod lightgbm;
+mod onnx;
+mod proto;
+mod ubj;
+mod vectors;
+mod xgboost;
+
+use std::path::Path;
+
+use engine::forest::{ForestSpec, Precision, Transform};
+use grow::Grower;
+
+use crate::artefact::{self, LoadError};
+use crate::check::{ForestError, check_forest};
+use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
+
+/// Longest file that is read, in bytes: a forest of the most nodes there may be takes about so much as text.
+pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
+
+/// A model of another library.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The format of the file.
+    pub format: Format,
+    /// The library that trained it, with the version as far as the file tells.
+    pub library: String,
+    /// What it was trained for, in the library's words.
+    pub objective: String,
+    /// The trees. Inputs bear the names that the file has for them, or `f0`, `f1` and so on.
+    pub forest: ForestSpec,
+    /// Places of the inputs that hold categories: their values are the codes that training used.
+    pub categorical: Vec<usize>,
+    /// What a reader should know before the model is used.
+    pub notes: Vec<String>,
+}
+
+impl Imported {
+    /// The manifest to save it with. Its vectors are those rows with the scores that the forest gives them; without rows,
+    /// made ones that stand on both sides of its thresholds.
+    pub fn manifest(&self, name: &str, source: Source, rows: &[Vec<f64>]) -> Manifest {
+        let unit = |place| if self.categorical.contains(&place) { "category code" } else { "number" };
+        let input = |(place, name): (usize, &String)| Input {
+            name: name.clone(),
+            unit: unit(place).to_owned(),
+            splits: 0.0,
+        };
+        let mut manifest = Manifest {
+            format: FORMAT_NATIVE.to_owned(),
+            name: name.to_owned(),
+            file: String::new(),
+            sha256: String::new(),
+            objective: self.objective.clone(),
+            transform: TransformName::Identity,
+            slope: None,
+            path: None,
+            mean: false,
+            base: 0.0,
+            inputs_as: PrecisionName::Double,
+            sums_as: PrecisionName::Double,
+            calibration: "as trained".to_owned(),
+            training: None,
+            source: Some(source),
+            inputs: self.forest.inputs.iter().enumerate().map(input).collect(),
+            vectors: vectors::of(&self.forest, rows),
+        };
+        manifest.describe(&self.forest);
+        manifest
+    }
+
+    /// Where it came from, for the manifest: the command that read it, the file and its hash.
+    pub fn source(&self, command: String, file: &Path, sha256: String) -> Source {
+        Source {
+            command,
+            file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            sha256,
+            format: self.format.to_string(),
+            library: self.library.clone(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+/// The format of a model file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// LightGBM's text.
+    LightGbm,
+    /// XGBoost's JSON.
+    XgboostJson,
+    /// XGBoost's UBJSON.
+    XgboostUbj,
+    /// ONNX with a tree ensemble.
+    Onnx,
+}
+
+impl Format {
+    /// The format that a file's first bytes show. ONNX has no mark of its own and is what is left.
+    pub fn of(bytes: &[u8]) -> Format {
+        match bytes {
+            [b't', b'r', b'e', b'e', b'\n' | b'\r', ..] => Format::LightGbm,
+            // After the brace UBJSON has the type of the first key's length; JSON has a quote or space.
+            [b'{', b'L' | b'l' | b'I' | b'i' | b'U' | b'#' | b'$', ..] => Format::XgboostUbj,
+            [b'{' | b' ' | b'\n' | b'\r' | b'\t', ..] => Format::XgboostJson,
+            _ => Format::Onnx,
+        }
+    }
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Format::LightGbm => "LightGBM text",
+            Format::XgboostJson => "XGBoost JSON",
+            Format::XgboostUbj => "XGBoost UBJSON",
+            Format::Onnx => "ONNX",
+        })
+    }
+}
+
+/// Why a model is not taken over.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImportError {
+    /// The file cannot be read.
+    File(LoadError),
+    /// Longer than [`IMPORT_BYTES_MAX`].
+    TooLong,
+    /// Not a whole file of its format.
+    Unreadable(Format, String),
+    /// Understood, but nothing that a forest of one score can say.
+    Unsupported(Format, String),
+    /// The forest breaks a bound.
+    Forest(ForestError),
+}
+
+impl std::fmt::Display for ImportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ImportError::File(error) => error.fmt(f),
+            ImportError::TooLong => write!(f, "longer than {IMPORT_BYTES_MAX} bytes"),
+            ImportError::Unreadable(format, why) => write!(f, "read as {format}: {why}"),
+            ImportError::Unsupported(format, why) => write!(f, "{format}, not supported: {why}"),
+            ImportError::Forest(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {}
+
+/// Reads a model's file, of any of the formats. With it comes the file's SHA-256.
+///
+/// # Errors
+/// [`ImportError`]
+pub fn read_file(path: &Path) -> Result<(Imported, String), ImportError> {
+    let bytes = artefact::read_bounded(path, IMPORT_BYTES_MAX).map_err(ImportError::File)?;
+    Ok((read(&bytes)?, artefact::sha256(&bytes)))
+}
+
+/// Reads a model of any of the formats.
+///
+/// # Errors
+/// [`ImportError`]
+pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
+    if bytes.len() as u64 > IMPORT_BYTES_MAX {
+        return Err(ImportError::TooLong);
+    }
+    let format = Format::of(bytes);
+    let read = match format {
+        Format::LightGbm => lightgbm::read(bytes),
+        Format::XgboostJson => xgboost::read_json(bytes),
+        Format::XgboostUbj => xgboost::read_ubj(bytes),
+        Format::Onnx => onnx::read(bytes),
+    };
+    let draft = read.map_err(|refusal| match refusal {
+        Refusal::Unreadable(why) => ImportError::Unreadable(format, why),
+        Refusal::Unsupported(why) => ImportError::Unsupported(format, why),
+    })?;
+    let forest = ForestSpec {
+        version: String::new(),
+        inputs: draft.inputs,
+        trees: draft.trees.grown(),
+        inputs_as: draft.inputs_as,
+        sums_as: draft.sums_as,
+        base: draft.base,
+        mean: draft.mean,
+        transform: draft.transform,
+    };
+    check_forest(&forest).map_err(ImportError::Forest)?;
+    Ok(Imported {
+        format,
+        library: draft.library,
+        objective: draft.objective,
+        forest,
+        categorical: draft.categorical,
+        notes: draft.notes,
+    })
+}
+
+/// What a reader of one format hands over; every part named so that none is forgotten.
+struct Draft {
+    library: String,
+    objective: String,
+    inputs: Vec<String>,
+    trees: Grower,
+    inputs_as: Precision,
+    sums_as: Precision,
+    base: f64,
+    mean: bool,
+    transform: Transform,
+    categorical: Vec<usize>,
+    notes: Vec<String>,
+}
+
+/// Why a reader of one format gives up. Text alone is a fault of the file.
+#[derive(Debug)]
+enum Refusal {
+    Unreadable(String),
+    Unsupported(String),
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Refusal {
+        Refusal::Unreadable(why)
+    }
+}
+
+fn unsupported<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Unsupported(why.into()))
+}
+
+/// Names `f0`, `f1` and so on, as the libraries call inputs without a name.
+fn numbered(count: usize) -> Vec<String> {
+    (0..count).map(|place| format!("f{place}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

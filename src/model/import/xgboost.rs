@@ -1,0 +1,352 @@
+//! XGBoost's model in JSON or UBJSON, one description for both. It compares and sums in `float32`.
+//!
+//! Names are XGBoost's own (its `doc/model.schema`); those that prediction does not need are passed over.
+
+use std::collections::HashMap;
+
+use engine::forest::{Categories, Missing, Precision, Side, Test, Transform};
+use serde::{Deserialize, Deserializer};
+
+use super::grow::{Grower, Step};
+use super::{Draft, Refusal, numbered, ubj, unsupported};
+
+/// Reads a model in JSON.
+pub fn read_json(bytes: &[u8]) -> Result<Draft, Refusal> {
+    let json = without_odd_numbers(bytes);
+    draft(serde_json::from_slice(&json).map_err(|error| error.to_string())?)
+}
+
+/// XGBoost writes `NaN` and `Infinity`, which JSON does not have: null takes their place.
+fn without_odd_numbers(mut bytes: &[u8]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(bytes.len());
+    let mut quoted = false;
+    while let Some((&first, rest)) = bytes.split_first() {
+        let odd = [&b"NaN"[..], b"Infinity", b"-Infinity"].into_iter().find(|odd| bytes.starts_with(odd));
+        match (first, odd) {
+            (_, Some(odd)) if !quoted => {
+                json.extend(b"null");
+                bytes = &bytes[odd.len()..];
+            }
+            (b'\\', _) if quoted => {
+                let pair = bytes.len().min(2);
+                json.extend(&bytes[..pair]);
+                bytes = &bytes[pair..];
+            }
+            _ => {
+                quoted ^= first == b'"';
+                json.push(first);
+                bytes = rest;
+            }
+        }
+    }
+    json
+}
+
+/// Reads a model in UBJSON.
+pub fn read_ubj(bytes: &[u8]) -> Result<Draft, Refusal> {
+    draft(ubj::from_slice(bytes)?)
+}
+
+#[derive(Deserialize)]
+struct File {
+    learner: Learner,
+    #[serde(default)]
+    version: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct Learner {
+    learner_model_param: LearnerParam,
+    objective: Objective,
+    gradient_booster: Booster,
+    #[serde(default)]
+    feature_names: Vec<String>,
+    #[serde(default)]
+    feature_types: Vec<String>,
+    #[serde(default)]
+    attributes: Attributes,
+}
+
+/// XGBoost writes the numbers of parameters as text.
+#[derive(Deserialize)]
+struct LearnerParam {
+    base_score: String,
+    num_feature: String,
+    #[serde(default)]
+    num_class: String,
+    #[serde(default)]
+    num_target: String,
+}
+
+#[derive(Deserialize)]
+struct Objective {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Attributes {
+    best_iteration: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Booster {
+    name: String,
+    /// Of `gbtree`.
+    model: Option<Model>,
+    /// Of `dart`, which wraps a `gbtree`.
+    gbtree: Option<Inner>,
+    weight_drop: Option<Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    trees: Vec<Tree>,
+    #[serde(default)]
+    cats: Cats,
+    #[serde(default)]
+    iteration_indptr: Vec<i64>,
+}
+
+/// Categories by name, which came with version 3.1.
+#[derive(Default, Deserialize)]
+struct Cats {
+    #[serde(default)]
+    enc: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Tree {
+    tree_param: TreeParam,
+    left_children: Vec<i32>,
+    right_children: Vec<i32>,
+    split_indices: Vec<u32>,
+    /// Thresholds, NaN where a split is over categories; of a leaf, its value.
+    split_conditions: Vec<Number>,
+    default_left: Vec<Flag>,
+    /// 1 where a split is over categories.
+    #[serde(default)]
+    split_type: Vec<u8>,
+    #[serde(default)]
+    categories: Vec<u32>,
+    #[serde(default)]
+    categories_nodes: Vec<usize>,
+    #[serde(default)]
+    categories_segments: Vec<usize>,
+    #[serde(default)]
+    categories_sizes: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+struct TreeParam {
+    #[serde(default)]
+    size_leaf_vector: String,
+}
+
+/// A number; NaN where the file has none.
+#[derive(Clone, Copy)]
+struct Number(f32);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
+        Ok(Number(Option::deserialize(deserializer)?.unwrap_or(f32::NAN)))
+    }
+}
+
+/// Truth as `true` in old files, as 1 in newer ones.
+#[derive(Clone, Copy)]
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Flag, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Flag;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("true, false, 1 or 0")
+            }
+            fn visit_bool<E>(self, truth: bool) -> Result<Flag, E> {
+                Ok(Flag(truth))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Flag, E> {
+                Ok(Flag(number != 0))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn draft(file: File) -> Result<Draft, Refusal> {
+    let Learner { learner_model_param: param, objective, gradient_booster, .. } = file.learner;
+    let (names, types) = (file.learner.feature_names, file.learner.feature_types);
+    let count = |text: &str, key: &str| match text {
+        "" => Ok(0),
+        text => text.parse::<usize>().map_err(|_| format!("{key} is `{text}`")),
+    };
+    if count(&param.num_class, "num_class")? > 1 || count(&param.num_target, "num_target")? > 1 {
+        return unsupported("several classes or targets: a score is one number");
+    }
+    let weights = gradient_booster.weight_drop;
+    let model = match (gradient_booster.name.as_str(), gradient_booster.model, gradient_booster.gbtree) {
+        ("gbtree", Some(model), _) | ("dart", _, Some(Inner { model })) => model,
+        ("gbtree" | "dart", ..) => return Err("the booster has no trees".to_owned().into()),
+        (other, ..) => return unsupported(format!("the booster `{other}`: only trees are read")),
+    };
+    if weights.as_ref().is_some_and(|weights| weights.len() != model.trees.len()) {
+        return Err("there is not one weight_drop for each tree".to_owned().into());
+    }
+    let inputs = count(&param.num_feature, "num_feature")?;
+    let mut trees = Grower::new(inputs)?;
+    if !names.is_empty() && names.len() != inputs {
+        return Err(format!("{} feature_names for {inputs} inputs", names.len()).into());
+    }
+    let mut categorical = vec![false; inputs];
+    for (mark, kind) in categorical.iter_mut().zip(&types) {
+        *mark = kind == "c";
+    }
+    for (number, tree) in model.trees.iter().enumerate() {
+        let weight = weights.as_ref().map(|weights| weights[number]);
+        grow(tree, weight, &mut trees, &mut categorical)?;
+    }
+
+    let (transform, margin) = link(&objective.name)?;
+    let base = margin(base_score(&param.base_score)?);
+    let mut notes = Vec::new();
+    if !model.cats.enc.is_empty() {
+        notes.push("categories have names: give their codes, 0 for the first".to_owned());
+    }
+    let rounds = model.iteration_indptr.len().saturating_sub(1);
+    let best = file.learner.attributes.best_iteration.and_then(|best| best.parse::<usize>().ok());
+    if let Some(best) = best
+        && best + 1 < rounds
+    {
+        notes.push(format!(
+            "the best round was {best} of {rounds}; all are taken, as XGBoost's Booster.predict does"
+        ));
+    }
+    let version = file.version.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
+    Ok(Draft {
+        library: format!("XGBoost {version}"),
+        objective: objective.name,
+        inputs: if names.is_empty() { numbered(inputs) } else { names },
+        trees,
+        inputs_as: Precision::Single,
+        sums_as: Precision::Single,
+        base: base.into(),
+        mean: false,
+        transform,
+        categorical: (0..inputs).filter(|&input| categorical[input]).collect(),
+        notes,
+    })
+}
+
+/// The base as a number: `5E-1`, or since version 3.1 `[5E-1]`, one for each target.
+fn base_score(text: &str) -> Result<f32, Refusal> {
+    let inside = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let base: Option<f32> = inside.trim().parse().ok();
+    match base.filter(|base| base.is_finite()) {
+        Some(base) => Ok(base),
+        None if inside.contains(',') => unsupported("several base scores: a score is one number"),
+        None => Err(format!("base_score is `{text}`").into()),
+    }
+}
+
+/// From the saved base score to what the sum starts from.
+type Margin = fn(f32) -> f32;
+
+/// `PredTransform` of an objective, and its `ProbToMargin`: the base is saved as a score and summed as a margin.
+fn link(objective: &str) -> Result<(Transform, Margin), Refusal> {
+    let same = |base: f32| base;
+    let logit = |base: f32| -(1.0 / base - 1.0).ln();
+    Ok(match objective {
+        "reg:squarederror"
+        | "reg:linear"
+        | "reg:squaredlogerror"
+        | "reg:pseudohubererror"
+        | "binary:logitraw"
+        | "reg:absoluteerror"
+        | "reg:quantileerror"
+        | "rank:pairwise"
+        | "rank:ndcg"
+        | "rank:map" => (Transform::Identity, same),
+        "binary:logistic" | "reg:logistic" => (Transform::Logistic { slope: 1.0 }, logit),
+        "binary:hinge" => (Transform::Step, same),
+        "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => {
+            (Transform::Exponential, f32::ln)
+        }
+        "multi:softmax" | "multi:softprob" => return unsupported("several classes: a score is one number"),
+        other => return unsupported(format!("the objective `{other}` is not known")),
+    })
+}
+
+/// Adds one tree, its leaves times the weight that dart gave it.
+fn grow(
+    tree: &Tree,
+    weight: Option<f32>,
+    trees: &mut Grower,
+    categorical: &mut [bool],
+) -> Result<(), Refusal> {
+    let number = trees.len();
+    if !matches!(tree.tree_param.size_leaf_vector.as_str(), "" | "0" | "1") {
+        return unsupported("leaves of several numbers: a score is one number");
+    }
+    let nodes = tree.left_children.len();
+    let lengths = [
+        tree.right_children.len(),
+        tree.split_indices.len(),
+        tree.split_conditions.len(),
+        tree.default_left.len(),
+        if tree.split_type.is_empty() { nodes } else { tree.split_type.len() },
+    ];
+    if lengths.iter().any(|&length| length != nodes) {
+        return Err(format!("tree {number}: its arrays differ in length").into());
+    }
+    let sets = sets(tree).map_err(|why| format!("tree {number}: {why}"))?;
+    let node = |place: usize| {
+        let Number(number) = tree.split_conditions[place];
+        let (Ok(left), Ok(right)) =
+            (usize::try_from(tree.left_children[place]), usize::try_from(tree.right_children[place]))
+        else {
+            return Ok(Step::Leaf(weight.map_or(number, |weight| number * weight).into()));
+        };
+        let input = tree.split_indices[place] as usize;
+        let default_left = tree.default_left[place].0;
+        let missing = |left: bool| Missing::Nan(if left { Side::Left } else { Side::Right });
+        if tree.split_type.get(place) == Some(&1) {
+            if let Some(mark) = categorical.get_mut(input) {
+                *mark = true;
+            }
+            // Its categories go to the right, so that the children change places.
+            let range = sets.get(&place).and_then(|&(from, size)| Some(from..from.checked_add(size)?));
+            let set =
+                range.and_then(|range| tree.categories.get(range)).ok_or("its categories are not there")?;
+            let set = Categories::of(set.iter().copied()).ok_or("a category is past the largest allowed")?;
+            let test = Test::OneOf(set);
+            return Ok(Step::Split {
+                input,
+                test,
+                missing: missing(!default_left),
+                left: right,
+                right: left,
+            });
+        }
+        // Below the threshold is at most the next smaller number.
+        let test = Test::AtMost(number.next_down().into());
+        Ok(Step::Split { input, test, missing: missing(default_left), left, right })
+    };
+    Ok(trees.grow(nodes, 0, node)?)
+}
+
+/// Where each node's categories begin, and how many they are.
+fn sets(tree: &Tree) -> Result<HashMap<usize, (usize, usize)>, String> {
+    let count = tree.categories_nodes.len();
+    if tree.categories_segments.len() != count || tree.categories_sizes.len() != count {
+        return Err("its arrays of categories differ in length".to_owned());
+    }
+    let segments = tree.categories_segments.iter().copied().zip(tree.categories_sizes.iter().copied());
+    Ok(tree.categories_nodes.iter().copied().zip(segments).collect())
+}

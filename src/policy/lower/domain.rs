@@ -1,0 +1,103 @@
+//! Functions of the domain: distances, networks, other fields on lists, card numbers.
+
+use cel_core::SpannedExpr;
+use engine::limits::LISTS_MAX;
+use engine::policy::Matching;
+use engine::program::{Network, Op, Source, Truth};
+
+use super::value::{Number, Text, Unit};
+use super::{Expression, Lowered, Refused};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::yaml::values;
+
+impl Expression<'_, '_> {
+    /// `km(lat, lon, lat, lon)`
+    pub(super) fn kilometres(&mut self, args: &[SpannedExpr]) -> Lowered<Number> {
+        let degrees: Vec<_> = args.iter().map(|arg| (self.number(arg), arg)).collect();
+        let mut places = [Source::Constant(0); 4];
+        for (place, (number, arg)) in places.iter_mut().zip(degrees) {
+            let number = number?;
+            if !matches!(number.unit, Unit::Double | Unit::Int) {
+                let found = super::Value::Number(number);
+                return self.expected("degrees", &found, arg);
+            }
+            *place = self.widen(number).source;
+        }
+        let places = self.lowering.builder.places(places);
+        let to = self.lowering.builder.number(|to| Op::Kilometres { to, places });
+        Ok(Number::of(Unit::Double, Source::Register(to)))
+    }
+
+    /// `in_cidr(ip, "10.0.0.0/8")`
+    pub(super) fn in_cidr(&mut self, address: &SpannedExpr, network: &SpannedExpr) -> Lowered<Truth> {
+        let (address, written) = (self.text_of(address), self.text_of(network));
+        let (address, written) = (address?, written?);
+        let Text::Constant(written) = written else {
+            let message = "a network is written out";
+            return self.refuse(Code::Unsupported, &network.span, message, "expected \"10.0.0.0/8\"");
+        };
+        let written = String::from_utf8_lossy(&written).into_owned();
+        let Some(parsed) = network_of(&written) else {
+            let message = format!("`{}` is not a network", values::shortened(&written));
+            let label = "expected an address and how many bits of it count, such as 10.0.0.0/8";
+            return self.refuse(Code::OutOfRange, &network.span, message, label);
+        };
+        let network = self.lowering.builder.network(parsed);
+        let a = self.text_source(&address);
+        Ok(self.lowering.builder.truth(|to| Op::InNetwork { to, a, network }))
+    }
+
+    /// `luhn(text)`
+    pub(super) fn luhn(&mut self, arg: &SpannedExpr) -> Lowered<Truth> {
+        let text = self.text_of(arg)?;
+        let a = self.text_source(&text);
+        Ok(self.lowering.builder.truth(|to| Op::Luhn { to, a }))
+    }
+
+    /// `in_list(counterparty, "bad_accounts")`: a field other than the one that the list is declared on.
+    pub(super) fn in_list(&mut self, field: &SpannedExpr, list: &SpannedExpr) -> Lowered<Truth> {
+        let (looked_up, name) = (self.text_of(field), self.text_of(list));
+        let (looked_up, name) = (looked_up?, name?);
+        let Text::Constant(name) = name else {
+            let message = "a list is named in quotes";
+            return self.refuse(Code::WrongType, &list.span, message, "expected the name of a list");
+        };
+        let number = self.list_number(&String::from_utf8_lossy(&name), &list.span).ok_or(Refused)?;
+        let Text::Feature(feature) = looked_up else {
+            let message = "`in_list` looks up a field, and this is a computed text";
+            return self.refuse(Code::Unsupported, &field.span, message, "expected a text field");
+        };
+        let symbols = self.lowering.symbols;
+        let Some(declared) = symbols.lists.get(usize::from(number)).filter(|list| list.on != feature) else {
+            return Ok(self.lowering.on_list(number));
+        };
+        if declared.matching == Matching::Network {
+            let place = self.text.place(&field.span);
+            let message = "networks are matched on `ip` only";
+            self.sink
+                .push(Diagnostic::error(Code::WrongType, place, message).help("`in_cidr` takes any text"));
+            return Err(Refused);
+        }
+        let mut look_ups = symbols.look_ups.borrow_mut();
+        let at = look_ups.iter().position(|known| *known == (number, feature)).unwrap_or_else(|| {
+            look_ups.push((number, feature));
+            look_ups.len() - 1
+        });
+        drop(look_ups);
+        let place = symbols.lists.len() + at;
+        if place >= LISTS_MAX {
+            let message =
+                format!("a policy has at most {LISTS_MAX} lists, and each field looked up counts as one");
+            return self.refuse(Code::Bound, &field.span, message, "this one is over it");
+        }
+        Ok(self.lowering.on_list(place as u16))
+    }
+}
+
+fn network_of(text: &str) -> Option<Network> {
+    let (address, bits) = text.split_once('/')?;
+    let network = Network { address: address.parse().ok()?, bits: bits.parse().ok()? };
+    let width = if network.address.is_ipv4() { 32 } else { 128 };
+    let digits = bits.bytes().all(|byte| byte.is_ascii_digit());
+    (network.bits <= width && digits).then_some(network)
+}
