@@ -24,7 +24,7 @@ use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::yaml::load::load;
 use crate::yaml::{Node, Word, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, testing};
+use crate::{Bundle, Compiled, RuleInfo, exact, review, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -89,6 +89,9 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     for rule in &mut rules {
         rule.when = in_program.truth(rule.when);
     }
+    if sink.errors() == 0 {
+        review::review(&program, &rules, &conditions(document, &rules), sink);
+    }
     let policy = Policy {
         version: sources.version(),
         windows,
@@ -104,6 +107,13 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         utc_offset_minutes,
     };
     Some(Bundle { policy, rules: info, tests })
+}
+
+/// Where the condition of each rule stands; lists' rules, which come first, have none of their own.
+fn conditions(document: &Document, rules: &[Rule]) -> Vec<Option<Place>> {
+    let own = document.rules.iter().map(|rule| rule.when.as_ref().map(|when| when.place));
+    let of_lists = rules.len().saturating_sub(document.rules.len());
+    std::iter::repeat_n(None, of_lists).chain(own).collect()
 }
 
 /// Velocity features that no rule and no limit reads.
@@ -212,7 +222,15 @@ impl Stage<'_, '_> {
     fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Rule {
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         let expires_ms = match &declared.expires {
-            Some(word) => expires_ms(word, utc_offset_minutes, self.sink),
+            Some(word) => {
+                let ends_ms = expires_ms(word, utc_offset_minutes, self.sink);
+                if ends_ms.is_some_and(|ends_ms| ends_ms <= jiff::Timestamp::now().as_millisecond()) {
+                    let message = "this rule has expired and no longer acts";
+                    let fault = Diagnostic::warning(Code::Expired, word.place, message);
+                    self.sink.push(fault.label("take the rule out, or give it more time"));
+                }
+                ends_ms
+            }
             None => Some(i64::MAX),
         };
         let (when, witness) = condition.unwrap_or((Truth(0), None));

@@ -57,6 +57,12 @@ pub enum Code {
     NotKnownYet,
     /// A declaration that nothing reads.
     Unused,
+    /// A rule that can never match, or never decide.
+    Unreachable,
+    /// Two rules of one condition.
+    Overlap,
+    /// A rule whose time is over.
+    Expired,
     /// A test of the files failed.
     Test,
 }

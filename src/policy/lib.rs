@@ -13,6 +13,7 @@ mod exact;
 pub mod limits;
 mod lower;
 pub mod render;
+mod review;
 mod source;
 mod symbols;
 pub mod testing;

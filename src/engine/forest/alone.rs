@@ -10,6 +10,9 @@ use super::layout::{Cut, Form, Layout, Line, Word};
 use super::node::Tree;
 use super::walks::Walk;
 
+/// Eight numbers of one line.
+pub type Eight = Line<[f64; 8]>;
+
 /// Trees side by side.
 pub const TREES: usize = 16;
 /// Columns of a window: two registers of sixteen.
@@ -62,7 +65,7 @@ pub struct Alone {
     pub bundles64: Bundles<u64>,
     pub roots: Vec<u32>,
     /// Thresholds of each column, where keys are no `f32`: bundles compare places among them instead.
-    pub ranks: Vec<Ranks>,
+    pub ranks: Ranks,
 }
 
 impl Alone {
@@ -88,7 +91,7 @@ impl Alone {
             bundles32: Bundles { stretches: Vec::new(), slots: Vec::new() },
             bundles64: Bundles { stretches: Vec::new(), slots: Vec::new() },
             roots: Vec::new(),
-            ranks: ranks(layout, columns.len()),
+            ranks: Ranks::new(layout, columns.len()),
         };
         let mut rest = &forms[..];
         while let Some(&first) = rest.first() {
@@ -142,7 +145,7 @@ impl Alone {
 
 impl<W: Word> Bundles<W> {
     /// Adds the bundle of some trees; where its stretches are.
-    fn add<K: Key>(&mut self, mut trees: Vec<&[Cut<K, W>]>, ranks: &[Ranks]) -> (u32, u32) {
+    fn add<K: Key>(&mut self, mut trees: Vec<&[Cut<K, W>]>, ranks: &Ranks) -> (u32, u32) {
         let first = self.stretches.len() as u32;
         let window = |cut: &Cut<K, W>| cut.column / WINDOW as u32;
         // Cuts are in the order of their columns, so each tree's next cuts are those of its lowest window left.
@@ -159,7 +162,7 @@ impl<W: Word> Bundles<W> {
                         self.slots.push(slot);
                     }
                     let slot = &mut self.slots[from + at];
-                    slot.threshold[tree] = cut.threshold.place(ranks, cut.column as usize);
+                    slot.threshold[tree] = cut.threshold.place(ranks, cut.column as usize, below);
                     slot.column[tree] = cut.column % WINDOW as u32;
                     slot.keep[tree] = cut.keep;
                 }
@@ -170,48 +173,68 @@ impl<W: Word> Bundles<W> {
     }
 }
 
-/// The thresholds of a column in order, in blocks of eight.
+/// The thresholds of each column in order, in blocks of eight of which the last one is not full: the rest of it is +∞.
+#[derive(Default)]
 pub struct Ranks {
-    /// The last threshold of each block, in blocks of eight too.
-    pivots: Vec<Line<[f64; 8]>>,
-    blocks: Vec<Line<[f64; 8]>>,
+    columns: Vec<Ranked>,
+    eights: Vec<Eight>,
 }
 
-/// The thresholds of each column's cuts, if their kind of key needs them.
-fn ranks<K: Key>(layout: &Layout<K>, columns: usize) -> Vec<Ranks> {
-    let mut thresholds = vec![Vec::new(); if K::IS_RANKED { columns } else { 0 }];
-    if K::IS_RANKED {
-        let cuts32 = layout.cuts32.iter().map(|cut| (cut.column, cut.threshold));
-        for (column, threshold) in cuts32.chain(layout.cuts64.iter().map(|cut| (cut.column, cut.threshold))) {
-            thresholds[column as usize].push(threshold.double());
-        }
-    }
-    thresholds.into_iter().map(Ranks::new).collect()
+/// A column's blocks, and before them the last threshold of each, in blocks too.
+struct Ranked {
+    pivots: u32,
+    blocks: u32,
 }
 
 impl Ranks {
-    fn new(mut thresholds: Vec<f64>) -> Ranks {
-        // −0 and 0 are one number.
-        thresholds.iter_mut().for_each(|threshold| *threshold += 0.0);
+    /// Those of the columns' cuts, if their kind of key needs them.
+    fn new<K: Key>(layout: &Layout<K>, columns: usize) -> Ranks {
+        let mut ranks = Ranks::default();
+        if K::IS_RANKED {
+            let mut thresholds = vec![Vec::new(); columns];
+            let cuts64 = layout.cuts64.iter().map(|cut| (cut.column, cut.threshold));
+            for (column, threshold) in
+                layout.cuts32.iter().map(|cut| (cut.column, cut.threshold)).chain(cuts64)
+            {
+                // −0 and 0 are one number.
+                thresholds[column as usize].push(threshold.double() + 0.0);
+            }
+            thresholds.into_iter().for_each(|thresholds| ranks.add(thresholds));
+        }
+        ranks
+    }
+
+    fn add(&mut self, mut thresholds: Vec<f64>) {
         thresholds.sort_unstable_by(f64::total_cmp);
         thresholds.dedup();
         let blocks = in_eights(&thresholds);
         let last: Vec<f64> = blocks.iter().map(|block| block.0[7]).collect();
-        Ranks { pivots: in_eights(&last), blocks }
+        let pivots = self.eights.len() as u32;
+        self.eights.extend(in_eights(&last));
+        self.columns.push(Ranked { pivots, blocks: self.eights.len() as u32 });
+        self.eights.extend(blocks);
     }
 
-    /// How many thresholds are below the number: a greater one than a threshold has a greater rank.
+    /// How many of a column's thresholds are below the number: what is above a threshold has a greater rank than it.
+    /// `below` counts those of eight.
     #[inline(always)]
-    pub fn of(&self, number: f64) -> usize {
-        let below = |block: &Line<[f64; 8]>| block.0.iter().filter(|&&threshold| threshold < number).count();
-        // Blocks that are full can lie below it; the one after the last such one ends in +∞ or is not full.
-        let block: usize = self.pivots.iter().map(below).sum();
-        block * 8 + self.blocks.get(block).map_or(0, below)
+    pub fn of(&self, column: usize, number: f64, below: impl Fn(&Eight, f64) -> usize) -> usize {
+        let Ranked { pivots, blocks } = self.columns[column];
+        let pivots = &self.eights[pivots as usize..blocks as usize];
+        // Full blocks can lie below it as a whole, and the last one is not full.
+        let block: usize = pivots.iter().map(|eight| below(eight, number)).sum();
+        block * 8 + below(&self.eights[blocks as usize + block], number)
     }
 }
 
-/// Blocks of eight, the last one not full: the rest of it is +∞.
-fn in_eights(numbers: &[f64]) -> Vec<Line<[f64; 8]>> {
+/// How many of eight numbers are below another.
+#[inline(always)]
+pub fn below(eight: &Eight, number: f64) -> usize {
+    eight.0.iter().filter(|&&threshold| threshold < number).count()
+}
+
+/// Blocks of eight, the last one not full.
+fn in_eights(numbers: &[f64]) -> Vec<Eight> {
     let number = |at: usize| numbers.get(at).copied().unwrap_or(f64::INFINITY);
     (0..=numbers.len() / 8).map(|at| Line(std::array::from_fn(|n| number(at * 8 + n)))).collect()
 }

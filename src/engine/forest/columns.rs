@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::alone::WINDOW;
 use super::key::Key;
-use super::layout::Wide;
+use super::layout::{Line, Wide};
 use super::node::{Categories, Missing, Side, Split, Test, ZERO_MAX};
 use super::spec::Precision;
 use crate::limits::FOREST_COLUMNS_MAX;
@@ -29,17 +30,56 @@ enum Asked {
     OneOf(Categories),
 }
 
+/// How a column treats numbers near 0 and NaN.
+#[derive(Clone, Copy, Debug)]
+struct Gate {
+    /// Numbers no farther from 0 than this are missing, as NaN is; below 0 where only NaN is.
+    zero_max: f64,
+    /// What a missing value becomes.
+    missing: f64,
+}
+
+/// A row alone.
+#[derive(Default)]
+pub struct Row<K> {
+    /// What columns hold before it is made keys of.
+    values: Vec<f64>,
+    pub keys: Vec<K>,
+    /// The keys as bundles look at them.
+    pub windows: Vec<Line<[f32; WINDOW]>>,
+}
+
+impl<K: Key> Row<K> {
+    /// Takes room for so many columns.
+    pub fn fit(&mut self, columns: usize) {
+        grow(&mut self.values, columns, 0.0);
+        grow(&mut self.keys, columns, K::default());
+        grow(&mut self.windows, columns.div_ceil(WINDOW), Line([0.0; WINDOW]));
+    }
+}
+
+/// Makes memory as long as that, if it is shorter.
+pub fn grow<T: Clone>(memory: &mut Vec<T>, len: usize, fill: T) {
+    if memory.len() < len {
+        memory.resize(len, fill);
+    }
+}
+
 /// The columns of a forest.
 pub struct Columns {
-    readings: Vec<Reading>,
-    /// The same by content, to find one again.
+    inputs: Vec<u16>,
+    gates: Vec<Gate>,
+    /// Columns that hold answers, with a split that asks.
+    asking: Vec<(usize, Split)>,
+    /// Columns by what they hold, to find one again.
     places: HashMap<Reading, u32>,
     inputs_as: Precision,
 }
 
 impl Columns {
     pub fn new(inputs_as: Precision) -> Columns {
-        Columns { readings: Vec::new(), places: HashMap::new(), inputs_as }
+        let (inputs, gates, asking) = (Vec::new(), Vec::new(), Vec::new());
+        Columns { inputs, gates, asking, places: HashMap::new(), inputs_as }
     }
 
     /// The column that a split looks at, added if it is new, and the split's threshold there. Nothing once there are too
@@ -51,72 +91,87 @@ impl Columns {
             Test::OneOf(categories) => (Asked::OneOf(categories.clone()), 0.0),
         };
         let reading = Reading { input: split.input, missing: split.missing, asked };
-        let next = self.readings.len();
         if let Some(&place) = self.places.get(&reading) {
             return Some((place, threshold));
         }
-        if next == FOREST_COLUMNS_MAX {
+        let place = self.inputs.len();
+        if place == FOREST_COLUMNS_MAX {
             return None;
         }
-        self.readings.push(reading.clone());
-        self.places.insert(reading, next as u32);
-        Some((next as u32, threshold))
+        self.inputs.push(split.input);
+        self.gates.push(match (&reading.asked, split.missing) {
+            (Asked::Nothing, Missing::Never) => Gate { zero_max: -1.0, missing: 0.0 },
+            (Asked::Nothing, Missing::Nan(side)) => Gate { zero_max: -1.0, missing: far(side) },
+            (Asked::Nothing, Missing::NanOrZero(side)) => Gate { zero_max: ZERO_MAX, missing: far(side) },
+            // What answers has to see the value itself.
+            _ => Gate { zero_max: -1.0, missing: f64::NAN },
+        });
+        if reading.asked != Asked::Nothing {
+            self.asking.push((place, split.clone()));
+        }
+        self.places.insert(reading, place as u32);
+        Some((place as u32, threshold))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.readings.len()
+        self.inputs.len()
     }
 
     /// Fills the columns of one lane.
-    pub fn fill_row<K: Key>(&self, inputs: &[Wide<f64>], lane: usize, keys: &mut [K]) {
-        for (reading, key) in self.readings.iter().zip(keys) {
-            *key = reading.key(self.inputs_as.round(inputs[usize::from(reading.input)].0[lane]));
+    #[inline(always)]
+    pub fn fill_row<K: Key>(&self, inputs: &[Wide<f64>], lane: usize, row: &mut Row<K>) {
+        let (values, keys) = (&mut row.values[..self.len()], &mut row.keys[..self.len()]);
+        for (value, &input) in values.iter_mut().zip(&self.inputs) {
+            *value = inputs[usize::from(input)].0[lane];
+        }
+        if self.inputs_as == Precision::Single {
+            values.iter_mut().for_each(|value| *value = Precision::Single.round(*value));
+        }
+        for ((key, value), gate) in keys.iter_mut().zip(&mut *values).zip(&self.gates) {
+            *value = gate.pass(*value);
+            *key = K::value(*value);
+        }
+        for (place, split) in &self.asking {
+            keys[*place] = K::value(far(split.side(values[*place])));
         }
     }
 
     /// Fills the columns of the first lanes.
     #[inline(always)]
     pub fn fill_lanes<K: Key>(&self, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<K>]) {
-        for (reading, keys) in self.readings.iter().zip(keys) {
-            let values =
-                inputs[usize::from(reading.input)].0[..lanes].iter().map(|&v| self.inputs_as.round(v));
-            let pairs = keys.0[..lanes].iter_mut().zip(values);
-            match reading {
-                // The common kind by itself, so that it becomes a loop over vectors.
-                Reading { missing: Missing::Nan(side), asked: Asked::Nothing, .. } => {
-                    let missing = key_of(*side);
-                    pairs.for_each(|(key, v)| *key = if v.is_nan() { missing } else { K::value(v) });
+        for ((keys, gate), &input) in keys.iter_mut().zip(&self.gates).zip(&self.inputs) {
+            let pairs = keys.0[..lanes].iter_mut().zip(&inputs[usize::from(input)].0[..lanes]);
+            match self.inputs_as {
+                Precision::Double => pairs.for_each(|(key, &value)| *key = K::value(gate.pass(value))),
+                Precision::Single => {
+                    let round = |value| Precision::Single.round(value);
+                    pairs.for_each(|(key, &value)| *key = K::value(gate.pass(round(value))));
                 }
-                _ => pairs.for_each(|(key, value)| *key = reading.key(value)),
+            }
+        }
+        for (place, split) in &self.asking {
+            let values = &inputs[usize::from(split.input)].0;
+            for (key, &value) in keys[*place].0[..lanes].iter_mut().zip(values) {
+                *key = K::value(far(split.side(self.inputs_as.round(value))));
             }
         }
     }
 }
 
-impl Reading {
+impl Gate {
+    /// The value, or what it becomes if it is missing.
     #[inline(always)]
-    fn key<K: Key>(&self, value: f64) -> K {
-        let value = match self.missing {
-            Missing::Nan(side) if value.is_nan() => return key_of(side),
-            Missing::NanOrZero(side) if value.is_nan() || value.abs() <= ZERO_MAX => return key_of(side),
-            Missing::Never if value.is_nan() => 0.0,
-            _ => value,
-        };
-        let yes = match &self.asked {
-            Asked::Nothing => return K::value(value),
-            Asked::Equal(bits) => value == f64::from_bits(*bits),
-            Asked::OneOf(categories) => categories.hold(value),
-        };
-        key_of(if yes { Side::Left } else { Side::Right })
+    fn pass(&self, value: f64) -> f64 {
+        // NaN is not above anything.
+        if value.abs() > self.zero_max { value } else { self.missing }
     }
 }
 
 /// What goes to that side whatever the threshold.
-#[inline(always)]
-fn key_of<K: Key>(side: Side) -> K {
+fn far(side: Side) -> f64 {
     match side {
-        Side::Left => K::BELOW,
-        Side::Right => K::ABOVE,
+        Side::Left => f64::NEG_INFINITY,
+        Side::Right => f64::INFINITY,
     }
 }

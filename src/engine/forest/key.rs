@@ -1,13 +1,11 @@
 //! The number format that thresholds are compared in: `f32` wherever that changes nothing, for it is twice as fast.
 
-use super::alone::Ranks;
+use super::alone::{Eight, Ranks};
 
 /// A number that inputs and thresholds are compared in.
 pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// Above every threshold.
     const ABOVE: Self;
-    /// At most every threshold.
-    const BELOW: Self;
 
     /// A threshold. `x <= threshold` is the same as `Key::value(x) <= Key::threshold(threshold)`.
     fn threshold(threshold: f64) -> Self;
@@ -18,8 +16,9 @@ pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// Whether [`Key::place`] needs the columns' thresholds.
     const IS_RANKED: bool;
 
-    /// The key of a column as an `f32`, so that comparisons with that column's thresholds give the same answers.
-    fn place(self, ranks: &[Ranks], column: usize) -> f32;
+    /// The key of a column as an `f32`, so that comparisons with that column's thresholds give the same answers. `below`
+    /// counts the numbers of eight that are below another.
+    fn place(self, ranks: &Ranks, column: usize, below: impl Fn(&Eight, f64) -> usize) -> f32;
 
     /// As an `f64`.
     fn double(self) -> f64;
@@ -27,7 +26,6 @@ pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
 
 impl Key for f64 {
     const ABOVE: f64 = f64::INFINITY;
-    const BELOW: f64 = f64::NEG_INFINITY;
 
     fn threshold(threshold: f64) -> f64 {
         threshold
@@ -41,9 +39,9 @@ impl Key for f64 {
     const IS_RANKED: bool = true;
 
     #[inline(always)]
-    fn place(self, ranks: &[Ranks], column: usize) -> f32 {
+    fn place(self, ranks: &Ranks, column: usize, below: impl Fn(&Eight, f64) -> usize) -> f32 {
         // At most as many as there are nodes, which an `f32` counts exactly.
-        ranks[column].of(self) as f32
+        ranks.of(column, self, below) as f32
     }
 
     fn double(self) -> f64 {
@@ -55,7 +53,6 @@ impl Key for f64 {
 /// thresholds are `f32` numbers, or all inputs are rounded to `f32` before.
 impl Key for f32 {
     const ABOVE: f32 = f32::INFINITY;
-    const BELOW: f32 = f32::NEG_INFINITY;
 
     fn threshold(threshold: f64) -> f32 {
         let near = threshold as f32;
@@ -66,14 +63,15 @@ impl Key for f32 {
     fn value(value: f64) -> f32 {
         let near = value as f32;
         // The next number up, without branches: the same as `f32::next_up` for what is not NaN or +∞.
-        let up = if near < 0.0 { near.to_bits().wrapping_sub(1) } else { (near + 0.0).to_bits() + 1 };
+        let up =
+            if near < 0.0 { near.to_bits().wrapping_sub(1) } else { (near + 0.0).to_bits().wrapping_add(1) };
         if f64::from(near) < value { f32::from_bits(up) } else { near }
     }
 
     const IS_RANKED: bool = false;
 
     #[inline(always)]
-    fn place(self, _: &[Ranks], _: usize) -> f32 {
+    fn place(self, _: &Ranks, _: usize, _: impl Fn(&Eight, f64) -> usize) -> f32 {
         self
     }
 

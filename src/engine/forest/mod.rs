@@ -18,8 +18,8 @@ pub use node::{Categories, Missing, Node, Side, Split, Test, Tree, ZERO_MAX};
 pub use simd::Vectors;
 pub use spec::{ForestSpec, Precision, Transform};
 
-use self::alone::{Alone, Step, WINDOW, Windows};
-use self::columns::Columns;
+use self::alone::{Alone, Step};
+use self::columns::{Columns, Row, grow};
 use self::key::Key;
 use self::layout::{Form, Layout, Line, Wide};
 use self::simd::{Batch, Found, GROUP, Kernels};
@@ -62,14 +62,13 @@ pub struct Lanes {
     inputs: Vec<Wide<f64>>,
     narrow: Keys<f32>,
     wide: Keys<f64>,
-    windows: Vec<Line<[f32; WINDOW]>>,
 }
 
 /// Columns of keys, for all lanes and for one.
 #[derive(Default)]
 struct Keys<K> {
     lanes: Vec<Wide<K>>,
-    row: Vec<K>,
+    row: Row<K>,
 }
 
 impl Lanes {
@@ -77,7 +76,6 @@ impl Lanes {
     pub fn fit(&mut self, forest: &Forest) {
         let columns = forest.columns.len();
         grow(&mut self.inputs, forest.inputs, Line([0.0; LANES]));
-        grow(&mut self.windows, columns.div_ceil(WINDOW), Line([0.0; WINDOW]));
         match forest.trees {
             Trees::Narrow(..) => self.narrow.fit(columns),
             Trees::Wide(..) => self.wide.fit(columns),
@@ -100,13 +98,7 @@ impl Lanes {
 impl<K: Key> Keys<K> {
     fn fit(&mut self, columns: usize) {
         grow(&mut self.lanes, columns, Line([K::default(); LANES]));
-        grow(&mut self.row, columns, K::default());
-    }
-}
-
-fn grow<T: Clone>(memory: &mut Vec<T>, len: usize, fill: T) {
-    if memory.len() < len {
-        memory.resize(len, fill);
+        self.row.fit(columns);
     }
 }
 
@@ -155,10 +147,10 @@ impl Forest {
         lanes.fit(self);
         let sums = match &self.trees {
             Trees::Narrow(layout, alone) => {
-                self.sums(layout, alone, &lanes.inputs, &mut lanes.narrow, &mut lanes.windows, scores.len())
+                self.sums(layout, alone, &lanes.inputs, &mut lanes.narrow, scores.len())
             }
             Trees::Wide(layout, alone) => {
-                self.sums(layout, alone, &lanes.inputs, &mut lanes.wide, &mut lanes.windows, scores.len())
+                self.sums(layout, alone, &lanes.inputs, &mut lanes.wide, scores.len())
             }
         };
         for (score, sum) in scores.iter_mut().zip(sums.0) {
@@ -192,13 +184,12 @@ impl Forest {
         alone: &Alone,
         inputs: &[Wide<f64>],
         keys: &mut Keys<K>,
-        windows: &mut Windows,
         lanes: usize,
     ) -> Wide<f64> {
         let mut sums = Line([self.base; LANES]);
         if lanes <= ALONE_MAX {
             for (lane, sum) in sums.0[..lanes].iter_mut().enumerate() {
-                *sum = self.sum_alone(layout, alone, inputs, lane, &mut keys.row, windows);
+                *sum = self.sum_alone(layout, alone, inputs, lane, &mut keys.row);
             }
             return sums;
         }
@@ -233,38 +224,31 @@ impl Forest {
         alone: &Alone,
         inputs: &[Wide<f64>],
         lane: usize,
-        row: &mut [K],
-        windows: &mut Windows,
+        row: &mut Row<K>,
     ) -> f64 {
-        let row = &mut row[..self.columns.len()];
-        self.columns.fill_row(inputs, lane, row);
-        if self.found.bundles() {
-            K::place_all(self.found, row, &alone.ranks, windows);
-        }
+        K::fill_row(self.found, &self.columns, inputs, lane, &alone.ranks, row);
         let (single, mut sum) = (self.single, self.base);
         for step in &alone.steps {
             match *step {
                 Step::Bundle32 { from, to, table, trees } => {
                     let (stretches, slots) = (&alone.bundles32.stretches, &alone.bundles32.slots);
                     let stretches = &stretches[from as usize..to as usize];
-                    let reached = simd::bundle32(self.found, stretches, slots, windows);
+                    let reached = simd::bundle32(self.found, stretches, slots, &row.windows);
                     let tables = &layout.leaves32[table as usize..][..trees as usize];
-                    for (table, leaf) in tables.iter().zip(reached) {
-                        sum = simd::add(sum, table.0[leaf as usize & 31], single);
-                    }
+                    let leaves = tables.iter().zip(reached).map(|(table, leaf)| table.0[leaf as usize & 31]);
+                    sum = simd::add_all(sum, leaves, single);
                 }
                 Step::Bundle64 { from, to, table, trees } => {
                     let (stretches, slots) = (&alone.bundles64.stretches, &alone.bundles64.slots);
                     let stretches = &stretches[from as usize..to as usize];
-                    let reached = simd::bundle64(self.found, stretches, slots, windows);
+                    let reached = simd::bundle64(self.found, stretches, slots, &row.windows);
                     let tables = &layout.leaves64[table as usize..][..trees as usize];
-                    for (table, leaf) in tables.iter().zip(reached) {
-                        sum = simd::add(sum, table.0[leaf as usize & 63], single);
-                    }
+                    let leaves = tables.iter().zip(reached).map(|(table, leaf)| table.0[leaf as usize & 63]);
+                    sum = simd::add_all(sum, leaves, single);
                 }
                 Step::Walks { first, trees, steps } => {
                     let roots = &alone.roots[first as usize..][..trees as usize];
-                    sum = simd::walk_alone(&layout.walks, roots, steps, row, sum, single);
+                    sum = simd::walk_alone(&layout.walks, roots, steps, &row.keys, sum, single);
                 }
                 Step::Plain(tree) => {
                     sum = simd::add(sum, self.walk(&layout.plain[tree as usize], inputs, lane), single);

@@ -15,7 +15,7 @@ mod xgboost;
 
 use std::path::Path;
 
-use engine::forest::{ForestSpec, Precision, Transform};
+use engine::forest::{ForestSpec, Node, Precision, Transform};
 use grow::Grower;
 
 use crate::artefact::{self, LoadError};
@@ -193,14 +193,40 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         transform: draft.transform,
     };
     check_forest(&forest).map_err(ImportError::Forest)?;
+    let mut notes = draft.notes;
+    let (least, most) = range(&forest);
+    if least < -RANGE_SLACK || most > 1.0 + RANGE_SLACK {
+        notes.push(format!(
+            "scores lie between {least:.3} and {most:.3}, not 0 and 1: rules and bands must know their scale"
+        ));
+    }
     Ok(Imported {
         format,
         library: draft.library,
         objective: draft.objective,
         forest,
         categorical: draft.categorical,
-        notes: draft.notes,
+        notes,
     })
+}
+
+/// How far a score may be past 0 or 1 by rounding alone: leaves of a random forest sum to 1 in `float32`.
+const RANGE_SLACK: f64 = 1e-4;
+
+/// Bounds of all scores: every tree at its least leaf, and at its largest. Each transform only rises or only falls.
+fn range(forest: &ForestSpec) -> (f64, f64) {
+    let (mut least, mut most) = (forest.base, forest.base);
+    for tree in &forest.trees {
+        let leaves = || {
+            tree.nodes
+                .iter()
+                .filter_map(|node| if let Node::Leaf(value) = node { Some(*value) } else { None })
+        };
+        least += leaves().fold(f64::INFINITY, f64::min);
+        most += leaves().fold(f64::NEG_INFINITY, f64::max);
+    }
+    let (one, other) = (forest.score(least), forest.score(most));
+    (one.min(other), one.max(other))
 }
 
 /// What a reader of one format hands over; every part named so that none is forgotten.

@@ -69,6 +69,14 @@ fn lightgbm_transforms_follow_the_objective() {
 }
 
 #[test]
+fn scores_outside_0_to_1_are_noted() {
+    assert_eq!(read(LIGHTGBM.as_bytes()).unwrap().notes, [] as [&str; 0]);
+    let plain = read(LIGHTGBM.replace("binary sigmoid:2", "regression").as_bytes()).unwrap();
+    assert_eq!(plain.notes.len(), 1);
+    assert!(plain.notes[0].starts_with("scores lie between -7.750 and -7.000"), "{:?}", plain.notes);
+}
+
+#[test]
 fn lightgbm_models_that_cannot_be_said_are_refused_with_the_reason() {
     for (from, to, expected) in [
         ("version=v4", "version=v2", "known are v3 and v4"),

@@ -4,19 +4,27 @@
 use std::arch::x86_64::*;
 
 use super::{Batch, Columns, Cut, GROUP, Line, Wide, plain};
-use crate::forest::alone::{Ranks, Slot, Stretch, TREES, Windows};
+use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, Windows};
+use crate::forest::columns::Row;
 use crate::limits::LANES;
 
 macro_rules! kernels {
-    ($key:ty, $fill:ident, $place:ident, $spread:ident, $above:ident, $bits32:ident, $groups32:ident, $bits64:ident, $groups64:ident) => {
+    ($key:ty, $fill:ident, $row:ident, $spread:ident, $above:ident, $bits32:ident, $groups32:ident, $bits64:ident, $groups64:ident) => {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
         pub fn $fill(columns: &Columns, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<$key>]) {
             columns.fill_lanes(inputs, lanes, keys);
         }
 
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
-        pub fn $place(row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
-            plain::place(row, ranks, windows);
+        pub fn $row(
+            columns: &Columns,
+            inputs: &[Wide<f64>],
+            lane: usize,
+            ranks: &Ranks,
+            row: &mut Row<$key>,
+        ) {
+            columns.fill_row(inputs, lane, row);
+            plain::place(row, columns.len(), ranks, |eight, number| below(eight, number));
         }
 
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
@@ -105,7 +113,7 @@ macro_rules! kernels {
 kernels!(
     f32,
     fill_f32,
-    place_f32,
+    row_f32,
     _mm512_set1_ps,
     above_f32,
     bits32_f32,
@@ -116,7 +124,7 @@ kernels!(
 kernels!(
     f64,
     fill_f64,
-    place_f64,
+    row_f64,
     _mm512_set1_pd,
     above_f64,
     bits32_f64,
@@ -166,6 +174,13 @@ pub fn bundle64(stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u
         unsafe { _mm256_storeu_si256(leaves.as_mut_ptr().add(half * 8).cast(), eight) };
     }
     leaves
+}
+
+/// How many of eight numbers are below another.
+#[inline]
+#[target_feature(enable = "avx512f,popcnt")]
+fn below(eight: &Eight, number: f64) -> usize {
+    _mm512_cmp_pd_mask::<_CMP_LT_OQ>(load(&eight.0, 0), _mm512_set1_pd(number)).count_ones() as usize
 }
 
 /// The keys of a window.

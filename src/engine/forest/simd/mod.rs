@@ -7,11 +7,11 @@ mod avx512;
 mod plain;
 
 use super::alone::{Ranks, Slot, Stretch, TREES, Windows};
-use super::columns::Columns;
+use super::columns::{Columns, Row};
 use super::key::Key;
 use super::layout::{Cut, Line, Wide};
 
-pub use plain::{add, walk, walk_alone};
+pub use plain::{add, add_all, walk, walk_alone};
 
 /// Lanes of a group: what the kernels work on together.
 pub const GROUP: usize = 16;
@@ -101,8 +101,15 @@ pub struct Batch<'b, K> {
 pub trait Kernels: Key {
     /// Fills the columns of the first lanes.
     fn fill(found: Found, columns: &Columns, inputs: &[Wide<f64>], lanes: usize, keys: &mut [Wide<Self>]);
-    /// Writes the keys of a row, as `f32`, into windows.
-    fn place_all(found: Found, row: &[Self], ranks: &[Ranks], windows: &mut Windows);
+    /// Fills the columns of one lane, and its windows where bundles need them.
+    fn fill_row(
+        found: Found,
+        columns: &Columns,
+        inputs: &[Wide<f64>],
+        lane: usize,
+        ranks: &Ranks,
+        row: &mut Row<Self>,
+    );
     /// Adds the leaves of a tree of up to 32.
     fn bits32(found: Found, cuts: &[Cut<Self, u32>], leaves: &Line<[f64; 32]>, batch: &mut Batch<'_, Self>);
     /// Adds the leaves of a tree of up to 64.
@@ -130,7 +137,7 @@ pub fn bundle64(found: Found, stretches: &[Stretch], slots: &[Slot<u64>], row: &
 }
 
 macro_rules! kernels {
-    ($key:ty, $fill:ident, $place:ident, $bits32:ident, $bits64:ident) => {
+    ($key:ty, $fill:ident, $row:ident, $bits32:ident, $bits64:ident) => {
         #[cfg(target_arch = "x86_64")]
         impl Kernels for $key {
             fn fill(
@@ -149,11 +156,18 @@ macro_rules! kernels {
                 }
             }
 
-            fn place_all(found: Found, row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
+            fn fill_row(
+                found: Found,
+                columns: &Columns,
+                inputs: &[Wide<f64>],
+                lane: usize,
+                ranks: &Ranks,
+                row: &mut Row<$key>,
+            ) {
                 match found.0 {
                     // SAFETY: `found` shows that the processor has what the function is compiled for.
-                    Vectors::Avx512 => unsafe { avx512::$place(row, ranks, windows) },
-                    _ => plain::place(row, ranks, windows),
+                    Vectors::Avx512 => unsafe { avx512::$row(columns, inputs, lane, ranks, row) },
+                    _ => columns.fill_row(inputs, lane, row),
                 }
             }
 
@@ -200,8 +214,15 @@ macro_rules! kernels {
                 columns.fill_lanes(inputs, lanes, keys);
             }
 
-            fn place_all(_: Found, row: &[$key], ranks: &[Ranks], windows: &mut Windows) {
-                plain::place(row, ranks, windows);
+            fn fill_row(
+                _: Found,
+                columns: &Columns,
+                inputs: &[Wide<f64>],
+                lane: usize,
+                _: &Ranks,
+                row: &mut Row<$key>,
+            ) {
+                columns.fill_row(inputs, lane, row);
             }
 
             fn bits32(
@@ -224,8 +245,8 @@ macro_rules! kernels {
         }
     };
 }
-kernels!(f32, fill_f32, place_f32, bits32_f32, bits64_f32);
-kernels!(f64, fill_f64, place_f64, bits32_f64, bits64_f64);
+kernels!(f32, fill_f32, row_f32, bits32_f32, bits64_f32);
+kernels!(f64, fill_f64, row_f64, bits32_f64, bits64_f64);
 
 /// The plain kernels, compiled for AVX2.
 #[cfg(target_arch = "x86_64")]

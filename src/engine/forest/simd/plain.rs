@@ -1,7 +1,8 @@
 //! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
 
 use super::{Batch, GROUP};
-use crate::forest::alone::{Ranks, Slot, Stretch, TREES, WINDOW, Windows};
+use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, WINDOW, Windows};
+use crate::forest::columns::Row;
 use crate::forest::key::Key;
 use crate::forest::layout::{Cut, Word};
 use crate::forest::walks::{Walk, Walks};
@@ -55,7 +56,7 @@ pub fn walk_alone<K: Key>(
     roots: &[u32],
     steps: u32,
     row: &[K],
-    mut sum: f64,
+    sum: f64,
     single: bool,
 ) -> f64 {
     // A short last group walks its first tree more than once.
@@ -66,18 +67,15 @@ pub fn walk_alone<K: Key>(
             *at = node.left + u32::from(row[node.column as usize] > node.threshold);
         }
     }
-    for &at in &at[..roots.len()] {
-        sum = add(sum, walks.values[at as usize], single);
-    }
-    sum
+    add_all(sum, at[..roots.len()].iter().map(|&at| walks.values[at as usize]), single)
 }
 
-/// Writes the keys of a row, as `f32`, into windows.
+/// Writes the keys of so many columns, as `f32`, into windows.
 #[inline(always)]
-pub fn place<K: Key>(row: &[K], ranks: &[Ranks], windows: &mut Windows) {
-    for (window, (keys, line)) in row.chunks(WINDOW).zip(windows).enumerate() {
+pub fn place<K: Key>(row: &mut Row<K>, columns: usize, ranks: &Ranks, below: impl Fn(&Eight, f64) -> usize) {
+    for (window, (keys, line)) in row.keys[..columns].chunks(WINDOW).zip(&mut row.windows).enumerate() {
         for (at, (&key, place)) in keys.iter().zip(&mut line.0).enumerate() {
-            *place = key.place(ranks, window * WINDOW + at);
+            *place = key.place(ranks, window * WINDOW + at, &below);
         }
     }
 }
@@ -95,6 +93,16 @@ pub fn bundle<W: Word>(stretches: &[Stretch], slots: &[Slot<W>], row: &Windows) 
         }
     }
     left.map(|left| left.first() as u32)
+}
+
+/// Adds numbers to a sum, one after the other, as [`add`] does. Conversions are kept out of the chain of additions.
+#[inline(always)]
+pub fn add_all(sum: f64, leaves: impl Iterator<Item = f64>, single: bool) -> f64 {
+    if single {
+        f64::from(leaves.fold(sum as f32, |sum, leaf| sum + leaf as f32))
+    } else {
+        leaves.fold(sum, |sum, leaf| sum + leaf)
+    }
 }
 
 /// The sum of two numbers, rounded to `f32` where the forest sums so: numbers that are `f32` themselves then give the bits of
