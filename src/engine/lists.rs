@@ -61,8 +61,18 @@ pub struct ListHandle {
 const V4_LENGTHS_FROM: usize = 129;
 
 impl ListHandle {
-    fn has_length(&self, length: usize) -> bool {
-        self.lengths[length / 64].load(Ordering::Acquire) >> (length % 64) & 1 != 0
+    /// The prefix lengths among these that any entry has.
+    fn lengths(&self, among: std::ops::RangeInclusive<usize>) -> impl Iterator<Item = usize> {
+        let (first, last) = (*among.start(), *among.end());
+        (first / 64..=last / 64).flat_map(move |at| {
+            let mut bits = self.lengths[at].load(Ordering::Acquire);
+            std::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| bits.trailing_zeros() as usize);
+                bits &= bits.wrapping_sub(1);
+                bit.map(|bit| at * 64 + bit)
+            })
+            .filter(move |length| (first..=last).contains(length))
+        })
     }
 }
 
@@ -160,8 +170,7 @@ impl Lists {
             Matching::Network => ip.is_some_and(|ip| self.in_network(list, ip, now_ms)),
             Matching::Prefix => {
                 let digits = text.as_bytes();
-                (1..=digits.len().min(LIST_PREFIX_MAX))
-                    .filter(|&length| list.has_length(length))
+                list.lengths(1..=digits.len().min(LIST_PREFIX_MAX))
                     .any(|length| self.live(self.seed.bytes(&digits[..length]) ^ list.salt, now_ms))
             }
         }
@@ -169,9 +178,8 @@ impl Lists {
 
     fn in_network(&self, list: &ListHandle, ip: IpAddr, now_ms: i64) -> bool {
         let (bits, base) = width(ip);
-        (0..=bits)
-            .filter(|&length| list.has_length(base + length))
-            .any(|length| self.live(self.network(ip, length) ^ list.salt, now_ms))
+        list.lengths(base..=base + bits)
+            .any(|length| self.live(self.network(ip, length - base) ^ list.salt, now_ms))
     }
 
     /// Entries standing.

@@ -54,10 +54,12 @@ impl Memory {
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 
-    /// Asks the processor to bring the `words` words from `first` on into its cache; out of range asks for nothing.
+    /// Asks the processor to bring the lines of the `words` words from `first` on into its cache; out of range asks for
+    /// nothing.
     pub fn prefetch(&self, first: usize, words: usize) {
+        let (line, end) = (first - first % Self::LINE_WORDS, (first + words).min(self.words));
         #[cfg(target_arch = "x86_64")]
-        for at in (first..(first + words).min(self.words)).step_by(Self::LINE_WORDS) {
+        for at in (line..end).step_by(Self::LINE_WORDS) {
             // SAFETY: the address lies within the block; a prefetch reads nothing into the program.
             unsafe {
                 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
@@ -65,7 +67,7 @@ impl Memory {
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = (first, words);
+        let _ = (line, end);
     }
 }
 
