@@ -5,13 +5,15 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
+mod walk;
 
 use super::alone::{Ranks, Slot, Stretch, TREES, Windows};
 use super::columns::{Columns, Row};
 use super::key::Key;
 use super::layout::{Cut, Line, Wide};
 
-pub use plain::{add, add_all, walk, walk_alone};
+pub use plain::{add, add_all};
+pub use walk::{walk, walk_alone};
 
 /// Lanes of a group: what the kernels work on together.
 pub const GROUP: usize = 16;

@@ -5,7 +5,6 @@ use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, WINDOW, Windows};
 use crate::forest::columns::Row;
 use crate::forest::key::Key;
 use crate::forest::layout::{Cut, Word};
-use crate::forest::walks::{Walk, Walks};
 
 /// Adds the leaves that lanes reach in a tree of cuts.
 #[inline(always)]
@@ -30,44 +29,6 @@ pub fn bits<K: Key, W: Word, const LEAVES: usize>(
             *sum = add(*sum, leaves[left.first() & (LEAVES - 1)], batch.single);
         }
     }
-}
-
-/// Adds the leaves that lanes reach in a walked tree.
-pub fn walk<K: Key>(walks: &Walks<K>, walk: Walk, batch: &mut Batch<'_, K>) {
-    let Walks { nodes, values } = walks;
-    for group in 0..batch.groups {
-        let from = group * GROUP;
-        let mut at = [walk.root; GROUP];
-        for _ in 0..walk.steps {
-            for (lane, at) in at.iter_mut().enumerate() {
-                let node = &nodes[*at as usize];
-                *at = node.left + u32::from(batch.keys[node.column as usize].0[from + lane] > node.threshold);
-            }
-        }
-        for (sum, at) in batch.sums.0[from..][..GROUP].iter_mut().zip(at) {
-            *sum = add(*sum, values[at as usize], batch.single);
-        }
-    }
-}
-
-/// The sum and the leaves of up to sixteen walked trees.
-pub fn walk_alone<K: Key>(
-    walks: &Walks<K>,
-    roots: &[u32],
-    steps: u32,
-    row: &[K],
-    sum: f64,
-    single: bool,
-) -> f64 {
-    // A short last group walks its first tree more than once.
-    let mut at: [u32; TREES] = std::array::from_fn(|tree| roots[if tree < roots.len() { tree } else { 0 }]);
-    for _ in 0..steps {
-        for at in &mut at {
-            let node = &walks.nodes[*at as usize];
-            *at = node.left + u32::from(row[node.column as usize] > node.threshold);
-        }
-    }
-    add_all(sum, at[..roots.len()].iter().map(|&at| walks.values[at as usize]), single)
 }
 
 /// Writes the keys of so many columns, as `f32`, into windows.
