@@ -1,7 +1,7 @@
 //! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
 
-use super::{Batch, GROUP};
-use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, WINDOW, Windows};
+use super::{Batch, Bundle, GROUP};
+use crate::forest::alone::{Eight, Ranks, TREES, WINDOW, Windows};
 use crate::forest::columns::Row;
 use crate::forest::key::Key;
 use crate::forest::layout::{Cut, Word};
@@ -41,19 +41,24 @@ pub fn place<K: Key>(row: &mut Row<K>, columns: usize, ranks: &Ranks, below: imp
     }
 }
 
-/// The leaves that a row reaches in the trees of a bundle.
-pub fn bundle<W: Word>(stretches: &[Stretch], slots: &[Slot<W>], row: &Windows) -> [u32; TREES] {
+/// The sum and the leaves that a row reaches in the trees of a bundle.
+pub fn bundle<W: Word, const LEAVES: usize>(
+    bundle: &Bundle<'_, W, LEAVES>,
+    row: &Windows,
+    sum: f64,
+    single: bool,
+) -> f64 {
     let mut left = [W::ALL; TREES];
-    for stretch in stretches {
+    for stretch in bundle.stretches {
         let window = &row[stretch.window as usize].0;
-        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
             for (tree, left) in left.iter_mut().enumerate() {
                 let above = window[slot.column[tree] as usize] > slot.threshold[tree];
                 *left = left.cut(slot.keep[tree], above);
             }
         }
     }
-    left.map(|left| left.first() as u32)
+    add_all(sum, bundle.values(&left.map(|left| left.first() as u32)), single)
 }
 
 /// Adds numbers to a sum, one after the other, as [`add`] does. Conversions are kept out of the chain of additions.
