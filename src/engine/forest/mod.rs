@@ -22,7 +22,7 @@ use self::alone::{Alone, Step};
 use self::columns::{Columns, Row, grow};
 use self::key::Key;
 use self::layout::{Form, Layout, Line, Wide};
-use self::simd::{Batch, Found, GROUP, Kernels};
+use self::simd::{Batch, Bundle, Found, GROUP, Kernels};
 use self::spec::Output;
 use crate::limits::LANES;
 
@@ -233,18 +233,16 @@ impl Forest {
                 Step::Bundle32 { from, to, table, trees } => {
                     let (stretches, slots) = (&alone.bundles32.stretches, &alone.bundles32.slots);
                     let stretches = &stretches[from as usize..to as usize];
-                    let reached = simd::bundle32(self.found, stretches, slots, &row.windows);
                     let tables = &layout.leaves32[table as usize..][..trees as usize];
-                    let leaves = tables.iter().zip(reached).map(|(table, leaf)| table.0[leaf as usize & 31]);
-                    sum = simd::add_all(sum, leaves, single);
+                    let bundle = Bundle { stretches, slots, tables };
+                    sum = simd::bundle32(self.found, &bundle, &row.windows, sum, single);
                 }
                 Step::Bundle64 { from, to, table, trees } => {
                     let (stretches, slots) = (&alone.bundles64.stretches, &alone.bundles64.slots);
                     let stretches = &stretches[from as usize..to as usize];
-                    let reached = simd::bundle64(self.found, stretches, slots, &row.windows);
                     let tables = &layout.leaves64[table as usize..][..trees as usize];
-                    let leaves = tables.iter().zip(reached).map(|(table, leaf)| table.0[leaf as usize & 63]);
-                    sum = simd::add_all(sum, leaves, single);
+                    let bundle = Bundle { stretches, slots, tables };
+                    sum = simd::bundle64(self.found, &bundle, &row.windows, sum, single);
                 }
                 Step::Walks { first, trees, steps } => {
                     let roots = &alone.roots[first as usize..][..trees as usize];

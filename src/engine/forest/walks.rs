@@ -19,16 +19,19 @@ pub struct Walk {
     pub steps: u32,
 }
 
-/// The nodes of all walked trees.
+/// The nodes of all walked trees. Whatever is above its threshold or not, a node leads to a node: `left` is one's place, and
+/// so is the one after it where a key can be above the threshold. The kernels rely on this without looking.
 pub struct Walks<K> {
-    pub nodes: Vec<Flat<K>>,
+    nodes: Vec<Flat<K>>,
     /// Leaf values, by node.
-    pub values: Vec<f64>,
+    values: Vec<f64>,
+    /// All columns are below this.
+    columns: usize,
 }
 
 impl<K: Key> Walks<K> {
     pub fn new() -> Walks<K> {
-        Walks { nodes: Vec::new(), values: Vec::new() }
+        Walks { nodes: Vec::new(), values: Vec::new(), columns: 0 }
     }
 
     /// Lays a tree out breadth first, so that the nodes near the root, which every walk visits, share cache lines. Nothing if
@@ -51,6 +54,7 @@ impl<K: Key> Walks<K> {
                             self.values.truncate(root);
                             return None;
                         };
+                        self.columns = self.columns.max(column as usize + 1);
                         let left = self.nodes.len();
                         self.room(2);
                         self.nodes[to] =
@@ -65,6 +69,18 @@ impl<K: Key> Walks<K> {
             level = next;
         }
         None
+    }
+
+    pub fn nodes(&self) -> &[Flat<K>] {
+        &self.nodes
+    }
+
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 
     fn room(&mut self, nodes: usize) {

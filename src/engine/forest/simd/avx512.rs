@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Batch, Columns, Cut, GROUP, Line, Wide, plain};
+use super::{Batch, Bundle, Columns, Cut, GROUP, Line, Wide, plain};
 use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, Windows};
 use crate::forest::columns::Row;
 use crate::limits::LANES;
@@ -133,13 +133,13 @@ kernels!(
     groups64_f64
 );
 
-/// The leaves that a row reaches in the trees of a bundle.
+/// The sum and the leaves that a row reaches in the trees of a bundle.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
-pub fn bundle32(stretches: &[Stretch], slots: &[Slot<u32>], row: &Windows) -> [u32; TREES] {
+pub fn bundle32(bundle: &Bundle<'_, u32, 32>, row: &Windows, sum: f64, single: bool) -> f64 {
     let mut left = _mm512_set1_epi32(-1);
-    for stretch in stretches {
+    for stretch in bundle.stretches {
         let window = window(row, stretch);
-        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
             // SAFETY: sixteen words of 32 bits.
             let keep = unsafe { _mm512_loadu_si512(slot.keep.as_ptr().cast()) };
             left = _mm512_mask_and_epi32(left, above_slot(window, slot), left, keep);
@@ -148,16 +148,16 @@ pub fn bundle32(stretches: &[Stretch], slots: &[Slot<u32>], row: &Windows) -> [u
     let mut leaves = [0; TREES];
     // SAFETY: room for sixteen words of 32 bits.
     unsafe { _mm512_storeu_si512(leaves.as_mut_ptr().cast(), _mm512_lzcnt_epi32(left)) };
-    leaves
+    plain::add_all(sum, bundle.values(&leaves), single)
 }
 
 /// The same for up to 64 leaves.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
-pub fn bundle64(stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u32; TREES] {
+pub fn bundle64(bundle: &Bundle<'_, u64, 64>, row: &Windows, sum: f64, single: bool) -> f64 {
     let mut left = [_mm512_set1_epi64(-1); 2];
-    for stretch in stretches {
+    for stretch in bundle.stretches {
         let window = window(row, stretch);
-        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
             let above = above_slot(window, slot);
             let halves = [above as __mmask8, (above >> 8) as __mmask8];
             for (half, (left, above)) in left.iter_mut().zip(halves).enumerate() {
@@ -173,7 +173,7 @@ pub fn bundle64(stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u
         // SAFETY: room for eight words of 32 bits, from the first or the ninth of sixteen.
         unsafe { _mm256_storeu_si256(leaves.as_mut_ptr().add(half * 8).cast(), eight) };
     }
-    leaves
+    plain::add_all(sum, bundle.values(&leaves), single)
 }
 
 /// How many of eight numbers are below another.

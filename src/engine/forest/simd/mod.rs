@@ -5,13 +5,15 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod plain;
+mod walk;
 
 use super::alone::{Ranks, Slot, Stretch, TREES, Windows};
 use super::columns::{Columns, Row};
 use super::key::Key;
 use super::layout::{Cut, Line, Wide};
 
-pub use plain::{add, add_all, walk, walk_alone};
+pub use plain::add;
+pub use walk::{walk, walk_alone};
 
 /// Lanes of a group: what the kernels work on together.
 pub const GROUP: usize = 16;
@@ -116,23 +118,39 @@ pub trait Kernels: Key {
     fn bits64(found: Found, cuts: &[Cut<Self, u64>], leaves: &Line<[f64; 64]>, batch: &mut Batch<'_, Self>);
 }
 
-/// The leaves that a row reaches in the trees of a bundle of small ones.
-pub fn bundle32(found: Found, stretches: &[Stretch], slots: &[Slot<u32>], row: &Windows) -> [u32; TREES] {
+/// A bundle of small trees for a row alone, with their tables of leaves.
+pub struct Bundle<'f, W, const LEAVES: usize> {
+    pub stretches: &'f [Stretch],
+    pub slots: &'f [Slot<W>],
+    pub tables: &'f [Line<[f64; LEAVES]>],
+}
+
+impl<W, const LEAVES: usize> Bundle<'_, W, LEAVES> {
+    /// The values of the leaves that were reached, tree by tree.
+    #[inline(always)]
+    fn values(&self, leaves: &[u32; TREES]) -> impl Iterator<Item = f64> {
+        // The mask changes nothing; it spares a check.
+        self.tables.iter().zip(leaves).map(|(table, &leaf)| table.0[leaf as usize & (LEAVES - 1)])
+    }
+}
+
+/// The sum and the leaves that a row reaches in the trees of a bundle.
+pub fn bundle32(found: Found, bundle: &Bundle<'_, u32, 32>, row: &Windows, sum: f64, single: bool) -> f64 {
     match found.0 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `found` shows that the processor has what the function is compiled for.
-        Vectors::Avx512 => unsafe { avx512::bundle32(stretches, slots, row) },
-        _ => plain::bundle(stretches, slots, row),
+        Vectors::Avx512 => unsafe { avx512::bundle32(bundle, row, sum, single) },
+        _ => plain::bundle(bundle, row, sum, single),
     }
 }
 
 /// The same for up to 64 leaves.
-pub fn bundle64(found: Found, stretches: &[Stretch], slots: &[Slot<u64>], row: &Windows) -> [u32; TREES] {
+pub fn bundle64(found: Found, bundle: &Bundle<'_, u64, 64>, row: &Windows, sum: f64, single: bool) -> f64 {
     match found.0 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Vectors::Avx512 => unsafe { avx512::bundle64(stretches, slots, row) },
-        _ => plain::bundle(stretches, slots, row),
+        Vectors::Avx512 => unsafe { avx512::bundle64(bundle, row, sum, single) },
+        _ => plain::bundle(bundle, row, sum, single),
     }
 }
 

@@ -1,11 +1,10 @@
 //! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
 
-use super::{Batch, GROUP};
-use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, WINDOW, Windows};
+use super::{Batch, Bundle, GROUP};
+use crate::forest::alone::{Eight, Ranks, TREES, WINDOW, Windows};
 use crate::forest::columns::Row;
 use crate::forest::key::Key;
 use crate::forest::layout::{Cut, Word};
-use crate::forest::walks::{Walk, Walks};
 
 /// Adds the leaves that lanes reach in a tree of cuts.
 #[inline(always)]
@@ -32,44 +31,6 @@ pub fn bits<K: Key, W: Word, const LEAVES: usize>(
     }
 }
 
-/// Adds the leaves that lanes reach in a walked tree.
-pub fn walk<K: Key>(walks: &Walks<K>, walk: Walk, batch: &mut Batch<'_, K>) {
-    let Walks { nodes, values } = walks;
-    for group in 0..batch.groups {
-        let from = group * GROUP;
-        let mut at = [walk.root; GROUP];
-        for _ in 0..walk.steps {
-            for (lane, at) in at.iter_mut().enumerate() {
-                let node = &nodes[*at as usize];
-                *at = node.left + u32::from(batch.keys[node.column as usize].0[from + lane] > node.threshold);
-            }
-        }
-        for (sum, at) in batch.sums.0[from..][..GROUP].iter_mut().zip(at) {
-            *sum = add(*sum, values[at as usize], batch.single);
-        }
-    }
-}
-
-/// The sum and the leaves of up to sixteen walked trees.
-pub fn walk_alone<K: Key>(
-    walks: &Walks<K>,
-    roots: &[u32],
-    steps: u32,
-    row: &[K],
-    sum: f64,
-    single: bool,
-) -> f64 {
-    // A short last group walks its first tree more than once.
-    let mut at: [u32; TREES] = std::array::from_fn(|tree| roots[if tree < roots.len() { tree } else { 0 }]);
-    for _ in 0..steps {
-        for at in &mut at {
-            let node = &walks.nodes[*at as usize];
-            *at = node.left + u32::from(row[node.column as usize] > node.threshold);
-        }
-    }
-    add_all(sum, at[..roots.len()].iter().map(|&at| walks.values[at as usize]), single)
-}
-
 /// Writes the keys of so many columns, as `f32`, into windows.
 #[inline(always)]
 pub fn place<K: Key>(row: &mut Row<K>, columns: usize, ranks: &Ranks, below: impl Fn(&Eight, f64) -> usize) {
@@ -80,19 +41,24 @@ pub fn place<K: Key>(row: &mut Row<K>, columns: usize, ranks: &Ranks, below: imp
     }
 }
 
-/// The leaves that a row reaches in the trees of a bundle.
-pub fn bundle<W: Word>(stretches: &[Stretch], slots: &[Slot<W>], row: &Windows) -> [u32; TREES] {
+/// The sum and the leaves that a row reaches in the trees of a bundle.
+pub fn bundle<W: Word, const LEAVES: usize>(
+    bundle: &Bundle<'_, W, LEAVES>,
+    row: &Windows,
+    sum: f64,
+    single: bool,
+) -> f64 {
     let mut left = [W::ALL; TREES];
-    for stretch in stretches {
+    for stretch in bundle.stretches {
         let window = &row[stretch.window as usize].0;
-        for slot in &slots[stretch.from as usize..stretch.to as usize] {
+        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
             for (tree, left) in left.iter_mut().enumerate() {
                 let above = window[slot.column[tree] as usize] > slot.threshold[tree];
                 *left = left.cut(slot.keep[tree], above);
             }
         }
     }
-    left.map(|left| left.first() as u32)
+    add_all(sum, bundle.values(&left.map(|left| left.first() as u32)), single)
 }
 
 /// Adds numbers to a sum, one after the other, as [`add`] does. Conversions are kept out of the chain of additions.
