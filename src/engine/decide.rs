@@ -14,7 +14,7 @@ use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{fields, profile, record, rules, velocity, verdict, verify};
+use crate::{fields, lists, profile, record, rules, velocity, verdict, verify};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ fn decide_lanes(
     scratch.ids.prefetch_near(&tables.decisions, now.ms, checks.len());
     let (mut fresh, mut known) = (0_u64, [0_usize; LANES]);
     for lane in lanes(all(checks)) {
-        match replay::claim(tables, scratch.lanes[lane].id, now.ms) {
+        match replay::claim(tables, lane, now.ms, scratch) {
             Seen::New(slot) => {
                 scratch.lanes[lane].slot = slot;
                 fresh |= 1 << lane;
@@ -166,25 +166,13 @@ fn arrive(
     }
     profile::prefetch_heads(tables, checks.len(), scratch);
     velocity::prefetch_heads(snapshot, checks.len(), scratch);
-    for (list, handle) in snapshot.policy.lists.iter().zip(&snapshot.lists) {
-        for &hash in &scratch.hashes[list.on.index()][..checks.len()] {
-            tables.lists.prefetch(handle, hash);
-        }
-    }
+    lists::prefetch(snapshot, tables, checks.len(), scratch);
     profile::prefetch_near(tables, now.ms, checks.len(), scratch);
     velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
-    scratch.on_lists[..snapshot.lists.len()].fill(0);
+    lists::look_up(snapshot, tables, checks, fresh, scratch);
     for lane in lanes(fresh) {
         let check = &checks[lane];
         verify::verify(snapshot, check, lane, scratch);
-        for (at, (list, handle)) in snapshot.policy.lists.iter().zip(&snapshot.lists).enumerate() {
-            let slots = &scratch.lanes[lane];
-            let (hash, ip) = (scratch.hashes[list.on.index()][lane], slots.ip);
-            let text = fields::text(snapshot, check, slots, list.on);
-            if tables.lists.contains(handle, hash, text, ip, slots.time_ms) {
-                scratch.on_lists[at] |= 1 << lane;
-            }
-        }
         profile::visit(tables, now.ms, check, lane, scratch);
     }
 }
@@ -236,7 +224,7 @@ fn all(checks: &[Check<'_>]) -> u64 {
 }
 
 /// The lanes of a mask, lowest first.
-fn lanes(mut mask: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn lanes(mut mask: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let lane = (mask != 0).then(|| mask.trailing_zeros() as usize);
         mask &= mask.wrapping_sub(1);

@@ -7,8 +7,8 @@ use wire::{Check, Degraded, Kind};
 
 use crate::feature::{Builtin, Scalar};
 use crate::key::{self, Hash};
-use crate::scratch::Scratch;
-use crate::table::{Ordering, Slots, Word};
+use crate::scratch::{Scratch, Sought};
+use crate::table::{Ordering, Word};
 use crate::tables::Tables;
 
 /// A profile untouched for this long may go without being counted as a loss: ninety days.
@@ -67,10 +67,10 @@ pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch:
 /// Reads both profiles into the columns, then takes the check into them.
 pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
-    let find = |table: &Slots, key| Some(table.find_or_claim(key, now_ms, &tables.pins)?.slot);
+    let find = |sought: &Sought, table| Some(sought.claim(table, lane, now_ms, &tables.pins)?.slot);
     let slots = &mut scratch.lanes[lane];
-    slots.account_slot = find(&tables.accounts, account);
-    slots.device_slot = if device == 0 { None } else { find(&tables.devices, device) };
+    slots.account_slot = find(&scratch.accounts, &tables.accounts);
+    slots.device_slot = find(&scratch.devices, &tables.devices);
     if slots.account_slot.is_none() || (device != 0 && slots.device_slot.is_none()) {
         slots.degraded |= Degraded::Profile.bit();
     }

@@ -69,11 +69,12 @@ pub(crate) enum Seen {
 }
 
 /// Claims an id.
-pub(crate) fn claim(tables: &Tables, id: Hash, now_ms: i64) -> Seen {
-    match tables.decisions.find_or_claim(key::short(id), now_ms, &tables.pins) {
+pub(crate) fn claim(tables: &Tables, lane: usize, now_ms: i64, scratch: &Scratch) -> Seen {
+    match scratch.ids.claim(&tables.decisions, lane, now_ms, &tables.pins) {
         None => Seen::New(None),
         Some(found) if found.fresh => {
-            tables.decisions.payload(found.slot).near()[ID].store(id as u64, Ordering::Release);
+            let id = scratch.lanes[lane].id as u64;
+            tables.decisions.payload(found.slot).near()[ID].store(id, Ordering::Release);
             Seen::New(Some(found.slot))
         }
         Some(found) => Seen::Known(found.slot),

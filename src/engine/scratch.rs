@@ -10,9 +10,10 @@ use crate::key::Hash;
 use crate::limits::{
     FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
+use crate::lists::ListHandle;
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
-use crate::table::Slots;
+use crate::table::{Found, Pins, Slots};
 use crate::velocity::{Pending, Refused};
 
 /// One value a lane.
@@ -118,6 +119,12 @@ impl Sought {
         }
     }
 
+    /// The slot of a lane's key; `None` if it has no key, or the table no room.
+    pub fn claim(&self, table: &Slots, lane: usize, now_ms: i64, pins: &Pins) -> Option<Found> {
+        let key = self.keys[lane];
+        if key == 0 { None } else { table.claim(self.slots[lane], key, now_ms, pins) }
+    }
+
     /// Has the rest of what busy keys hold on the way into the cache; their near words should be there.
     pub fn prefetch_far(&self, table: &Slots, lanes: usize) {
         for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != u32::MAX) {
@@ -141,6 +148,8 @@ pub struct Scratch {
     pub(crate) present: Vec<u64>,
     pub(crate) hashes: Vec<[Hash; LANES]>,
     pub(crate) on_lists: Vec<u64>,
+    /// Entries of the list being looked up that would put a lane on it.
+    pub(crate) wanted: Vec<(usize, Hash)>,
     pub(crate) registers: Registers,
     pub(crate) model: Lanes,
     pub(crate) lanes: Vec<Lane>,
@@ -164,6 +173,7 @@ impl Scratch {
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
+            wanted: Vec::with_capacity(LANES * ListHandle::ENTRIES_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
             lanes: vec![Lane::new(); LANES],

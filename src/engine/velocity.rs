@@ -82,7 +82,7 @@ pub(crate) fn reserve(
         if key == 0 {
             continue;
         }
-        let Some(found) = group.table.find_or_claim(key, now_ms, &tables.pins) else {
+        let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms, &tables.pins) else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;

@@ -1,6 +1,6 @@
 //! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
 
-use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, head, tag, tag_of, touch, touched};
+use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
 use super::{Ordering, Pins};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
@@ -48,6 +48,17 @@ impl Slots {
             }
         }
         None
+    }
+
+    /// [`Slots::find_or_claim`], with the slot that [`Slots::likely`] gave a moment ago.
+    pub fn claim(&self, likely: u32, key: u64, now_ms: i64, pins: &Pins) -> Option<Found> {
+        let way = (likely as usize).wrapping_sub(self.places(key).start);
+        if way < WAYS
+            && let Step::Found(found) = self.own(1 << way, key, touch(now_ms), pins)
+        {
+            return Some(found);
+        }
+        self.find_or_claim(key, now_ms, pins)
     }
 
     /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.

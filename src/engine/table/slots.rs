@@ -10,7 +10,7 @@ use super::{Memory, Ordering, Word};
 
 /// Slots of a set: all a key may stand in. At the full load of two thirds one set in twenty-five is fuller than that and
 /// gives up its least recently used key early.
-const WAYS: usize = 16;
+pub(super) const WAYS: usize = 16;
 /// Words of a payload before what belongs to the owner: the key, and flags of the far words.
 const HEAD_WORDS: usize = 2;
 

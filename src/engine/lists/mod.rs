@@ -4,8 +4,12 @@
 //! force for the next check. Reasons and sources of entries are kept by whoever makes them durable, not here.
 #![expect(clippy::disallowed_types, reason = "the lock of the one writer; look-ups never take it")]
 
+mod look_up;
+
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+
+pub(crate) use look_up::{look_up, prefetch};
 
 use crate::key::{Hash, Seed};
 use crate::limits::{LIST_PREFIX_MAX, LIST_PROBES_MAX};
@@ -61,6 +65,9 @@ pub struct ListHandle {
 const V4_LENGTHS_FROM: usize = 129;
 
 impl ListHandle {
+    /// Most entries that can put one value on a list.
+    pub(crate) const ENTRIES_MAX: usize = V4_LENGTHS_FROM;
+
     /// The prefix lengths among these that any entry has.
     fn lengths(&self, among: std::ops::RangeInclusive<usize>) -> impl Iterator<Item = usize> {
         let (first, last) = (*among.start(), *among.end());
@@ -147,39 +154,37 @@ impl Lists {
         Ok(true)
     }
 
-    /// Brings the place of a value on an exact list into the cache.
-    pub(crate) fn prefetch(&self, list: &ListHandle, hash: Hash) {
-        if list.matching == Matching::Exact
-            && let Some(slot) = self.places(hash ^ list.salt).next()
-        {
-            self.memory.prefetch(slot * ENTRY_WORDS, ENTRY_WORDS);
-        }
-    }
-
-    /// Whether a value (its hash from the seed, and itself) is on the list.
-    pub(crate) fn contains(
+    /// Tells the hashes of all entries that would put a value (its hash from the seed, and itself) on the list.
+    fn entries(
         &self,
         list: &ListHandle,
         hash: Hash,
         text: &str,
         ip: Option<IpAddr>,
-        now_ms: i64,
-    ) -> bool {
-        match list.matching {
-            Matching::Exact => hash != 0 && self.live(hash ^ list.salt, now_ms),
-            Matching::Network => ip.is_some_and(|ip| self.in_network(list, ip, now_ms)),
-            Matching::Prefix => {
+        mut tell: impl FnMut(Hash),
+    ) {
+        match (list.matching, ip) {
+            (Matching::Exact, _) if hash == 0 => {}
+            (Matching::Exact, _) => tell(hash ^ list.salt),
+            (Matching::Network, None) => {}
+            (Matching::Network, Some(ip)) => {
+                let (bits, base) = width(ip);
+                let lengths = list.lengths(base..=base + bits);
+                lengths.for_each(|length| tell(self.network(ip, length - base) ^ list.salt));
+            }
+            (Matching::Prefix, _) => {
                 let digits = text.as_bytes();
-                list.lengths(1..=digits.len().min(LIST_PREFIX_MAX))
-                    .any(|length| self.live(self.seed.bytes(&digits[..length]) ^ list.salt, now_ms))
+                let lengths = list.lengths(1..=digits.len().min(LIST_PREFIX_MAX));
+                lengths.for_each(|length| tell(self.seed.bytes(&digits[..length]) ^ list.salt));
             }
         }
     }
 
-    fn in_network(&self, list: &ListHandle, ip: IpAddr, now_ms: i64) -> bool {
-        let (bits, base) = width(ip);
-        list.lengths(base..=base + bits)
-            .any(|length| self.live(self.network(ip, length - base) ^ list.salt, now_ms))
+    /// Brings the first place of an entry's hash into the cache.
+    fn prefetch(&self, hash: Hash) {
+        if let Some(slot) = self.places(hash).next() {
+            self.memory.prefetch(slot * ENTRY_WORDS, ENTRY_WORDS);
+        }
     }
 
     /// Entries standing.
@@ -296,7 +301,9 @@ mod tests {
 
     fn on(lists: &Lists, list: &ListHandle, text: &str) -> bool {
         let ip = text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-        lists.contains(list, lists.seed.text(text), text, ip, 1_000)
+        let mut found = false;
+        lists.entries(list, lists.seed.text(text), text, ip, |hash| found |= lists.live(hash, 1_000));
+        found
     }
 
     #[test]
