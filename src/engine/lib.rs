@@ -46,6 +46,7 @@ mod verify;
 pub use decide::{Now, decide, decide_given};
 pub use decision::{Decision, Hit};
 pub use outcome::{OutcomeEffect, outcome};
+pub use rules::run_rules;
 pub use scratch::Scratch;
 pub use snapshot::{BuildError, Parts, Snapshot};
 pub use tables::{Fill, SizeError, Sizes, Tables};

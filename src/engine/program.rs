@@ -417,6 +417,9 @@ impl Zone {
 pub struct Program {
     /// The instructions.
     pub ops: Vec<Op>,
+    /// Kinds of event that some rule needs each instruction for; where it is empty, all of them. What a batch has no event
+    /// for is skipped, and leaves in its register whatever stood there: only rules of other kinds read it.
+    pub kinds: Vec<Kinds>,
     /// Text and byte constants.
     pub texts: Vec<Vec<u8>>,
     /// Patterns.

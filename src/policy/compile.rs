@@ -19,7 +19,7 @@ use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
 use crate::document::{Document, settings};
 use crate::limits::NODES_MAX;
-use crate::lower::{Lowering, Moment};
+use crate::lower::{self, Lowering, Moment};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::yaml::load::load;
@@ -82,13 +82,15 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     let tests = testing::compile(&document.tests, &symbols, &rules, sink);
     let windows = exact::windows(document, &symbols, &lowered.thresholds, &exact_limits, sink);
     let lists = symbols.all_lists();
-    let ((gate, in_gate), (program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
+    let ((gate, in_gate), (mut program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
     for limit in &mut limits {
         limit.when = limit.when.map(|when| in_gate.truth(when));
     }
     for rule in &mut rules {
         rule.when = in_program.truth(rule.when);
     }
+    let live = rules.iter().filter(|rule| rule.mode != Mode::Off);
+    program.kinds = lower::kinds(&program, live.map(|rule| (rule.when, rule.kinds)));
     if sink.errors() == 0 {
         review::review(&program, &rules, &conditions(document, &rules), sink);
     }

@@ -69,6 +69,15 @@ impl Compiled {
     }
 }
 
+/// What of a program one of its truths depends on, and the register that the truth becomes: a rule's own program.
+pub fn depended_on(
+    program: &engine::program::Program,
+    truth: engine::program::Truth,
+) -> (engine::program::Program, engine::program::Truth) {
+    let (program, renumbered) = lower::pruned(program.clone(), [engine::program::Output::Truth(truth)]);
+    (program, renumbered.truth(truth))
+}
+
 /// Compiles the rule files of a directory.
 pub fn compile_dir(dir: &Path) -> Compiled {
     on_deep_stack(|| {

@@ -7,7 +7,7 @@ mod text;
 use wire::Check;
 
 use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
-use crate::program::{Comparison, NumberType, Op, Output, Program, Source, Truth};
+use crate::program::{Comparison, Kinds, NumberType, Op, Output, Program, Source, Truth};
 use crate::scratch::{Column, Lane, Scratch};
 use crate::snapshot::Snapshot;
 use text::Piece;
@@ -92,10 +92,29 @@ pub(crate) fn run<'a>(
         lanes: &scratch.lanes,
     };
     registers.written.clear();
-    for op in &program.ops {
-        inputs.step(op, &mut registers);
+    let mut of_kind = [0_u64; wire::Kind::ALL.len()];
+    for (lane, check) in checks.iter().enumerate() {
+        of_kind[usize::from(check.kind.code())] |= 1 << lane;
+    }
+    let there =
+        (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0).fold(0, |there, kind| there | 1 << kind);
+    for (at, op) in program.ops.iter().enumerate() {
+        let kinds = program.kinds.get(at).map_or(Kinds::ALL.0, |kinds| kinds.0) & there;
+        if kinds != 0 {
+            inputs.step(op, kinds, &of_kind, &mut registers);
+        }
     }
     scratch.registers = registers;
+}
+
+/// Runs a snapshot's rules over what the latest batch left in the scratch, and how many lanes any of them was met in.
+///
+/// For whoever measures what rules cost: the snapshot may be another one, so long as its features are the same and its
+/// program is no longer than that of the batch's.
+pub fn run_rules(snapshot: &Snapshot, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
+    run(snapshot, &snapshot.policy.program, checks, scratch);
+    let met = |mask: u64, rule: &crate::policy::Rule| mask | scratch.registers.met(rule.when);
+    snapshot.policy.rules.iter().fold(0, met).count_ones()
 }
 
 /// The bits of one number in every lane.
@@ -126,6 +145,17 @@ impl Inputs<'_> {
         (0..self.checks.len()).fold(0, |mask, lane| mask | u64::from(test(lane)) << lane)
     }
 
+    /// A mask from a test of the wanted lanes.
+    fn each_of(&self, mut wanted: u64, test: impl Fn(usize) -> bool) -> u64 {
+        let mut mask = 0;
+        while wanted != 0 {
+            let lane = wanted.trailing_zeros();
+            wanted &= wanted - 1;
+            mask |= u64::from(test(lane as usize)) << lane;
+        }
+        mask
+    }
+
     fn number<'r>(&'r self, source: Source, registers: &'r Registers) -> (Bits<'r>, u64) {
         match source {
             Source::Feature(feature) => (Bits::Column(&self.columns[feature.index()]), 0),
@@ -137,7 +167,7 @@ impl Inputs<'_> {
         }
     }
 
-    fn step(&self, op: &Op, registers: &mut Registers) {
+    fn step(&self, op: &Op, kinds: u16, of_kind: &[u64], registers: &mut Registers) {
         let truth = |at: Truth, registers: &Registers| registers.truths[usize::from(at.0)];
         let sure = |truth: u64| Mask { truth, fault: 0 };
         match *op {
@@ -188,16 +218,20 @@ impl Inputs<'_> {
                 let when = truth(condition, registers);
                 self.choose_number(to, when, a, b, registers);
             }
-            _ => self.step_rare(op, registers),
+            _ => {
+                let lanes = (0..of_kind.len()).filter(|kind| kinds >> kind & 1 != 0);
+                let wanted = lanes.fold(0, |lanes, kind| lanes | of_kind[kind]);
+                self.step_rare(op, wanted, registers);
+            }
         }
     }
 
     /// Instructions that few rules have, apart so that the loop over the common ones stays small.
     #[inline(never)]
-    fn step_rare(&self, op: &Op, registers: &mut Registers) {
+    fn step_rare(&self, op: &Op, wanted: u64, registers: &mut Registers) {
         match op.output() {
             Output::Truth(to) => {
-                let mask = self.test(op, registers);
+                let mask = self.test(op, wanted, registers);
                 registers.put(to, mask);
             }
             Output::Number(to) => self.number_op(op, to, registers),

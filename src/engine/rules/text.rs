@@ -9,7 +9,7 @@ use super::{Inputs, Mask, Registers, number};
 use crate::feature::{Builtin, FeatureId};
 use crate::fields;
 use crate::limits::{JOINED_BYTES_MAX, LANES};
-use crate::program::{Network, Number, NumberType, Op, TextId, TextSource, TextTest, Words};
+use crate::program::{Comparison, Network, Number, NumberType, Op, TextId, TextSource, TextTest, Words};
 
 /// Where the text of one lane stands.
 #[derive(Clone, Copy, Debug)]
@@ -52,24 +52,35 @@ impl Inputs<'_> {
         }
     }
 
-    /// Truths of texts, and of numbers of two types.
-    pub(super) fn test(&self, op: &Op, registers: &Registers) -> Mask {
+    /// Truths of texts, and of numbers of two types, in the wanted lanes at least.
+    pub(super) fn test(&self, op: &Op, wanted: u64, registers: &Registers) -> Mask {
         match *op {
             Op::Text { test, a, b, .. } => {
-                let pair = |lane| (self.text(a, lane, registers), self.text(b, lane, registers));
-                let truth = match test {
-                    TextTest::Compare(comparison) => self.compare(comparison, pair),
-                    TextTest::StartsWith => self.each(|lane| pair(lane).0.starts_with(pair(lane).1)),
-                    TextTest::EndsWith => self.each(|lane| pair(lane).0.ends_with(pair(lane).1)),
-                    TextTest::Contains => {
-                        self.each(|lane| memmem::find(pair(lane).0, pair(lane).1).is_some())
-                    }
+                // Most texts are compared with a constant, which is looked up once and not in each lane.
+                let fixed = match b {
+                    TextSource::Constant(text) => Some(self.program.texts[usize::from(text.0)].as_slice()),
+                    _ => None,
                 };
+                let truth = self.each_of(wanted, |lane| {
+                    let a = self.text(a, lane, registers);
+                    let b = fixed.unwrap_or_else(|| self.text(b, lane, registers));
+                    match test {
+                        TextTest::Compare(Comparison::Equal) => a == b,
+                        TextTest::Compare(Comparison::NotEqual) => a != b,
+                        TextTest::Compare(Comparison::Less) => a < b,
+                        TextTest::Compare(Comparison::LessOrEqual) => a <= b,
+                        TextTest::Compare(Comparison::Greater) => a > b,
+                        TextTest::Compare(Comparison::GreaterOrEqual) => a >= b,
+                        TextTest::StartsWith => a.starts_with(b),
+                        TextTest::EndsWith => a.ends_with(b),
+                        TextTest::Contains => memmem::find(a, b).is_some(),
+                    }
+                });
                 Mask { truth, fault: Self::text_fault(a, registers) | Self::text_fault(b, registers) }
             }
             Op::Matches { a, pattern, .. } => {
                 let pattern = &self.program.patterns[usize::from(pattern)];
-                let truth = self.each(|lane| pattern.is_in(self.text(a, lane, registers)));
+                let truth = self.each_of(wanted, |lane| pattern.is_in(self.text(a, lane, registers)));
                 Mask { truth, fault: Self::text_fault(a, registers) }
             }
             Op::InNetwork { a, network, .. } => {
@@ -84,7 +95,7 @@ impl Inputs<'_> {
                 mask
             }
             Op::Luhn { a, .. } => Mask {
-                truth: self.each(|lane| luhn(self.text(a, lane, registers))),
+                truth: self.each_of(wanted, |lane| luhn(self.text(a, lane, registers))),
                 fault: Self::text_fault(a, registers),
             },
             Op::CompareMixed { comparison, a, a_ty, b, b_ty, .. } => {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use engine::program::{Number, Op, Output, Program, Source, TextSource, Truth, Words};
+use engine::program::{Kinds, Number, Op, Output, Program, Source, TextSource, Truth, Words};
 
 /// Which register each one became.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Renumbered {
 }
 
 /// The program with what those roots depend on.
-pub(super) fn pruned(mut program: Program, roots: impl IntoIterator<Item = Output>) -> (Program, Renumbered) {
+pub(crate) fn pruned(mut program: Program, roots: impl IntoIterator<Item = Output>) -> (Program, Renumbered) {
     let writer: HashMap<Output, usize> =
         program.ops.iter().enumerate().map(|(at, op)| (op.output(), at)).collect();
     let mut needed = vec![false; program.ops.len()];
@@ -70,8 +70,30 @@ pub(super) fn pruned(mut program: Program, roots: impl IntoIterator<Item = Outpu
         *sources = sources.map(|source| renumbered.source(source));
     }
     program.ops = kept.into_iter().map(|op| rewritten(op, &renumbered)).collect();
+    program.kinds = Vec::new();
     (program.truths, program.numbers, program.words) = (truths, numbers, words);
     (program, renumbered)
+}
+
+/// Which kinds of event each instruction is needed for, by those that its readers look at.
+pub(crate) fn kinds(program: &Program, roots: impl IntoIterator<Item = (Truth, Kinds)>) -> Vec<Kinds> {
+    let writer: HashMap<Output, usize> =
+        program.ops.iter().enumerate().map(|(at, op)| (op.output(), at)).collect();
+    let mut kinds = vec![Kinds(0); program.ops.len()];
+    for (root, of_root) in roots {
+        if let Some(&at) = writer.get(&Output::Truth(root)) {
+            kinds[at].0 |= of_root.0;
+        }
+    }
+    // What an instruction reads stands before it, so one way back comes by every reader before what it reads.
+    for at in (0..program.ops.len()).rev() {
+        for read in program.ops[at].reads(program).registers() {
+            if let Some(&read) = writer.get(&read) {
+                kinds[read].0 |= kinds[at].0;
+            }
+        }
+    }
+    kinds
 }
 
 /// The instruction over the new numbers.

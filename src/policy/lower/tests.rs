@@ -238,6 +238,7 @@ fn texts_and_truths() {
     );
     check("size(text) > 10 && text.size() > 10", "n0=size(text); t0=n0>10");
     check("size(\"贷款\") == 2", "t0=true");
+    check("account != \"\" && \"\" == utm", "t0=has(account); t1=has(utm); t2=!t1; t3=t0&&t2");
     check("device.emulator", "t0=device.emulator");
     check("device.emulator == false", "t0=device.emulator; t1=!t0");
     check("device.emulator != ext.gold", "t0=device.emulator; t1=ext.gold; t2=!t1; t3=t0?t2:t1");

@@ -26,6 +26,13 @@ impl Expression<'_, '_> {
         if matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
             for (feature, constant) in [(a, b), (b, a)] {
                 if let (Text::Feature(id), Text::Constant(name)) = (feature, constant) {
+                    if name.is_empty() {
+                        // A text that is not empty is one that the event carried, which is known already.
+                        let feature = *id;
+                        let present = self.lowering.builder.truth(|to| Op::Present { to, feature });
+                        let absent = comparison == Comparison::Equal;
+                        return Ok(if absent { self.lowering.builder.not(present) } else { present });
+                    }
                     let name = String::from_utf8_lossy(name);
                     self.check_closed(*id, &name, tree)?;
                     if *id == Builtin::Kind.id() {

@@ -1,8 +1,9 @@
-//! `riskctl rules cost`: how many instructions each rule takes, and how many of them it shares with others.
+//! `riskctl rules cost`: what each rule and feature takes on this machine, in time and memory, and how many checks reach it.
 //!
-//! A program is straight-line code in which equal predicates are computed once, so that the cost of a rule is what would
-//! be saved without it (own) beside what it reads in common with others (shared).
+//! A program is straight-line code in which equal predicates are computed once, so that what a rule would take alone is more
+//! than what it adds: `own` are the instructions that no other rule reads.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -10,69 +11,106 @@ use clap::Args;
 use engine::program::{Output, Program, Truth};
 use serde_json::{Value, json};
 
+use super::measure::{self, Costs};
 use crate::outcome::{Ended, Outcome};
-use crate::print::{self, Table, thousands};
+use crate::print::{self, Table, decimals, thousands};
 
 /// Shown after the help.
-pub const EXAMPLES: &str = "Example:\n  riskctl rules cost rules";
+pub const EXAMPLES: &str = "Example:\n  riskctl rules cost rules --events 20000";
 
 /// What to price.
 #[derive(Args, Debug)]
 pub struct Options {
     /// Directory of rule files
     rules: PathBuf,
+    /// Simulated events to measure over
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
+    events: u32,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Prints the rules, the dearest first.
+/// Prints rules and features, the dearest first.
 pub fn run(options: &Options) -> Outcome {
     let policy = super::compile(&options.rules)?;
-    let graph = Graph::new(&policy.program);
-    let needed: Vec<Vec<usize>> = policy.rules.iter().map(|rule| graph.needed(rule.when)).collect();
-    let mut users = vec![0_usize; policy.program.ops.len()];
-    for op in needed.iter().flatten() {
-        users[*op] += 1;
-    }
-    let mut rules: Vec<(usize, usize, usize)> = needed
-        .iter()
-        .enumerate()
-        .map(|(rule, ops)| (rule, ops.iter().filter(|op| users[**op] == 1).count(), ops.len()))
-        .collect();
-    rules.sort_by_key(|(rule, own, all)| (std::cmp::Reverse((*own, *all)), *rule));
-    let mut table = Table::new(&["rule", "tier", "instructions", "own", "shared"]);
-    for (rule, own, all) in rules {
-        let of = &policy.rules[rule];
-        table.row([
-            Value::from(of.reason.rule.as_str()),
-            Value::from(format!("{:?}", of.tier).to_lowercase()),
-            Value::from(all),
-            Value::from(own),
-            Value::from(all - own),
-        ]);
-    }
+    let costs = measure::measure(&policy, options.events as usize)?;
+    let rules = rules(&policy, &costs);
+    let features = features(&policy, &costs);
     let (ops, gate) = (policy.program.ops.len(), policy.gate.ops.len());
+    let (in_batch, single) = costs.all_ns;
     if options.json {
-        let rules = table.to_json();
         print::out(&print::pretty(&json!({
             "version": policy.version,
+            "events": options.events,
             "instructions": ops,
             "gate_instructions": gate,
-            "velocity_features": policy.windows.len(),
-            "rules": rules,
+            "rules_ns_batch": in_batch,
+            "rules_ns_single": single,
+            "rules": rules.to_json(),
+            "features": features.to_json(),
         })));
         return Ok(Ended::Clean);
     }
     print::out(&format!(
-        "{}\n{} rules in {} instructions, limits in {} before them; {} velocity features\n",
-        table.to_text(),
+        "{}\n{}\n{} rules in {} instructions: {in_batch:.0} ns a check in batches of 64, {single:.0} ns alone; limits in {} before them\n",
+        rules.to_text(),
+        features.to_text(),
         thousands(policy.rules.len() as u64),
         thousands(ops as u64),
         thousands(gate as u64),
-        policy.windows.len(),
     ));
     Ok(Ended::Clean)
+}
+
+fn rules(policy: &engine::policy::Policy, costs: &Costs) -> Table {
+    let graph = Graph::new(&policy.program);
+    let needed: Vec<Vec<usize>> = policy.rules.iter().map(|rule| graph.needed(rule.when)).collect();
+    let mut users = vec![0_usize; policy.program.ops.len()];
+    needed.iter().flatten().for_each(|&op| users[op] += 1);
+    let mut order: Vec<usize> = (0..policy.rules.len()).collect();
+    order.sort_by(|&a, &b| costs.rules[b].ns.total_cmp(&costs.rules[a].ns).then(a.cmp(&b)));
+    let mut table = Table::new(&[
+        "rule",
+        "tier",
+        "ns",
+        "bytes",
+        "instructions",
+        "own",
+        "reached_percent",
+        "matched_percent",
+    ]);
+    for at in order {
+        let (rule, cost) = (&policy.rules[at], &costs.rules[at]);
+        table.row([
+            Value::from(rule.reason.rule.as_str()),
+            Value::from(format!("{:?}", rule.tier).to_lowercase()),
+            decimals(Some(cost.ns), 2),
+            Value::from(cost.bytes),
+            Value::from(needed[at].len()),
+            Value::from(needed[at].iter().filter(|&&op| users[op] == 1).count()),
+            decimals(Some(cost.reached * 100.0), 1),
+            decimals(Some(cost.matched * 100.0), 2),
+        ]);
+    }
+    table
+}
+
+fn features(policy: &engine::policy::Policy, costs: &Costs) -> Table {
+    let mut order: Vec<usize> = (0..policy.windows.len()).collect();
+    order.sort_by_key(|&at| (Reverse((costs.features[at].0 * 10.0) as i64), at));
+    let mut table = Table::new(&["feature", "ns", "taken_in_percent", "what"]);
+    for at in order {
+        let row = policy.features.row(policy.windows[at].feature);
+        let (ns, share) = costs.features[at];
+        table.row([
+            Value::from(row.name.as_str()),
+            decimals(Some(ns), 1),
+            decimals(Some(share * 100.0), 1),
+            Value::from(row.doc.as_str()),
+        ]);
+    }
+    table
 }
 
 /// Which instruction writes which register.

@@ -3,6 +3,7 @@
 mod check;
 mod cost;
 mod eval;
+mod measure;
 mod test;
 
 use std::io::{self, IsTerminal};
@@ -23,7 +24,7 @@ pub enum Command {
     /// Run the files' own tests through the engine
     #[command(after_help = test::EXAMPLES)]
     Test(test::Options),
-    /// Show what each rule costs, in instructions
+    /// Show what each rule and feature costs on this machine, and how many checks reach it
     #[command(after_help = cost::EXAMPLES)]
     Cost(cost::Options),
     /// Show the value of one expression for stated features
