@@ -128,8 +128,8 @@ fn decide_lanes(
         match decision.verdict {
             Verdict::Allow => profile::approve(tables, check, lane, scratch),
             // What it would have reserved is remembered, in case the challenge is passed.
-            Verdict::Challenge => velocity::release_all(snapshot, lane, scratch),
-            _ => velocity::give_back(snapshot, lane, scratch),
+            Verdict::Challenge => velocity::release_all(snapshot, tables, now.ms, lane, scratch),
+            _ => velocity::give_back(snapshot, tables, now.ms, lane, scratch),
         }
         record::write(snapshot, now, check, lane, decision, scratch);
         if let Some(slot) = scratch.lanes[lane].slot {

@@ -39,10 +39,12 @@ pub fn outcome(
     id: &str,
     outcome: OutcomeKind,
 ) -> OutcomeEffect {
-    // One at a time: a pin has one owner. It keeps the slots from being given to other keys while they are worked on.
+    // One at a time: a pin has one owner. It keeps the slots found under it from being given to other keys.
     let _turn = tables.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
     let _pin = tables.pins.enter_outcome(now_ms);
-    let Some(words) = replay::find(tables, tables.seed.text(id)) else { return OutcomeEffect::Unknown };
+    let Some(words) = replay::find(tables, tables.seed.text(id), now_ms) else {
+        return OutcomeEffect::Unknown;
+    };
     loop {
         let Some(state) = replay::state(words) else { return OutcomeEffect::Unknown };
         let before =
@@ -59,9 +61,13 @@ pub fn outcome(
             for at in 0..replay::pending_count(state) {
                 let pending = replay::get_pending(words, at);
                 match effect {
-                    OutcomeEffect::GivenBack => velocity::release(snapshot, &pending),
+                    OutcomeEffect::GivenBack => velocity::release(snapshot, tables, now_ms, &pending),
                     OutcomeEffect::Taken => {
-                        replay::put_pending(words, at, &velocity::restore(snapshot, &pending, now_ms));
+                        replay::put_pending(
+                            words,
+                            at,
+                            &velocity::restore(snapshot, tables, now_ms, &pending),
+                        );
                     }
                     _ => {}
                 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
+
 use crate::feature::{FeatureId, FeatureTable, Type};
 use crate::limits::{
     EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, KEY_FIELDS_MAX, KEYS_MAX, PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
@@ -99,7 +101,9 @@ impl Plan {
                 let (what, count) = ("features over one key", windows.len());
                 return Err(BuildError::TooMany { what, count, max: PARTS_MAX });
             }
-            let expiry_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
+            // An event may be dated before its arrival, or after it.
+            let longest_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
+            let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let table = tables.velocity_table(shape, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields: fields.to_vec(), table, windows });
         }

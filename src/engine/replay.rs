@@ -171,8 +171,8 @@ pub(crate) fn repeat(
 }
 
 /// The words of an id's decision, if it is known and done.
-pub(crate) fn find(tables: &Tables, id: Hash) -> Option<Words<'_>> {
-    let slot = tables.decisions.find(key::short(id))?;
+pub(crate) fn find(tables: &Tables, id: Hash, now_ms: i64) -> Option<Words<'_>> {
+    let slot = tables.decisions.find(key::short(id), now_ms, &tables.pins)?;
     let words = Words::of(tables, slot);
     (words.at(ID).load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
 }

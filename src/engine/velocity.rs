@@ -98,7 +98,7 @@ pub(crate) fn reserve(
         }
     }
     if !scratch.lanes[lane].refused.is_empty() {
-        give_back(snapshot, lane, scratch);
+        give_back(snapshot, tables, now_ms, lane, scratch);
     }
 }
 
@@ -162,10 +162,8 @@ fn approve(
     scratch: &mut Scratch,
 ) -> i64 {
     let (sum, permits) = views(window, payload);
-    let count = |permits: &Permits<'_>, total| exact_or_more(permits.count(now_ms), window.exact, total);
     if !window.kinds.has(check.kind) {
-        let total = sum.value(now_ms);
-        return permits.as_ref().map_or(total, |permits| count(permits, total));
+        return counted(window, &permits, now_ms, sum.value(now_ms));
     }
     let delta = match window.aggregate {
         Aggregate::Sum(field) => amount(scratch, field, lane),
@@ -175,19 +173,17 @@ fn approve(
     let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
     let reserved = match &permits {
         // Within the exact range the permits decide; the sum follows.
-        Some(permits) if max <= i64::from(window.exact) => {
+        Some(permits) if max <= i64::from(window.exact) && permits.complete(now_ms) => {
             permits.reserve(now_ms, max.max(0) as usize).map(|reserved| {
                 let total = sum.add(reserved.time_ms, delta);
                 Reserved { value: exact_or_more(reserved.value as usize, window.exact, total), ..reserved }
             })
         }
         _ => sum.reserve(now_ms, delta, max).map(|reserved| {
-            let mut value = reserved.value;
             if let Some(permits) = &permits {
                 permits.take(reserved.time_ms);
-                value = count(permits, value);
             }
-            Reserved { value, ..reserved }
+            Reserved { value: counted(window, &permits, reserved.time_ms, reserved.value), ..reserved }
         }),
     };
     match reserved {
@@ -203,6 +199,16 @@ fn approve(
             }
             value
         }
+    }
+}
+
+/// The value of an approved window: of its permits where they tell all, else of its sum, which is never low.
+fn counted(window: &Laid, permits: &Option<Permits<'_>>, time_ms: i64, total: i64) -> i64 {
+    match permits {
+        Some(permits) if permits.complete(time_ms) => {
+            exact_or_more(permits.count(time_ms), window.exact, total)
+        }
+        _ => total,
     }
 }
 
@@ -224,21 +230,27 @@ fn refuse_limits(snapshot: &Snapshot, group: &Group, check: &Check<'_>, lane: us
 }
 
 /// Gives back everything a check has reserved, and remembers what that was.
-pub(crate) fn release_all(snapshot: &Snapshot, lane: usize, scratch: &Scratch) {
+pub(crate) fn release_all(snapshot: &Snapshot, tables: &Tables, now_ms: i64, lane: usize, scratch: &Scratch) {
     for pending in &scratch.lanes[lane].pending {
-        release(snapshot, pending);
+        release(snapshot, tables, now_ms, pending);
     }
 }
 
 /// Gives back everything a check has reserved.
-pub(crate) fn give_back(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
-    release_all(snapshot, lane, scratch);
+pub(crate) fn give_back(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now_ms: i64,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    release_all(snapshot, tables, now_ms, lane, scratch);
     scratch.lanes[lane].pending.clear();
 }
 
 /// Takes a reservation out of its window, if the window and the key are still there.
-pub(crate) fn release(snapshot: &Snapshot, pending: &Pending) {
-    with_window(snapshot, pending, |sum, permits| {
+pub(crate) fn release(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending: &Pending) {
+    with_window(snapshot, tables, now_ms, pending, |sum, permits| {
         if let Some(permits) = permits {
             permits.release(pending.time_ms);
         }
@@ -247,20 +259,25 @@ pub(crate) fn release(snapshot: &Snapshot, pending: &Pending) {
 }
 
 /// Puts a reservation into its window again, dated now and whatever its limits say; gives it as it stands then.
-pub(crate) fn restore(snapshot: &Snapshot, pending: &Pending, now_ms: i64) -> Pending {
-    let mut restored = Pending { time_ms: now_ms, ..*pending };
-    with_window(snapshot, pending, |sum, permits| {
+pub(crate) fn restore(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending: &Pending) -> Pending {
+    with_window(snapshot, tables, now_ms, pending, |sum, permits| {
         if let Some(permits) = permits {
-            restored.time_ms = permits.take(now_ms);
+            permits.take(now_ms);
         }
-        sum.add(restored.time_ms, pending.delta);
+        sum.add(now_ms, pending.delta);
     });
-    restored
+    Pending { time_ms: now_ms, ..*pending }
 }
 
-fn with_window(snapshot: &Snapshot, pending: &Pending, act: impl FnOnce(Sum<'_>, Option<Permits<'_>>)) {
+fn with_window(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now_ms: i64,
+    pending: &Pending,
+    act: impl FnOnce(Sum<'_>, Option<Permits<'_>>),
+) {
     let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
-    let Some(slot) = group.table.find(pending.key) else { return };
+    let Some(slot) = group.table.find(pending.key, now_ms, &tables.pins) else { return };
     let (sum, permits) = views(window, group.table.payload(slot));
     act(sum, permits);
 }

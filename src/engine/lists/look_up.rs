@@ -37,7 +37,9 @@ pub(crate) fn look_up(
             let hash = scratch.hashes[list.on.index()][lane];
             let text = fields::text(snapshot, &checks[lane], known, list.on);
             table.entries(handle, hash, text, known.ip, |hash| {
-                table.prefetch(hash);
+                if handle.matching != Matching::Exact {
+                    table.prefetch(hash);
+                }
                 wanted.push((lane, hash));
             });
         }

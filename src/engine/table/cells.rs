@@ -99,11 +99,16 @@ impl Cells<'_> {
         delta - left
     }
 
-    /// Empties the cells that lie before the window of `epoch`; `expired` is told of what each held.
-    pub fn expire(&self, epoch: i64, expired: impl Fn(u64)) {
+    /// Empties the cells that lie before the window of `epoch`; `expired` is told of what each held. Where `all` that was
+    /// there lies before it, a cell whose wrapped number looks far ahead goes too.
+    pub fn expire(&self, epoch: i64, all: bool, expired: impl Fn(u64)) {
+        let before = |held: u64| {
+            let age = age(held, epoch);
+            age >= CELLS || (all && age < -CELLS)
+        };
         for cell in self.near.iter().chain(self.far.used()) {
             let mut held = cell.load(Ordering::Acquire);
-            while held & HELD_MAX > 0 && age(held, epoch) >= CELLS {
+            while held & HELD_MAX > 0 && before(held) {
                 match cell.compare_exchange_weak(held, held & !HELD_MAX, Ordering::AcqRel, Ordering::Acquire)
                 {
                     Ok(_) => {

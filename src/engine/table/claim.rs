@@ -13,6 +13,11 @@ fn in_hands(touched: u32, pinned: u32) -> bool {
     touched.wrapping_sub(pinned) < HANDS_UNITS
 }
 
+/// Whether a batch is in flight that may have found the slot when its head was this.
+fn entered_since(head: u64, pins: &Pins) -> bool {
+    pins.oldest_ms().is_some_and(|pinned| in_hands(touched(head), touch(pinned)))
+}
+
 /// How long a slot was left alone.
 fn idle(head: u64, now: u32) -> u32 {
     if tag_of(head) == ABANDONED { u32::MAX } else { now.wrapping_sub(touched(head)) }
@@ -43,6 +48,18 @@ impl Slots {
             };
             match step {
                 Step::Found(found) => return Some(found),
+                Step::None => return None,
+                Step::Retry => std::hint::spin_loop(),
+            }
+        }
+        None
+    }
+
+    /// The slot of a key that is in the table, touched, so that it stays the key's for as long as the caller's pin.
+    pub fn find(&self, key: u64, now_ms: i64, pins: &Pins) -> Option<usize> {
+        for _ in 0..SPINS {
+            match self.own(self.marks(key).0, key, touch(now_ms), pins) {
+                Step::Found(found) => return Some(found.slot),
                 Step::None => return None,
                 Step::Retry => std::hint::spin_loop(),
             }
@@ -102,7 +119,7 @@ impl Slots {
             if idle == 0 || idle > u32::MAX - HANDS_UNITS {
                 return found;
             }
-            if self.shape.renewed && idle > self.expiry {
+            if self.shape.renewed && idle > self.expiry && !entered_since(held, pins) {
                 return self.take(slot, held, key, now, pins);
             }
             // The touch keeps evicting threads away: either this exchange fails or theirs.
@@ -123,29 +140,31 @@ impl Slots {
         let standing = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Acquire)));
         let victim = standing.filter(|(_, head)| free(*head)).max_by_key(|(_, head)| idle(*head, now));
         let Some((slot, held)) = victim else { return Step::None };
-        let step = self.take(slot, held, key, now, pins);
-        if matches!(step, Step::Found(_)) && idle(held, now) < self.expiry {
-            self.live_evictions.fetch_add(1, Ordering::Relaxed);
-        }
-        step
+        self.take(slot, held, key, now, pins)
     }
 
     /// Takes a slot over for the key, whose head was `held`.
     fn take(&self, slot: usize, held: u64, key: u64, now: u32, pins: &Pins) -> Step {
         let own = &self.heads.words()[slot];
-        let preparing = head(tag(key), PREPARING);
-        if own.compare_exchange(held, preparing, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+        // Under its old tag until it is certain that nobody works on it: whoever looks for the old key waits that long.
+        let old = if held == EMPTY { tag(key) } else { tag_of(held) };
+        if own.compare_exchange(held, head(old, PREPARING), Ordering::SeqCst, Ordering::Relaxed).is_err() {
             return Step::Retry;
         }
-        let entered = || pins.oldest_ms().is_some_and(|pinned| in_hands(touched(held), touch(pinned)));
         if held == EMPTY {
             self.claimed.fetch_add(1, Ordering::Relaxed);
-        } else if tag_of(held) != ABANDONED && entered() {
-            // Somebody entered between our choice and the exchange, and may have found the old key before it.
-            own.store(held, Ordering::SeqCst);
-            return Step::Retry;
+        } else if old != ABANDONED {
+            if entered_since(held, pins) {
+                // Somebody entered between our choice and the exchange, and may have found the old key before it.
+                own.store(held, Ordering::SeqCst);
+                return Step::Retry;
+            }
+            if idle(held, now) < self.expiry {
+                self.live_evictions.fetch_add(1, Ordering::Relaxed);
+            }
         }
-        // Two threads may have chosen different slots for the same key. The exchange above and these loads have one order
+        own.store(head(tag(key), PREPARING), Ordering::SeqCst);
+        // Two threads may have chosen different slots for the same key. The store above and these loads have one order
         // for all threads, so the later of the two sees the earlier and gives up; both may, and then both try again.
         let elsewhere = self.heads(key).filter(|(other, _)| *other != slot).any(|(other, head)| {
             let standing = head.load(Ordering::SeqCst);
@@ -187,7 +206,7 @@ mod tests {
         let again = table.find_or_claim(42, 2_000, &pins).expect("there");
         assert_eq!((again.slot, again.fresh), (found.slot, false));
         assert_eq!(first(&table, again.slot).load(Ordering::Relaxed), 5);
-        assert_eq!((table.find(42), table.find(43)), (Some(found.slot), None));
+        assert_eq!((table.find(42, 2_000, &pins), table.find(43, 2_000, &pins)), (Some(found.slot), None));
     }
 
     #[test]
@@ -197,10 +216,10 @@ mod tests {
         let slots: Vec<usize> =
             keys.iter().map(|&key| table.find_or_claim(key, 100, &pins).expect("room").slot).collect();
         for (&key, &slot) in keys.iter().zip(&slots) {
-            assert_eq!(table.find(key), Some(slot));
+            assert_eq!(table.find(key, 100, &pins), Some(slot));
             assert_eq!(table.find_or_claim(key, 200, &pins), Some(Found { slot, fresh: false }));
         }
-        assert_eq!(table.find(9 << 32 | 7), None);
+        assert_eq!(table.find(9 << 32 | 7, 100, &pins), None);
     }
 
     #[test]
@@ -212,8 +231,8 @@ mod tests {
             assert!(table.find_or_claim(7, now_ms, &pins).is_some(), "in use at every round");
             assert!(table.find_or_claim(1_000 + round as u64, now_ms, &pins).is_some_and(|f| f.fresh));
         }
-        assert!(table.find(7).is_some(), "a key in use is not the one that makes room");
-        assert!(table.find(1_000).is_none() && table.live_evictions() > 100);
+        assert!(table.find(7, 5_000, &pins).is_some(), "a key in use is not the one that makes room");
+        assert!(table.find(1_000, 5_000, &pins).is_none() && table.live_evictions() > 100);
         let before = table.live_evictions();
         let _pin = pins.enter(0, 80_000);
         let found = table.find_or_claim(9_999, 80_000, &pins).expect("room");

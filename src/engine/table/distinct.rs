@@ -38,18 +38,31 @@ impl<'a> Distinct<'a> {
 
     /// Takes a value in and gives the number of distinct ones, it included.
     pub fn add(&self, time_ms: i64, hash: u64) -> usize {
-        while !self.try_add(time_ms, hash) {}
-        self.count(time_ms)
+        loop {
+            match self.try_add(time_ms, hash) {
+                Step::Retry => {}
+                Step::Counted => return self.count(time_ms),
+                Step::Uncounted => return self.count(time_ms) + 1,
+            }
+        }
     }
 
-    fn try_add(&self, time_ms: i64, hash: u64) -> bool {
+    fn try_add(&self, time_ms: i64, hash: u64) -> Step {
         let value = hash & !STAMP;
         let wanted = value | u64::from(self.span.stamp(time_ms));
-        let exchange = |word: &Word, held| {
-            word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let exchange = |word: &Word, held| match word.compare_exchange(
+            held,
+            wanted,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => Step::Counted,
+            Err(_) => Step::Retry,
         };
+        // Read once: a try that has not looked at the far words must not take a near one because of them.
+        let far = self.far.used();
         let mut oldest: Option<(&Word, u64, i64)> = None;
-        for word in self.words() {
+        for word in self.near.iter().chain(far) {
             let held = word.load(Ordering::Acquire);
             // Free words stand behind all others.
             if held as u32 == FREE {
@@ -57,19 +70,28 @@ impl<'a> Distinct<'a> {
             }
             let age = self.span.age(held as u32, time_ms);
             if held & !STAMP == value {
-                return age <= 0 || exchange(word, held);
+                // Seen later already: the count over an earlier window leaves it out.
+                return match age {
+                    ..0 => Step::Uncounted,
+                    0 => Step::Counted,
+                    1.. => exchange(word, held),
+                };
             }
             if oldest.is_none_or(|(_, _, most)| age > most) {
                 oldest = Some((word, held, age));
             }
         }
-        let Some((word, held, age)) = oldest else { return true };
-        if !self.span.gone(age) && self.far.used().is_empty() && !self.far.open().is_empty() {
+        let Some((word, held, age)) = oldest else { return Step::Uncounted };
+        if !self.span.gone(age) && far.is_empty() && !self.far.open().is_empty() {
             // Full of values that still count: the far words begin to be used, and the first of them is free.
-            return false;
+            return Step::Retry;
         }
-        if !exchange(word, held) {
-            return false;
+        if age <= 0 {
+            // Earlier than all that are kept: it is not among the N latest.
+            return Step::Uncounted;
+        }
+        if matches!(exchange(word, held), Step::Retry) {
+            return Step::Retry;
         }
         // Another thread may have brought the same value into another word: the first word of the two stays.
         let twin = self.words().find(|other| other.load(Ordering::SeqCst) & !STAMP == value);
@@ -77,7 +99,7 @@ impl<'a> Distinct<'a> {
             let outside = value | u64::from(self.span.outside(time_ms));
             let _ = word.compare_exchange(wanted, outside, Ordering::AcqRel, Ordering::Relaxed);
         }
-        true
+        Step::Counted
     }
 
     /// Distinct values within the window ending at `time_ms`.
@@ -97,6 +119,16 @@ impl<'a> Distinct<'a> {
         }
         inside
     }
+}
+
+/// What became of a try to take a value in.
+enum Step {
+    /// Another thread was at the same word.
+    Retry,
+    /// It is among those that a count finds.
+    Counted,
+    /// It is not: it came too late.
+    Uncounted,
 }
 
 #[cfg(all(test, not(loom)))]
@@ -161,6 +193,36 @@ mod tests {
                 let truth = last_seen.values().filter(|t| **t > now - window_ms).count();
                 prop_assert_eq!(set.add(now, spread(value + 1)), truth);
             }
+        }
+    }
+
+    #[test]
+    fn a_late_value_displaces_none_that_is_later_and_counts_for_itself() {
+        let (words, span) = (words(4), Span::new(3_000));
+        let set = set(&words, &span);
+        for value in 1..=4 {
+            set.add(10_000, spread(value));
+        }
+        assert_eq!(set.add(5_000, spread(5)), 1);
+        assert_eq!(set.add(9_000, spread(4)), 1, "seen later already");
+        assert_eq!(set.count(10_000), 4);
+    }
+
+    #[test]
+    fn threads_that_bring_new_values_past_the_near_words_lose_none() {
+        for _ in 0..200 {
+            let (words, span) = (words(12), Span::new(10_000));
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let (words, span) = (&words, &span);
+                    scope.spawn(move || {
+                        for n in 0..3 {
+                            set(words, span).add(1_000_000, spread(1 + thread * 3 + n));
+                        }
+                    });
+                }
+            });
+            assert_eq!(set(&words, &span).count(1_000_000), 12);
         }
     }
 }

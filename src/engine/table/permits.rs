@@ -9,6 +9,8 @@ use super::payload::{Far, Room};
 use super::span::{FREE, Span};
 use super::{Full, Ordering, Reserved, Word};
 
+/// Words before the times.
+const HEAD: usize = 3;
 /// Words of near times: four.
 const NEAR: usize = 2;
 
@@ -17,6 +19,8 @@ const NEAR: usize = 2;
 pub struct Permits<'a> {
     total: &'a Word,
     newest: &'a Word,
+    /// When the latest permit was taken that had to make room for another.
+    displaced: &'a Word,
     near: &'a [Word],
     far: Far<'a>,
     span: &'a Span,
@@ -25,13 +29,13 @@ pub struct Permits<'a> {
 impl<'a> Permits<'a> {
     /// Words of a view that holds `count` permits.
     pub const fn room(count: usize) -> Room {
-        Room { near: 2 + NEAR, far: halves::words(count).saturating_sub(NEAR) }
+        Room { near: HEAD + NEAR, far: halves::words(count).saturating_sub(NEAR) }
     }
 
     /// The permits that lie in these words.
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Permits<'a> {
-        let (head, near) = words.split_at(2);
-        Permits { total: &head[0], newest: &head[1], near: &near[..NEAR], far, span }
+        let (head, near) = words.split_at(HEAD);
+        Permits { total: &head[0], newest: &head[1], displaced: &head[2], near: &near[..NEAR], far, span }
     }
 
     fn times(&self) -> impl Iterator<Item = Place<'a>> {
@@ -81,24 +85,35 @@ impl<'a> Permits<'a> {
         Ok(Reserved { value: total as i64 + 1, time_ms })
     }
 
-    /// Takes a permit without regard to a maximum, for events that no limit applies to. Where none is free the oldest makes
-    /// room: all are taken either way, and no maximum is larger. Gives the time the event is dated.
-    pub fn take(&self, time_ms: i64) -> i64 {
-        match self.reserve(time_ms, self.places()) {
-            Ok(reserved) => reserved.time_ms,
-            Err(_) => {
-                self.replace_oldest(time_ms);
-                time_ms
-            }
+    /// Whether the permits tell all there is: none that had to make room was taken within the window. Where this does not
+    /// hold, permits that are given back would let too many in, and whoever asks has to ask the sum.
+    pub fn complete(&self, time_ms: i64) -> bool {
+        let displaced = self.displaced.load(Ordering::Acquire) as i64;
+        let age = self.span.age(self.span.stamp(displaced), time_ms);
+        displaced == 0 || (age >= 0 && !self.span.holds(age))
+    }
+
+    /// Takes a permit at that time without regard to a maximum, for events that the sum decides. Where none is free the
+    /// oldest makes room.
+    pub fn take(&self, time_ms: i64) {
+        self.count(time_ms);
+        let places = self.places() as u64;
+        let free = |total: u64| (total < places).then_some(total + 1);
+        if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok() {
+            self.put(time_ms);
+        } else {
+            self.replace_oldest(time_ms);
         }
     }
 
     fn replace_oldest(&self, time_ms: i64) {
-        let age = |place: &Place| {
+        let age = |place: &Place<'_>| {
             if place.stamp == FREE { i64::MIN } else { self.span.age(place.stamp, time_ms) }
         };
         // A free place belongs to a permit that is about to be written there.
-        while let Some(oldest) = self.times().max_by_key(age).filter(|place| age(place) > 0) {
+        while let Some(oldest) = self.times().max_by_key(age).filter(|place| place.stamp != FREE) {
+            let kept = age(&oldest).max(0);
+            self.displaced.fetch_max(self.span.time_ms(kept, time_ms) as u64, Ordering::AcqRel);
             if oldest.exchange(self.span.stamp(time_ms)) {
                 return;
             }
@@ -177,5 +192,20 @@ mod tests {
         assert_eq!(value(6_000), Ok(2), "(t − w, t] no longer holds 5,000");
         stamps.release(5_500);
         assert_eq!(value(6_001), Ok(2));
+    }
+
+    #[test]
+    fn permits_that_made_room_leave_the_sum_to_answer_until_they_have_expired() {
+        let (words, span) = (words(4), Span::new(10_000));
+        let permits = permits(&words, &span);
+        for n in 0..8 {
+            permits.take(100_000 + n);
+        }
+        for n in 4..8 {
+            permits.release(100_000 + n);
+        }
+        assert_eq!(permits.count(100_010), 0, "all that are kept were given back");
+        assert!(!permits.complete(100_010), "but four that made room still count");
+        assert!(permits.complete(110_010), "until their window has passed");
     }
 }

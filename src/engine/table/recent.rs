@@ -52,8 +52,8 @@ impl<'a> Recent<'a> {
             let Some(place) = seen.place else { return seen.inside as i64 };
             if seen.age <= 0 {
                 // No later than any that is kept.
-                add_older(time_ms);
-                return (seen.inside as u64 + self.older(time_ms)) as i64;
+                let own = i64::from(add_older(time_ms).is_none());
+                return own + self.with_older(seen.inside, time_ms);
             }
             // A time that still counts goes among the older ones before it makes room, so that no reader misses it.
             let displaced = (!self.span.gone(seen.age)).then(|| self.span.time_ms(seen.age, time_ms));
@@ -131,14 +131,20 @@ impl<'a> Recent<'a> {
             (seen.place, seen.age) = (Some(place), age);
         }
         if self.span.moved_forward(age, time_ms).is_some() {
-            for place in halves::iter(words) {
-                let age = self.span.age(place.stamp, time_ms);
-                if let Some(later) = self.span.moved_forward(age, time_ms).filter(|_| place.stamp != FREE) {
-                    place.exchange(later);
-                }
-            }
+            self.move_forward(words, time_ms);
         }
         false
+    }
+
+    fn move_forward(&self, words: &[Word], time_ms: i64) {
+        for (word, half) in words.iter().flat_map(|word| [(word, 0), (word, 1)]) {
+            // Read for each half: the one before may have been moved.
+            let place = halves::place(word, word.load(Ordering::Acquire), half);
+            let age = self.span.age(place.stamp, time_ms);
+            if let Some(later) = self.span.moved_forward(age, time_ms).filter(|_| place.stamp != FREE) {
+                place.exchange(later);
+            }
+        }
     }
 }
 
@@ -227,5 +233,28 @@ mod tests {
             }
         });
         assert_eq!(room.recent(&span).value(1_767_607_200_000 + 4_000), 2_000);
+    }
+
+    #[test]
+    fn old_times_that_were_moved_forward_stay_out_of_the_window() {
+        let day_ms = 86_400_000;
+        let (words, span) = (Words::new(4), Span::new(day_ms));
+        let recent = words.recent(&span);
+        let now = 1_767_607_200_000;
+        (0..4).for_each(|n| {
+            recent.add(now - 3 * day_ms + n);
+        });
+        let counts: Vec<i64> = (1..=6).map(|n| recent.add(now + n)).collect();
+        assert_eq!(counts, [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn an_event_too_late_for_any_place_counts_for_itself() {
+        let (words, span) = (Words::new(4), Span::new(1_000));
+        let recent = words.recent(&span);
+        for n in 0..100 {
+            recent.add(1_767_607_200_000 + 20 * n);
+        }
+        assert!(recent.add(1_767_607_200_000 - 2_000) >= 1);
     }
 }

@@ -102,7 +102,8 @@ impl Slots {
             sets,
             stride,
             shape,
-            expiry: u32::try_from(expiry_ms >> TOUCH_SHIFT).unwrap_or(u32::MAX),
+            // A touch is dated up to one unit early.
+            expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
             live_evictions: Word::new(0),
             claimed: Word::new(0),
         })
@@ -154,17 +155,9 @@ impl Slots {
         }
     }
 
-    /// Whether the slot is the key's; the answer holds for as long as the caller's pin.
+    /// Whether the slot is the key's; for a slot found under a pin the answer holds as long as the pin.
     pub fn holds(&self, slot: usize, key: u64) -> bool {
         self.split(slot).0.load(Ordering::Acquire) == key
-    }
-
-    /// The slot of a key that is in the table, without touching it.
-    pub fn find(&self, key: u64) -> Option<usize> {
-        let own = |head: u64| tag_of(head) == tag(key) && touched(head) != PREPARING;
-        self.heads(key)
-            .find(|(slot, head)| own(head.load(Ordering::Acquire)) && self.holds(*slot, key))
-            .map(|(slot, _)| slot)
     }
 
     /// Keys evicted before their windows had expired.

@@ -5,6 +5,8 @@
 //! whoever looks at a stamp that is older than its window by a day moves it forward, and a key left alone for longer than
 //! its longest window is cleared. (18 + 1 + 30 days of milliseconds, 30 + 1 + 30 days of two, are below 2³² units.)
 
+use wire::limits::CLOCK_AHEAD_MS_MAX;
+
 use crate::limits::{LATE_MS, SUB_WINDOWS, WINDOW_MS_MAX};
 
 /// A free place: no stamp is 0.
@@ -74,7 +76,7 @@ impl Span {
 
     /// Whether an event of that age is out of every window, those that end at late events included.
     pub(super) fn gone(&self, age: i64) -> bool {
-        age >= self.units + (LATE_MS >> self.shift)
+        age >= self.units + self.late()
     }
 
     /// A later stamp for one that is so old that it might be taken for a young one some day: still outside the window.
@@ -82,9 +84,14 @@ impl Span {
         (age > self.units + (DAY_MS >> self.shift)).then(|| self.outside(time_ms))
     }
 
-    /// The latest stamp that is no longer in the window.
+    /// How late an event may be that still finds its place, seen from one that is dated ahead.
+    fn late(&self) -> i64 {
+        (LATE_MS + CLOCK_AHEAD_MS_MAX) >> self.shift
+    }
+
+    /// A stamp that is out of every window.
     pub(super) fn outside(&self, time_ms: i64) -> u32 {
-        match self.stamp(time_ms).wrapping_sub(self.units as u32) {
+        match self.stamp(time_ms).wrapping_sub((self.units + self.late()) as u32) {
             FREE => u32::MAX,
             stamp => stamp,
         }

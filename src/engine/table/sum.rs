@@ -103,12 +103,17 @@ impl<'a> Sum<'a> {
 
     /// Puts an event that the total already holds into its cell.
     fn put(&self, epoch: i64, delta: i64) {
-        let too_old = self.newest.load(Ordering::Acquire) as i64 - epoch >= CELLS;
+        let newest = self.newest.load(Ordering::Acquire) as i64;
         // Seventeen events of the largest amount within one sub-window fill a cell. The total then stays above the truth:
         // too much, never too little.
-        let put = || self.cells.put(epoch, |sum| (sum + delta as u64).min(HELD_MAX));
-        let gone = if too_old { None } else { put() }.unwrap_or(delta as u64);
-        if gone > 0 {
+        let put = |epoch| self.cells.put(epoch, |sum| (sum + delta as u64).min(HELD_MAX));
+        let gone = if newest - epoch >= CELLS {
+            Some(delta as u64)
+        } else {
+            // A cell that a wrapped number makes look newer than it is: the event counts with the newest ones instead.
+            put(epoch).or_else(|| put(newest))
+        };
+        if let Some(gone) = gone.filter(|&gone| gone > 0) {
             self.total.fetch_sub(gone, Ordering::AcqRel);
         }
     }
@@ -118,8 +123,9 @@ impl<'a> Sum<'a> {
         if self.swept.load(Ordering::Acquire) as i64 >= epoch {
             return;
         }
-        self.newest.fetch_max(epoch as u64, Ordering::AcqRel);
-        self.cells.expire(epoch, |sum| {
+        let before = self.newest.fetch_max(epoch as u64, Ordering::AcqRel) as i64;
+        let all = epoch - before >= CELLS;
+        self.cells.expire(epoch, all, |sum| {
             self.total.fetch_sub(sum, Ordering::AcqRel);
         });
         self.swept.fetch_max(epoch as u64, Ordering::AcqRel);
@@ -186,6 +192,23 @@ mod tests {
         assert_eq!(ring.add(DAY_MS, 5), 5);
         assert_eq!(ring.value(DAY_MS + 15_999), 5);
         assert_eq!(ring.value(DAY_MS + 17_000), 0, "at most one sub-window later");
+    }
+
+    #[test]
+    fn what_rested_until_numbers_wrap_neither_counts_nor_makes_others_uncounted() {
+        let (room, span) = (room(), Span::new(1_000));
+        let sum = sum(&room, &span);
+        let turn_ms = 63 * (1 << 20);
+        // Any rest of about one turn of the numbers, with all cells in use.
+        for rest in (-9_000..9_000).step_by(250) {
+            let start = DAY_MS * 100 + (rest + 9_000) * 40 * turn_ms / 250;
+            (0..20).for_each(|n| {
+                sum.add(start + n * 63, 5);
+            });
+            let later = start + turn_ms + rest * 63;
+            let after: i64 = (0..10).map(|n| sum.add(later + n * 63, 7)).max().expect("ten");
+            assert!(after >= 70, "never below the truth: {after} after a rest of {rest}");
+        }
     }
 
     #[test]

@@ -119,3 +119,16 @@ fn a_value_brought_twice_at_once_counts_once() {
         assert_eq!(distinct(&words, |set| set.count(NOW_MS)), 1);
     });
 }
+
+#[test]
+fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
+    loom::model(|| {
+        let words = words(Distinct::room(6));
+        let add = |value: u64| move |words: &Words| distinct(words, |set| set.add(NOW_MS, value << 40));
+        for value in 1..=4 {
+            add(value)(&words);
+        }
+        race(&words, add(5), add(6));
+        assert_eq!(distinct(&words, |set| set.count(NOW_MS)), 6);
+    });
+}

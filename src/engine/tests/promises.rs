@@ -199,6 +199,26 @@ fn a_reload_keeps_the_counts_of_unchanged_windows() {
 }
 
 #[test]
+fn a_key_is_not_forgotten_before_its_last_event_is_out_of_every_window() {
+    let (tables, mut scratch) = (tables(), Scratch::new(0));
+    let mut draft = Draft::new("edge");
+    let claims = draft.window("claims", Aggregate::Count, Kind::Claim, Builtin::Account, Status::Attempt, 10);
+    let snapshot = snapshot(draft, &tables, None);
+    let mut count = |id: &str, account: &str, after_ms: i64, late_ms: i64| {
+        let mut check = claim(id, account, 1);
+        check.time_ms = Some(START_MS + after_ms - late_ms);
+        ask(&snapshot, &tables, after_ms, &[check], &mut scratch);
+        scratch.value(claims, 0)
+    };
+    assert_eq!(count("a", "u", 15, 0), Scalar::Int(1));
+    assert_eq!(count("b", "u", 60_014, 0), Scalar::Int(2), "one millisecond before it is out");
+    assert_eq!(count("c", "u", 60_015, 0), Scalar::Int(2), "and when it is out");
+    assert_eq!(count("d", "v", 0, 0), Scalar::Int(1));
+    assert_eq!(count("e", "v", 61_000, 4_000), Scalar::Int(2), "a late event finds what its window held");
+    assert_eq!(count("f", "v", 2_000_000, 0), Scalar::Int(1));
+}
+
+#[test]
 fn a_token_that_does_not_hold_is_denied_with_its_reason() {
     let tables = tables();
     let mut scratch = Scratch::new(0);
