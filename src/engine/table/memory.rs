@@ -50,7 +50,8 @@ impl Memory {
 
     /// All words.
     pub fn words(&self) -> &[Word] {
-        // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`.
+        // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`. Loom's
+        // atomics are no plain words; under loom no table is made, only views over words of its own.
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 

@@ -19,7 +19,7 @@ pub struct Payload<'a> {
 pub const PARTS_MAX: usize = u64::BITS as usize;
 
 impl<'a> Payload<'a> {
-    /// The near words: zero when the key came in.
+    /// The near words; those that its [`super::Shape`] says are zero when the key came in.
     pub fn near(&self) -> &'a [Word] {
         self.near
     }

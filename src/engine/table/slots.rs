@@ -174,9 +174,4 @@ impl Slots {
     pub fn slots(&self) -> usize {
         self.sets * WAYS
     }
-
-    /// Bytes of memory.
-    pub fn bytes(&self) -> usize {
-        self.slots() * (1 + self.stride + self.shape.far) * size_of::<Word>()
-    }
 }
