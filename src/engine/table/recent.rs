@@ -105,35 +105,36 @@ impl<'a> Recent<'a> {
         seen
     }
 
-    /// Whether there was a free place. Without branches on what the times are: that is as random as the events.
+    /// Whether there was a free place. Without branches on how old the times are: that is as random as the events.
     fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) -> bool {
         let ages = self.span.ages(time_ms);
-        let (mut inside, mut oldest) = (0, Oldest::default());
-        for (at, word) in words.iter().enumerate() {
+        let (mut inside, mut oldest, mut free) = (0, Oldest::default(), None);
+        'words: for (at, word) in words.iter().enumerate() {
             let held = word.load(Ordering::Acquire);
             for (half, stamp) in [held as u32, (held >> 32) as u32].into_iter().enumerate() {
+                if stamp == FREE {
+                    free = Some(halves::place(word, held, half));
+                    break 'words;
+                }
                 inside += usize::from(ages.holds(stamp));
                 oldest = oldest.max(ages.rank(stamp), 2 * at + half, held);
             }
-            if (held >> 32) as u32 == FREE {
-                break;
-            }
         }
         seen.inside += inside;
-        let place = words.get(oldest.at / 2).map(|word| halves::place(word, oldest.held, oldest.at % 2));
-        let Some(place) = place else { return false };
-        if place.stamp == FREE {
-            (seen.place, seen.age) = (Some(place), i64::MAX);
-            return true;
+        if oldest.rank > 0 {
+            let place = halves::place(&words[oldest.at / 2], oldest.held, oldest.at % 2);
+            let age = self.span.age(place.stamp, time_ms);
+            if age > seen.age {
+                (seen.place, seen.age) = (Some(place), age);
+            }
+            if self.span.moved_forward(age, time_ms).is_some() {
+                self.move_forward(words, time_ms);
+            }
         }
-        let age = self.span.age(place.stamp, time_ms);
-        if age > seen.age {
-            (seen.place, seen.age) = (Some(place), age);
+        if free.is_some() {
+            (seen.place, seen.age) = (free, i64::MAX);
         }
-        if self.span.moved_forward(age, time_ms).is_some() {
-            self.move_forward(words, time_ms);
-        }
-        false
+        free.is_some()
     }
 
     fn move_forward(&self, words: &[Word], time_ms: i64) {
@@ -256,5 +257,19 @@ mod tests {
             recent.add(1_767_607_200_000 + 20 * n);
         }
         assert!(recent.add(1_767_607_200_000 - 2_000) >= 1);
+    }
+
+    #[test]
+    fn a_time_that_nobody_replaces_never_comes_back() {
+        let day_ms = 86_400_000;
+        for days in [1, 17, 30] {
+            let (words, span) = (Words::new(4), Span::new(days * day_ms));
+            let recent = words.recent(&span);
+            let start = 1_767_607_200_000;
+            recent.add(start);
+            for day in (days..400).step_by(5) {
+                assert_eq!(recent.value(start + day * day_ms + 2), 0, "{day} days later");
+            }
+        }
     }
 }

@@ -130,14 +130,13 @@ pub(super) struct Ages {
 impl Ages {
     /// Whether a stamp lies in the window.
     pub fn holds(&self, stamp: u32) -> bool {
-        (self.now.wrapping_sub(stamp) < self.units) & (stamp != FREE)
+        self.now.wrapping_sub(stamp) < self.units
     }
 
-    /// Higher for an older stamp and highest for a free place; lowest for one that lies ahead.
+    /// Higher for an older stamp, lowest for one that lies ahead; never 0.
     pub fn rank(&self, stamp: u32) -> u32 {
         let behind = self.now.wrapping_sub(stamp);
-        let rank = if behind > u32::MAX - AHEAD_UNITS { 1 } else { behind + 2 };
-        if stamp == FREE { u32::MAX } else { rank }
+        if behind > u32::MAX - AHEAD_UNITS { 1 } else { behind + 2 }
     }
 }
 
