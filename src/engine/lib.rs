@@ -22,6 +22,7 @@ mod decision;
 pub mod feature;
 mod fields;
 pub mod forest;
+mod geo;
 pub mod key;
 pub mod limits;
 pub mod lists;

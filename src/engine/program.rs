@@ -114,6 +114,30 @@ pub enum Arithmetic {
     Remainder,
 }
 
+impl Arithmetic {
+    /// Of whole numbers; `None` where CEL faults.
+    pub fn ints(self, a: i64, b: i64) -> Option<i64> {
+        match self {
+            Arithmetic::Add => a.checked_add(b),
+            Arithmetic::Subtract => a.checked_sub(b),
+            Arithmetic::Multiply => a.checked_mul(b),
+            Arithmetic::Divide => a.checked_div(b),
+            Arithmetic::Remainder => a.checked_rem(b),
+        }
+    }
+
+    /// Of unsigned numbers; `None` where CEL faults.
+    pub fn uints(self, a: u64, b: u64) -> Option<u64> {
+        match self {
+            Arithmetic::Add => a.checked_add(b),
+            Arithmetic::Subtract => a.checked_sub(b),
+            Arithmetic::Multiply => a.checked_mul(b),
+            Arithmetic::Divide => a.checked_div(b),
+            Arithmetic::Remainder => a.checked_rem(b),
+        }
+    }
+}
+
 /// A part of a moment, as CEL counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Calendar {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Inputs, Registers, moment};
+use crate::geo::distance_km;
 use crate::limits::LANES;
 use crate::program::{Arithmetic, Comparison, Number, NumberType, Op, Source};
 use crate::scratch::Column;
@@ -11,18 +12,16 @@ use crate::scratch::Column;
 const INT_END: f64 = 9_223_372_036_854_775_808.0;
 const UINT_END: f64 = 18_446_744_073_709_551_616.0;
 
-const EARTH_RADIUS_KM: f64 = 6_371.0;
-
 impl Inputs<'_> {
     pub(super) fn number_op(&self, op: &Op, to: Number, registers: &mut Registers) {
         match *op {
             Op::Calculate { ty: NumberType::Int, operation, a, b, .. } => {
                 self.calculate(to, a, b, registers, |a, b| {
-                    whole(operation, a as i64, b as i64).map(|n| n as u64)
+                    operation.ints(a as i64, b as i64).map(|n| n as u64)
                 });
             }
             Op::Calculate { ty: NumberType::Uint, operation, a, b, .. } => {
-                self.calculate(to, a, b, registers, |a, b| unsigned(operation, a, b));
+                self.calculate(to, a, b, registers, |a, b| operation.uints(a, b));
             }
             Op::Calculate { ty: NumberType::Double, operation, a, b, .. } => {
                 self.calculate(to, a, b, registers, |a, b| {
@@ -142,26 +141,6 @@ impl Inputs<'_> {
     }
 }
 
-fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
-    match operation {
-        Arithmetic::Add => a.checked_add(b),
-        Arithmetic::Subtract => a.checked_sub(b),
-        Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide => a.checked_div(b),
-        Arithmetic::Remainder => a.checked_rem(b),
-    }
-}
-
-fn unsigned(operation: Arithmetic, a: u64, b: u64) -> Option<u64> {
-    match operation {
-        Arithmetic::Add => a.checked_add(b),
-        Arithmetic::Subtract => a.checked_sub(b),
-        Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide => a.checked_div(b),
-        Arithmetic::Remainder => a.checked_rem(b),
-    }
-}
-
 fn float(operation: Arithmetic, a: f64, b: f64) -> f64 {
     match operation {
         Arithmetic::Add => a + b,
@@ -207,15 +186,6 @@ fn order((a, a_ty): (u64, NumberType), (b, b_ty): (u64, NumberType)) -> Option<O
     }
 }
 
-/// Great-circle distance by the haversine formula.
-fn distance_km(a: (f64, f64), b: (f64, f64)) -> f64 {
-    let half = |degrees: f64| (degrees.to_radians() / 2.0).sin().powi(2);
-    let h = half(b.0 - a.0) + a.0.to_radians().cos() * b.0.to_radians().cos() * half(b.1 - a.1);
-    // `min` would turn a place that is no number into the far side of the earth.
-    let h = if h > 1.0 { 1.0 } else { h };
-    2.0 * EARTH_RADIUS_KM * h.sqrt().asin()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,13 +202,5 @@ mod tests {
         assert_eq!(order(int((1 << 53) + 1), double((1_i64 << 53) as f64)), Some(Ordering::Greater));
         assert_eq!(order(int(0), double(f64::NAN)), None);
         assert_eq!(order(double(f64::NEG_INFINITY), int(i64::MIN)), Some(Ordering::Less));
-    }
-
-    #[test]
-    fn beijing_is_a_thousand_kilometres_from_shanghai() {
-        let km = distance_km((39.9042, 116.4074), (31.2304, 121.4737));
-        assert!((1_060.0..1_075.0).contains(&km), "{km}");
-        assert!(distance_km((f64::NAN, 0.0), (0.0, 0.0)).is_nan());
-        assert!((distance_km((0.0, 0.0), (0.0, 180.0)) - 20_015.0).abs() < 1.0);
     }
 }

@@ -269,8 +269,8 @@ fn calculate(ty: NumberType, operation: Arithmetic, a: u64, b: u64) -> Result<u6
         NumberType::Double => {
             Ok(crate::lower::float(operation, f64::from_bits(a), f64::from_bits(b)).to_bits())
         }
-        NumberType::Uint => crate::lower::unsigned(operation, a, b).ok_or(Fault),
-        NumberType::Int => crate::lower::whole(operation, a as i64, b as i64).map(|n| n as u64).ok_or(Fault),
+        NumberType::Uint => operation.uints(a, b).ok_or(Fault),
+        NumberType::Int => operation.ints(a as i64, b as i64).map(|n| n as u64).ok_or(Fault),
     }
 }
 

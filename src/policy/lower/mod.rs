@@ -31,7 +31,7 @@ use engine::program::{Op, Output, Program, Truth};
 
 pub(crate) use builder::Builder;
 pub(crate) use compare::{holds, order};
-pub(crate) use number::{float, unsigned, whole};
+pub(crate) use number::float;
 pub(crate) use renumber::{Renumbered, kinds, pruned};
 pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time};
 

@@ -34,10 +34,8 @@ impl Expression<'_, '_> {
             return Ok(self.emit_number(Unit::Double, operation, a.source, b.source));
         }
         let known = match (a.constant(), b.constant()) {
-            (Some(Constant::Int(x)), Some(Constant::Int(y))) => {
-                Some(whole(operation, x, y).map(|n| n as u64))
-            }
-            (Some(Constant::Uint(x)), Some(Constant::Uint(y))) => Some(unsigned(operation, x, y)),
+            (Some(Constant::Int(x)), Some(Constant::Int(y))) => Some(operation.ints(x, y).map(|n| n as u64)),
+            (Some(Constant::Uint(x)), Some(Constant::Uint(y))) => Some(operation.uints(x, y)),
             _ => None,
         };
         let by_zero = matches!(operation, Arithmetic::Divide | Arithmetic::Remainder)
@@ -153,28 +151,6 @@ fn range(unit: Unit) -> Option<(i64, i64)> {
 /// One past the largest whole number of each type, exactly.
 pub(super) const INT_END: f64 = 9_223_372_036_854_775_808.0;
 pub(super) const UINT_END: f64 = 18_446_744_073_709_551_616.0;
-
-/// CEL's arithmetic on unsigned numbers; `None` where it faults.
-pub(crate) fn unsigned(operation: Arithmetic, a: u64, b: u64) -> Option<u64> {
-    match operation {
-        Arithmetic::Add => a.checked_add(b),
-        Arithmetic::Subtract => a.checked_sub(b),
-        Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide => a.checked_div(b),
-        Arithmetic::Remainder => a.checked_rem(b),
-    }
-}
-
-/// CEL's arithmetic on whole numbers; `None` where it faults.
-pub(crate) fn whole(operation: Arithmetic, a: i64, b: i64) -> Option<i64> {
-    match operation {
-        Arithmetic::Add => a.checked_add(b),
-        Arithmetic::Subtract => a.checked_sub(b),
-        Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide => a.checked_div(b),
-        Arithmetic::Remainder => a.checked_rem(b),
-    }
-}
 
 /// IEEE 754 arithmetic.
 pub(crate) fn float(operation: Arithmetic, a: f64, b: f64) -> f64 {

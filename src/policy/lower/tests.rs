@@ -1,7 +1,8 @@
 //! One line a lowering: the expression, and the program as text.
 
-use engine::program::{Comparison, NumberType, Op, Program, Source, TextSource, TextTest};
+use engine::program::{NumberType, Op, Program, Source, TextSource, TextTest};
 
+use super::compare::sign;
 use super::{Lowering, Moment};
 use crate::cel;
 use crate::cel::text::Text;
@@ -60,17 +61,6 @@ fn source(symbols: &Symbols, source: Source, ty: NumberType) -> String {
         (Source::Constant(bits), NumberType::Int) => (bits as i64).to_string(),
         (Source::Constant(bits), NumberType::Uint) => format!("{bits}u"),
         (Source::Constant(bits), NumberType::Double) => format!("{:?}", f64::from_bits(bits)),
-    }
-}
-
-fn sign(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Equal => "==",
-        Comparison::NotEqual => "!=",
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
     }
 }
 
