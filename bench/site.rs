@@ -78,6 +78,7 @@ impl Site {
             accounts: size,
             devices: size,
             velocity_keys: size,
+            busy_keys: size,
             list_entries: 100_000,
             decisions: size.clamp(1 << 14, 1 << 20),
             seed: [9; 16],

@@ -70,7 +70,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
-    velocity::reserve(snapshot, tables, now.ms, check, 0, scratch);
+    velocity::reserve(snapshot, now.ms, check, 0, scratch);
     score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
@@ -114,7 +114,7 @@ fn decide_lanes(
     rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
     for lane in lanes(fresh) {
-        velocity::reserve(snapshot, tables, now.ms, &checks[lane], lane, scratch);
+        velocity::reserve(snapshot, now.ms, &checks[lane], lane, scratch);
     }
     score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
@@ -128,8 +128,8 @@ fn decide_lanes(
         match decision.verdict {
             Verdict::Allow => profile::approve(tables, check, lane, scratch),
             // What it would have reserved is remembered, in case the challenge is passed.
-            Verdict::Challenge => velocity::release_all(snapshot, tables, now.ms, lane, scratch),
-            _ => velocity::give_back(snapshot, tables, now.ms, lane, scratch),
+            Verdict::Challenge => velocity::release_all(snapshot, now.ms, lane, scratch),
+            _ => velocity::give_back(snapshot, now.ms, lane, scratch),
         }
         record::write(snapshot, now, check, lane, decision, scratch);
         if let Some(slot) = scratch.lanes[lane].slot {

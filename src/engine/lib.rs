@@ -7,7 +7,7 @@
 //! use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 //! use wire::{Check, Kind, Verdict};
 //!
-//! let tables = Tables::new(&Sizes { accounts: 100, devices: 100, velocity_keys: 100, list_entries: 100, decisions: 100, seed: [7; 16] })?;
+//! let tables = Tables::new(&Sizes { accounts: 100, devices: 100, velocity_keys: 100, busy_keys: 100, list_entries: 100, decisions: 100, seed: [7; 16] })?;
 //! let snapshot = Snapshot::build(Parts::default(), &tables, None)?;
 //! let (mut decisions, mut scratch) = (Vec::new(), Scratch::new(0));
 //! let checks = [Check::new("a1", Kind::Claim, "u1")];

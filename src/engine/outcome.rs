@@ -61,13 +61,9 @@ pub fn outcome(
             for at in 0..replay::pending_count(state) {
                 let pending = replay::get_pending(words, at);
                 match effect {
-                    OutcomeEffect::GivenBack => velocity::release(snapshot, tables, now_ms, &pending),
+                    OutcomeEffect::GivenBack => velocity::release(snapshot, now_ms, &pending),
                     OutcomeEffect::Taken => {
-                        replay::put_pending(
-                            words,
-                            at,
-                            &velocity::restore(snapshot, tables, now_ms, &pending),
-                        );
+                        replay::put_pending(words, at, &velocity::restore(snapshot, now_ms, &pending));
                     }
                     _ => {}
                 }

@@ -83,7 +83,9 @@ impl Plan {
             if let Some((group, place)) = standing {
                 laid.place = place;
                 plan.keep(group, &window.key, laid);
-            } else if let Some((_, windows)) = fresh.iter_mut().find(|(fields, _)| *fields == window.key) {
+            } else if let Some((_, windows)) =
+                fresh.iter_mut().find(|(fields, windows)| *fields == window.key && windows.len() < PARTS_MAX)
+            {
                 windows.push(laid);
             } else {
                 fresh.push((&window.key, vec![laid]));
@@ -97,10 +99,6 @@ impl Plan {
                 shape.far += window.room.far;
             }
             shape.zeroed = shape.near;
-            if windows.len() > PARTS_MAX {
-                let (what, count) = ("features over one key", windows.len());
-                return Err(BuildError::TooMany { what, count, max: PARTS_MAX });
-            }
             // An event may be dated before its arrival, or after it.
             let longest_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;

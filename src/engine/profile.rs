@@ -67,7 +67,7 @@ pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch:
 /// Reads both profiles into the columns, then takes the check into them.
 pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
-    let find = |sought: &Sought, table| Some(sought.claim(table, lane, now_ms, &tables.pins)?.slot);
+    let find = |sought: &Sought, table| Some(sought.claim(table, lane, now_ms)?.slot);
     let slots = &mut scratch.lanes[lane];
     slots.account_slot = find(&scratch.accounts, &tables.accounts);
     slots.device_slot = find(&scratch.devices, &tables.devices);

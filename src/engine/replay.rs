@@ -33,6 +33,7 @@ pub(crate) const SHAPE: Shape = Shape {
     near: NEAR,
     zeroed: BODY,
     far: PENDING + PENDING_MAX * PENDING_WORDS + REASONS_MAX * HIT_WORDS - NEAR,
+    busy: None,
     renewed: false,
 };
 
@@ -70,7 +71,7 @@ pub(crate) enum Seen {
 
 /// Claims an id.
 pub(crate) fn claim(tables: &Tables, lane: usize, now_ms: i64, scratch: &Scratch) -> Seen {
-    match scratch.ids.claim(&tables.decisions, lane, now_ms, &tables.pins) {
+    match scratch.ids.claim(&tables.decisions, lane, now_ms) {
         None => Seen::New(None),
         Some(found) if found.fresh => {
             let id = scratch.lanes[lane].id as u64;
@@ -172,7 +173,7 @@ pub(crate) fn repeat(
 
 /// The words of an id's decision, if it is known and done.
 pub(crate) fn find(tables: &Tables, id: Hash, now_ms: i64) -> Option<Words<'_>> {
-    let slot = tables.decisions.find(key::short(id), now_ms, &tables.pins)?;
+    let slot = tables.decisions.find(key::short(id), now_ms)?;
     let words = Words::of(tables, slot);
     (words.at(ID).load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
 }

@@ -13,7 +13,7 @@ use crate::limits::{
 use crate::lists::ListHandle;
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
-use crate::table::{Found, Pins, Slots};
+use crate::table::{Found, Slots};
 use crate::velocity::{Pending, Refused};
 
 /// One value a lane.
@@ -120,9 +120,9 @@ impl Sought {
     }
 
     /// The slot of a lane's key; `None` if it has no key, or the table no room.
-    pub fn claim(&self, table: &Slots, lane: usize, now_ms: i64, pins: &Pins) -> Option<Found> {
+    pub fn claim(&self, table: &Slots, lane: usize, now_ms: i64) -> Option<Found> {
         let key = self.keys[lane];
-        if key == 0 { None } else { table.claim(self.slots[lane], key, now_ms, pins) }
+        if key == 0 { None } else { table.claim(self.slots[lane], key, now_ms) }
     }
 
     /// Has the rest of what busy keys hold on the way into the cache; their near words should be there.

@@ -19,6 +19,9 @@ pub struct Sizes {
     pub devices: usize,
     /// Keys of each velocity table: one table per key that windows are kept by.
     pub velocity_keys: usize,
+    /// Of these, keys that may be busy at a time: a key with more than a few events in a window takes a block of memory in
+    /// addition. As many as `velocity_keys` for policies with long windows.
+    pub busy_keys: usize,
     /// Entries of all lists together.
     pub list_entries: usize,
     /// Decisions remembered for repeated ids and for outcomes.
@@ -34,6 +37,7 @@ impl Default for Sizes {
             accounts: 1 << 17,
             devices: 1 << 17,
             velocity_keys: 1 << 16,
+            busy_keys: 1 << 16,
             list_entries: 1 << 20,
             decisions: 1 << 17,
             seed: [0; 16],
@@ -78,9 +82,10 @@ pub struct Tables {
     pub(crate) accounts: Slots,
     pub(crate) devices: Slots,
     pub(crate) decisions: Slots,
-    pub(crate) pins: Pins,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) seed: Seed,
     pub(crate) velocity_keys: usize,
+    busy_keys: usize,
     velocity: Mutex<Vec<Weak<Slots>>>,
     number: Word,
     /// Outcomes are applied one at a time, apart from the path of checks.
@@ -94,8 +99,9 @@ impl Tables {
     /// [`SizeError`] naming the table that there is no memory for.
     pub fn new(sizes: &Sizes) -> Result<Tables, SizeError> {
         let seed = Seed::new(sizes.seed);
+        let pins = Arc::default();
         let slots = |table, entries, shape, expiry_ms| {
-            Slots::new(entries, shape, expiry_ms).ok_or(SizeError { table, entries })
+            Slots::new(entries, shape, expiry_ms, &pins).ok_or(SizeError { table, entries })
         };
         let profile = |near| Shape { near, zeroed: near, ..Shape::default() };
         Ok(Tables {
@@ -104,9 +110,10 @@ impl Tables {
             decisions: slots("decisions", sizes.decisions, replay::SHAPE, RETENTION_MS)?,
             lists: Lists::new(sizes.list_entries, seed.clone())
                 .ok_or(SizeError { table: "list_entries", entries: sizes.list_entries })?,
-            pins: Pins::default(),
+            pins,
             velocity: Mutex::new(Vec::new()),
             velocity_keys: sizes.velocity_keys,
+            busy_keys: sizes.busy_keys,
             number: Word::new(1),
             outcomes: Mutex::new(()),
             seed,
@@ -131,8 +138,9 @@ impl Tables {
     /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.
     pub(crate) fn velocity_table(&self, shape: Shape, expiry_ms: i64) -> Result<Arc<Slots>, SizeError> {
         let entries = self.velocity_keys;
-        let slots =
-            Slots::new(entries, shape, expiry_ms).ok_or(SizeError { table: "velocity_keys", entries })?;
+        let busy = Some(self.busy_keys).filter(|&busy| busy < entries);
+        let slots = Slots::new(entries, Shape { busy, ..shape }, expiry_ms, &self.pins)
+            .ok_or(SizeError { table: "velocity_keys", entries })?;
         let slots = Arc::new(slots);
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);

@@ -9,7 +9,6 @@ use crate::policy::{Aggregate, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum};
-use crate::tables::Tables;
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +70,6 @@ pub(crate) fn prefetch_far(snapshot: &Snapshot, lanes: usize, scratch: &Scratch)
 /// Takes a check into its windows and reads them; on a refused limit gives back what it had reserved.
 pub(crate) fn reserve(
     snapshot: &Snapshot,
-    tables: &Tables,
     now_ms: i64,
     check: &Check<'_>,
     lane: usize,
@@ -82,7 +80,7 @@ pub(crate) fn reserve(
         if key == 0 {
             continue;
         }
-        let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms, &tables.pins) else {
+        let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
@@ -98,7 +96,7 @@ pub(crate) fn reserve(
         }
     }
     if !scratch.lanes[lane].refused.is_empty() {
-        give_back(snapshot, tables, now_ms, lane, scratch);
+        give_back(snapshot, now_ms, lane, scratch);
     }
 }
 
@@ -230,27 +228,21 @@ fn refuse_limits(snapshot: &Snapshot, group: &Group, check: &Check<'_>, lane: us
 }
 
 /// Gives back everything a check has reserved, and remembers what that was.
-pub(crate) fn release_all(snapshot: &Snapshot, tables: &Tables, now_ms: i64, lane: usize, scratch: &Scratch) {
+pub(crate) fn release_all(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: &Scratch) {
     for pending in &scratch.lanes[lane].pending {
-        release(snapshot, tables, now_ms, pending);
+        release(snapshot, now_ms, pending);
     }
 }
 
 /// Gives back everything a check has reserved.
-pub(crate) fn give_back(
-    snapshot: &Snapshot,
-    tables: &Tables,
-    now_ms: i64,
-    lane: usize,
-    scratch: &mut Scratch,
-) {
-    release_all(snapshot, tables, now_ms, lane, scratch);
+pub(crate) fn give_back(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: &mut Scratch) {
+    release_all(snapshot, now_ms, lane, scratch);
     scratch.lanes[lane].pending.clear();
 }
 
 /// Takes a reservation out of its window, if the window and the key are still there.
-pub(crate) fn release(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending: &Pending) {
-    with_window(snapshot, tables, now_ms, pending, |sum, permits| {
+pub(crate) fn release(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
+    with_window(snapshot, now_ms, pending, |sum, permits| {
         if let Some(permits) = permits {
             permits.release(pending.time_ms);
         }
@@ -259,8 +251,8 @@ pub(crate) fn release(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending
 }
 
 /// Puts a reservation into its window again, dated now and whatever its limits say; gives it as it stands then.
-pub(crate) fn restore(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending: &Pending) -> Pending {
-    with_window(snapshot, tables, now_ms, pending, |sum, permits| {
+pub(crate) fn restore(snapshot: &Snapshot, now_ms: i64, pending: &Pending) -> Pending {
+    with_window(snapshot, now_ms, pending, |sum, permits| {
         if let Some(permits) = permits {
             permits.take(now_ms);
         }
@@ -271,13 +263,12 @@ pub(crate) fn restore(snapshot: &Snapshot, tables: &Tables, now_ms: i64, pending
 
 fn with_window(
     snapshot: &Snapshot,
-    tables: &Tables,
     now_ms: i64,
     pending: &Pending,
     act: impl FnOnce(Sum<'_>, Option<Permits<'_>>),
 ) {
     let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
-    let Some(slot) = group.table.find(pending.key, now_ms, &tables.pins) else { return };
+    let Some(slot) = group.table.find(pending.key, now_ms) else { return };
     let (sum, permits) = views(window, group.table.payload(slot));
     act(sum, permits);
 }

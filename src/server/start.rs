@@ -169,6 +169,7 @@ fn tables(config: &Config) -> Result<Tables, StartError> {
         accounts: sizes.accounts,
         devices: sizes.devices,
         velocity_keys: sizes.velocity_keys,
+        busy_keys: sizes.busy_keys,
         list_entries: sizes.list_entries,
         decisions: sizes.decisions,
         seed,

@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         accounts: small,
         devices: small,
         velocity_keys: small,
+        busy_keys: small,
         list_entries: small,
         decisions: small,
         seed: [1; 16],

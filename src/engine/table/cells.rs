@@ -65,7 +65,9 @@ impl Cells<'_> {
                 }
                 continue;
             }
-            let cell = &self.far.open()[epoch.rem_euclid(CELLS) as usize];
+            let Some(cell) = self.far.open().get(epoch.rem_euclid(CELLS) as usize) else {
+                return self.put_later(epoch, next);
+            };
             let held = cell.load(Ordering::Acquire);
             let behind = if held & HELD_MAX == 0 { CELLS } else { age(held, epoch) };
             let (wanted, expired) = match behind {
@@ -75,6 +77,19 @@ impl Cells<'_> {
             };
             if exchange(cell, held, pack(epoch, wanted)) {
                 return Some(expired);
+            }
+        }
+    }
+
+    /// Without far cells what does not fit goes in with the latest of the near ones, or that one with it: some events count
+    /// longer than they should, none shorter. `None` without near cells.
+    fn put_later(&self, epoch: i64, next: impl Fn(u64) -> u64) -> Option<u64> {
+        loop {
+            let near = self.near.iter().map(|cell| (cell, cell.load(Ordering::Acquire)));
+            let (cell, held) = near.min_by_key(|(_, held)| age(*held, epoch))?;
+            let later = epoch.max(epoch - age(held, epoch));
+            if exchange(cell, held, pack(later, next(held & HELD_MAX))) {
+                return Some(0);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
 
+use super::Ordering;
 use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
-use super::{Ordering, Pins};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
 const SPINS: usize = 10_000;
@@ -11,11 +11,6 @@ const HANDS_UNITS: u32 = 1 << 20;
 /// Whether a slot touched then may be in the hands of a batch that entered at `pinned`.
 fn in_hands(touched: u32, pinned: u32) -> bool {
     touched.wrapping_sub(pinned) < HANDS_UNITS
-}
-
-/// Whether a batch is in flight that may have found the slot when its head was this.
-fn entered_since(head: u64, pins: &Pins) -> bool {
-    pins.oldest_ms().is_some_and(|pinned| in_hands(touched(head), touch(pinned)))
 }
 
 /// How long a slot was left alone.
@@ -34,16 +29,16 @@ enum Step {
 
 impl Slots {
     /// The slot of a key, putting the key in if it is new; `None` if every slot it may stand in is in somebody's hands.
-    /// The caller holds a pin of `pins` entered at `now_ms` or before.
-    pub fn find_or_claim(&self, key: u64, now_ms: i64, pins: &Pins) -> Option<Found> {
+    /// The caller holds a pin entered at `now_ms` or before.
+    pub fn find_or_claim(&self, key: u64, now_ms: i64) -> Option<Found> {
         let (first, now) = (self.places(key).start, touch(now_ms));
         for _ in 0..SPINS {
             let (tagged, empty) = self.marks(key);
-            let step = match self.own(tagged, key, now, pins) {
+            let step = match self.own(tagged, key, now) {
                 Step::None if empty != 0 => {
-                    self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now, pins)
+                    self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now)
                 }
-                Step::None => self.evict(key, now, pins),
+                Step::None => self.evict(key, now),
                 step => step,
             };
             match step {
@@ -56,9 +51,9 @@ impl Slots {
     }
 
     /// The slot of a key that is in the table, touched, so that it stays the key's for as long as the caller's pin.
-    pub fn find(&self, key: u64, now_ms: i64, pins: &Pins) -> Option<usize> {
+    pub fn find(&self, key: u64, now_ms: i64) -> Option<usize> {
         for _ in 0..SPINS {
-            match self.own(self.marks(key).0, key, touch(now_ms), pins) {
+            match self.own(self.marks(key).0, key, touch(now_ms)) {
                 Step::Found(found) => return Some(found.slot),
                 Step::None => return None,
                 Step::Retry => std::hint::spin_loop(),
@@ -68,14 +63,14 @@ impl Slots {
     }
 
     /// [`Slots::find_or_claim`], with the slot that [`Slots::likely`] gave a moment ago.
-    pub fn claim(&self, likely: u32, key: u64, now_ms: i64, pins: &Pins) -> Option<Found> {
+    pub fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
         let way = (likely as usize).wrapping_sub(self.places(key).start);
         if way < WAYS
-            && let Step::Found(found) = self.own(1 << way, key, touch(now_ms), pins)
+            && let Step::Found(found) = self.own(1 << way, key, touch(now_ms))
         {
             return Some(found);
         }
-        self.find_or_claim(key, now_ms, pins)
+        self.find_or_claim(key, now_ms)
     }
 
     /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
@@ -102,7 +97,7 @@ impl Slots {
     }
 
     /// The key's own slot among those of its tag.
-    fn own(&self, mut tagged: u32, key: u64, now: u32, pins: &Pins) -> Step {
+    fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
         while tagged != 0 {
             let slot = self.places(key).start + tagged.trailing_zeros() as usize;
             tagged &= tagged - 1;
@@ -119,8 +114,8 @@ impl Slots {
             if idle == 0 || idle > u32::MAX - HANDS_UNITS {
                 return found;
             }
-            if self.shape.renewed && idle > self.expiry && !entered_since(held, pins) {
-                return self.take(slot, held, key, now, pins);
+            if self.shape.renewed && idle > self.expiry && !self.entered_since(held) {
+                return self.take(slot, held, key, now);
             }
             // The touch keeps evicting threads away: either this exchange fails or theirs.
             let wanted = head(tag(key), now);
@@ -132,37 +127,57 @@ impl Slots {
     }
 
     /// Gives the slot of the set that was longest untouched to the key.
-    fn evict(&self, key: u64, now: u32, pins: &Pins) -> Step {
-        let pinned = pins.oldest_ms().map_or(now, touch);
-        let free = |head: u64| {
-            tag_of(head) == ABANDONED || (touched(head) != PREPARING && !in_hands(touched(head), pinned))
-        };
+    fn evict(&self, key: u64, now: u32) -> Step {
         let standing = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Acquire)));
-        let victim = standing.filter(|(_, head)| free(*head)).max_by_key(|(_, head)| idle(*head, now));
-        let Some((slot, held)) = victim else { return Step::None };
-        self.take(slot, held, key, now, pins)
+        match self.idlest(standing, now) {
+            Some((slot, held)) => self.take(slot, held, key, now),
+            None => Step::None,
+        }
     }
 
-    /// Takes a slot over for the key, whose head was `held`.
-    fn take(&self, slot: usize, held: u64, key: u64, now: u32, pins: &Pins) -> Step {
+    /// The slot that was longest untouched among those that nobody can be working on, given with their heads.
+    pub(super) fn idlest(&self, slots: impl Iterator<Item = (usize, u64)>, now: u32) -> Option<(usize, u64)> {
+        let pinned = self.pins.oldest_ms().map_or(now, touch);
+        let free = |head: u64| {
+            touched(head) != PREPARING && (tag_of(head) == ABANDONED || !in_hands(touched(head), pinned))
+        };
+        slots.filter(|(_, head)| free(*head)).max_by_key(|(_, head)| idle(*head, now))
+    }
+
+    /// Makes a slot whose head was `held` the caller's alone, under its old tag until it is certain that nobody works on it:
+    /// whoever looks for the old key waits that long. `false` if it is in somebody's hands after all.
+    pub(super) fn seize(&self, slot: usize, held: u64, old: u32, now: u32) -> bool {
         let own = &self.heads.words()[slot];
-        // Under its old tag until it is certain that nobody works on it: whoever looks for the old key waits that long.
-        let old = if held == EMPTY { tag(key) } else { tag_of(held) };
         if own.compare_exchange(held, head(old, PREPARING), Ordering::SeqCst, Ordering::Relaxed).is_err() {
-            return Step::Retry;
+            return false;
         }
         if held == EMPTY {
             self.claimed.fetch_add(1, Ordering::Relaxed);
         } else if old != ABANDONED {
-            if entered_since(held, pins) {
+            if self.entered_since(held) {
                 // Somebody entered between our choice and the exchange, and may have found the old key before it.
                 own.store(held, Ordering::SeqCst);
-                return Step::Retry;
+                return false;
             }
             if idle(held, now) < self.expiry {
                 self.live_evictions.fetch_add(1, Ordering::Relaxed);
             }
         }
+        true
+    }
+
+    /// Whether a batch is in flight that may have found the slot when its head was this.
+    fn entered_since(&self, head: u64) -> bool {
+        self.pins.oldest_ms().is_some_and(|pinned| in_hands(touched(head), touch(pinned)))
+    }
+
+    /// Takes a slot over for the key, whose head was `held`.
+    fn take(&self, slot: usize, held: u64, key: u64, now: u32) -> Step {
+        let old = if held == EMPTY { tag(key) } else { tag_of(held) };
+        if !self.seize(slot, held, old, now) {
+            return Step::Retry;
+        }
+        let own = &self.heads.words()[slot];
         own.store(head(tag(key), PREPARING), Ordering::SeqCst);
         // Two threads may have chosen different slots for the same key. The store above and these loads have one order
         // for all threads, so the later of the two sees the earlier and gives up; both may, and then both try again.
@@ -171,26 +186,34 @@ impl Slots {
             tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key))
         });
         if elsewhere {
-            own.store(head(ABANDONED, 0), Ordering::SeqCst);
+            self.abandon(slot);
             return Step::Retry;
         }
         if held != EMPTY {
-            self.payload(slot).clear(self.shape.zeroed);
+            self.clear(slot);
         }
         self.split(slot).0.store(key, Ordering::Release);
         own.store(head(tag(key), now), Ordering::Release);
         Step::Found(Found { slot, fresh: true })
     }
+
+    /// Leaves a seized slot to whoever needs one.
+    pub(super) fn abandon(&self, slot: usize) {
+        self.heads.words()[slot].store(head(ABANDONED, 0), Ordering::SeqCst);
+    }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::Word;
     use super::super::slots::Shape;
     use super::*;
 
     fn table(capacity: usize, expiry_ms: i64) -> Slots {
-        Slots::new(capacity, Shape { near: 4, zeroed: 4, ..Shape::default() }, expiry_ms).expect("small")
+        let shape = Shape { near: 4, zeroed: 4, ..Shape::default() };
+        Slots::new(capacity, shape, expiry_ms, &Arc::default()).expect("small")
     }
 
     fn first(table: &Slots, slot: usize) -> &Word {
@@ -199,57 +222,63 @@ mod tests {
 
     #[test]
     fn a_key_keeps_its_slot_and_its_payload() {
-        let (table, pins) = (table(100, 1_000), Pins::default());
-        let found = table.find_or_claim(42, 10, &pins).expect("room");
+        let table = table(100, 1_000);
+        let found = table.find_or_claim(42, 10).expect("room");
         assert!(found.fresh);
         first(&table, found.slot).store(5, Ordering::Relaxed);
-        let again = table.find_or_claim(42, 2_000, &pins).expect("there");
+        let again = table.find_or_claim(42, 2_000).expect("there");
         assert_eq!((again.slot, again.fresh), (found.slot, false));
         assert_eq!(first(&table, again.slot).load(Ordering::Relaxed), 5);
-        assert_eq!((table.find(42, 2_000, &pins), table.find(43, 2_000, &pins)), (Some(found.slot), None));
+        assert_eq!((table.find(42, 2_000), table.find(43, 2_000)), (Some(found.slot), None));
     }
 
     #[test]
     fn keys_of_one_tag_are_told_apart() {
-        let (table, pins) = (table(8, 1_000), Pins::default());
+        let table = table(8, 1_000);
         let keys: Vec<u64> = (1..=8).map(|n| n << 32 | 7).collect();
         let slots: Vec<usize> =
-            keys.iter().map(|&key| table.find_or_claim(key, 100, &pins).expect("room").slot).collect();
+            keys.iter().map(|&key| table.find_or_claim(key, 100).expect("room").slot).collect();
         for (&key, &slot) in keys.iter().zip(&slots) {
-            assert_eq!(table.find(key, 100, &pins), Some(slot));
-            assert_eq!(table.find_or_claim(key, 200, &pins), Some(Found { slot, fresh: false }));
+            assert_eq!(table.find(key, 100), Some(slot));
+            assert_eq!(table.find_or_claim(key, 200), Some(Found { slot, fresh: false }));
         }
-        assert_eq!(table.find(9 << 32 | 7, 100, &pins), None);
+        assert_eq!(table.find(9 << 32 | 7, 100), None);
     }
 
     #[test]
     fn a_full_table_evicts_what_was_not_used_lately_and_counts_live_ones() {
-        let (table, pins) = (table(8, 32_000), Pins::default());
+        let table = table(8, 32_000);
+        let pins = table.pins.clone();
         for round in 0..200 {
             let now_ms = 1_600 + 16 * round;
             let _pin = pins.enter(0, now_ms);
-            assert!(table.find_or_claim(7, now_ms, &pins).is_some(), "in use at every round");
-            assert!(table.find_or_claim(1_000 + round as u64, now_ms, &pins).is_some_and(|f| f.fresh));
+            assert!(table.find_or_claim(7, now_ms).is_some(), "in use at every round");
+            assert!(table.find_or_claim(1_000 + round as u64, now_ms).is_some_and(|f| f.fresh));
         }
-        assert!(table.find(7, 5_000, &pins).is_some(), "a key in use is not the one that makes room");
-        assert!(table.find(1_000, 5_000, &pins).is_none() && table.live_evictions() > 100);
+        assert!(table.find(7, 5_000).is_some(), "a key in use is not the one that makes room");
+        assert!(table.find(1_000, 5_000).is_none() && table.live_evictions() > 100);
         let before = table.live_evictions();
         let _pin = pins.enter(0, 80_000);
-        let found = table.find_or_claim(9_999, 80_000, &pins).expect("room");
+        let found = table.find_or_claim(9_999, 80_000).expect("room");
         assert!(found.fresh);
         assert_eq!(table.live_evictions(), before, "an expired key is no loss");
     }
 
     #[test]
     fn a_new_key_finds_nothing_of_the_last_one() {
-        let shape = Shape { near: 4, zeroed: 3, far: 10, renewed: true };
-        let (table, pins) = (Slots::new(1, shape, 1_000).expect("small"), Pins::default());
+        for busy in [None, Some(4)] {
+            find_nothing_of_the_last(Shape { near: 4, zeroed: 3, far: 10, busy, renewed: true });
+        }
+    }
+
+    fn find_nothing_of_the_last(shape: Shape) {
+        let table = Slots::new(1, shape, 1_000, &Arc::default()).expect("small");
         let write_all = |slot| {
             let payload = table.payload(slot);
             for word in &payload.near()[..3] {
                 assert_eq!(word.swap(9, Ordering::Relaxed), 0);
             }
-            for part in [payload.part(0, 0..4), payload.part(63, 4..10)] {
+            for part in [payload.part(0, 0..4), payload.part(31, 4..10)] {
                 assert!(part.used().is_empty());
                 for word in part.open() {
                     assert_eq!(word.swap(9, Ordering::Relaxed), 0);
@@ -257,38 +286,39 @@ mod tests {
             }
         };
         for key in 1..100 {
-            let found = table.find_or_claim(key, 100 * key as i64, &pins).expect("room");
+            let found = table.find_or_claim(key, 100 * key as i64).expect("room");
             assert!(found.fresh);
             write_all(found.slot);
         }
-        let back = table.find_or_claim(99, 9_900 + 1_100, &pins).expect("there");
+        let back = table.find_or_claim(99, 9_900 + 1_100).expect("there");
         assert!(back.fresh, "everything known of it has expired");
         write_all(back.slot);
     }
 
     #[test]
     fn a_slot_in_somebodys_hands_is_not_evicted() {
-        let (table, pins) = (table(8, 0), Pins::default());
+        let table = table(8, 0);
+        let pins = table.pins.clone();
         let slow = pins.enter(1, 800);
         for key in 0..100 {
-            let _ = table.find_or_claim(1_000 + key, 960, &pins);
+            let _ = table.find_or_claim(1_000 + key, 960);
         }
-        assert_eq!(table.find_or_claim(9_999, 1_120, &pins), None);
+        assert_eq!(table.find_or_claim(9_999, 1_120), None);
         drop(slow);
-        assert!(table.find_or_claim(9_999, 1_120, &pins).is_some());
+        assert!(table.find_or_claim(9_999, 1_120).is_some());
     }
 
     #[test]
     fn threads_that_bring_the_same_new_keys_meet_in_the_same_slots() {
-        let (table, pins) = (table(64, 0), Pins::default());
+        let table = table(64, 0);
         std::thread::scope(|scope| {
             for worker in 0..4 {
-                let (table, pins) = (&table, &pins);
+                let table = &table;
                 scope.spawn(move || {
                     for round in 0..2_000_u64 {
                         let now_ms = 16 * round as i64;
-                        let _pin = pins.enter(worker, now_ms);
-                        if let Some(found) = table.find_or_claim(round % 300, now_ms, pins) {
+                        let _pin = table.pins.enter(worker, now_ms);
+                        if let Some(found) = table.find_or_claim(round % 300, now_ms) {
                             assert!(table.holds(found.slot, round % 300));
                             first(table, found.slot).fetch_add(1, Ordering::Relaxed);
                         }

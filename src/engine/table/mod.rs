@@ -5,6 +5,8 @@
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
 //! correct under any interleaving by itself.
 
+mod blocks;
+mod busy;
 mod cells;
 mod claim;
 mod distinct;
@@ -18,9 +20,10 @@ mod slots;
 mod span;
 mod sum;
 
+pub use blocks::PARTS_MAX;
 pub use distinct::Distinct;
 pub use memory::Memory;
-pub use payload::{Far, PARTS_MAX, Payload, Room};
+pub use payload::{Far, Payload, Room};
 pub use permits::Permits;
 pub use pins::{Pin, Pins};
 pub use recent::Recent;

@@ -2,21 +2,20 @@
 //!
 //! Most keys see a few events a window. Those fit into the near words, which lie on one or two cache lines; the near words of all
 //! keys are small enough for address translation to keep up. Only a busy key's windows go on into the far words, in a
-//! memory of their own, neither read nor cleared until they have been used.
+//! memory of their own, [`super::Blocks`], neither read nor cleared until they have been used.
 
+use super::slots::Slots;
 use super::{Ordering, Word};
 
 /// A slot's words after its key.
 #[derive(Clone, Copy)]
 pub struct Payload<'a> {
-    /// One bit a part of the far words: whether it was written.
+    pub(super) table: &'a Slots,
+    pub(super) slot: usize,
+    /// Which parts of the far words were written, a bit each, and which block they are in.
     pub(super) flags: &'a Word,
     pub(super) near: &'a [Word],
-    pub(super) far: &'a [Word],
 }
-
-/// Most parts of the far words: a bit each.
-pub const PARTS_MAX: usize = u64::BITS as usize;
 
 impl<'a> Payload<'a> {
     /// The near words; those that its [`super::Shape`] says are zero when the key came in.
@@ -24,23 +23,15 @@ impl<'a> Payload<'a> {
         self.near
     }
 
-    /// All far words, whether they were written or not.
+    /// All far words of a slot that has a block of its own, whether they were written or not; else none.
     pub fn far(&self) -> &'a [Word] {
-        self.far
+        self.table.own_block(self.slot)
     }
 
-    /// A part of the far words, below [`PARTS_MAX`].
+    /// A part of the far words, below [`super::PARTS_MAX`].
     pub fn part(&self, part: usize, words: std::ops::Range<usize>) -> Far<'a> {
-        Far { flags: self.flags, bit: 1 << part, words: &self.far[words] }
-    }
-
-    /// Zeroes the first `near` words, and what was written of the far ones. Only for whoever has the slot to himself.
-    pub(super) fn clear(&self, near: usize) {
-        let used = self.flags.swap(0, Ordering::Relaxed) != 0;
-        let far = if used { self.far } else { &[] };
-        for word in self.near[..near].iter().chain(far) {
-            word.store(0, Ordering::Relaxed);
-        }
+        let block = Block::Slot(self.table, self.slot);
+        Far { flags: self.flags, bit: 1 << part, first: words.start, count: words.len(), block }
     }
 }
 
@@ -49,37 +40,65 @@ impl<'a> Payload<'a> {
 pub struct Far<'a> {
     flags: &'a Word,
     bit: u64,
-    words: &'a [Word],
+    /// Place in the block.
+    first: usize,
+    count: usize,
+    block: Block<'a>,
+}
+
+/// Where far words stand.
+#[derive(Clone, Copy)]
+enum Block<'a> {
+    /// In these words.
+    Words(&'a [Word]),
+    /// In the block of a slot, if it has one.
+    Slot(&'a Slots, usize),
 }
 
 impl<'a> Far<'a> {
     /// Far words marked by bit 0 of the flags.
     pub fn new(flags: &'a Word, words: &'a [Word]) -> Far<'a> {
-        Far { flags, bit: 1, words }
+        Far { flags, bit: 1, first: 0, count: words.len(), block: Block::Words(words) }
     }
 
     /// The words if they were written, else none.
     pub(super) fn used(&self) -> &'a [Word] {
-        if self.flags.load(Ordering::Acquire) & self.bit == 0 { &[] } else { self.words }
+        let flags = self.flags.load(Ordering::Acquire);
+        if flags & self.bit == 0 { &[] } else { self.words(flags) }
     }
 
-    /// The words, to be written.
+    /// The words, to be written; none if the table has no block left.
     pub(super) fn open(&self) -> &'a [Word] {
-        if self.flags.load(Ordering::Acquire) & self.bit == 0 {
-            self.flags.fetch_or(self.bit, Ordering::AcqRel);
+        let flags = self.flags.load(Ordering::Acquire);
+        if flags & self.bit != 0 {
+            return self.words(flags);
         }
-        self.words
+        match self.block {
+            _ if self.count == 0 => &[],
+            Block::Words(_) => self.words(self.flags.fetch_or(self.bit, Ordering::AcqRel)),
+            Block::Slot(table, slot) => match table.open(slot, self.bit) {
+                Some(flags) => self.words(flags),
+                None => &[],
+            },
+        }
+    }
+
+    fn words(&self, flags: u64) -> &'a [Word] {
+        let block = match self.block {
+            Block::Words(words) => words,
+            Block::Slot(table, slot) => table.block(slot, flags),
+        };
+        &block[self.first..self.first + self.count]
     }
 
     /// Stamps that the words hold.
     pub(super) fn stamps(&self) -> usize {
-        2 * self.words.len()
+        2 * self.count
     }
 
     /// The first `count` words and the rest, under the same bit.
     pub fn split(&self, count: usize) -> (Far<'a>, Far<'a>) {
-        let (first, rest) = self.words.split_at(count);
-        (Far { words: first, ..*self }, Far { words: rest, ..*self })
+        (Far { count, ..*self }, Far { first: self.first + count, count: self.count - count, ..*self })
     }
 }
 

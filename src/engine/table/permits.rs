@@ -42,9 +42,12 @@ impl<'a> Permits<'a> {
         halves::iter(self.near).chain(halves::iter(self.far.used()))
     }
 
-    /// Permits there are.
-    fn places(&self) -> usize {
-        2 * NEAR + self.far.stamps()
+    /// Permits there are for one more than `taken`: those of the near words until they are taken, then all, if the table has
+    /// far words left.
+    fn places(&self, taken: u64) -> u64 {
+        let near = 2 * NEAR;
+        let all = (taken as usize) < near || !self.far.open().is_empty();
+        (if all { near + self.far.stamps() } else { near }) as u64
     }
 
     /// Permits taken within the window ending at `time_ms`; as many as there are means so many or more.
@@ -67,12 +70,11 @@ impl<'a> Permits<'a> {
     /// # Errors
     /// [`Full`] if none is free.
     pub fn reserve(&self, time_ms: i64, max: usize) -> Result<Reserved, Full> {
-        let max = max.min(self.places()) as u64;
         // Frees what has expired.
         self.count(time_ms);
         let mut total = self.total.load(Ordering::Acquire);
         loop {
-            if total >= max {
+            if total >= self.places(total).min(max as u64) {
                 return Err(Full { current: total as i64 });
             }
             match self.total.compare_exchange_weak(total, total + 1, Ordering::AcqRel, Ordering::Acquire) {
@@ -97,8 +99,7 @@ impl<'a> Permits<'a> {
     /// oldest makes room.
     pub fn take(&self, time_ms: i64) {
         self.count(time_ms);
-        let places = self.places() as u64;
-        let free = |total: u64| (total < places).then_some(total + 1);
+        let free = |total: u64| (total < self.places(total)).then_some(total + 1);
         if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok() {
             self.put(time_ms);
         } else {

@@ -5,8 +5,11 @@
 //! belongs to whoever owns the table and starts zeroed. A key, once in, stays in its slot until the slot is given to another key: slots never
 //! become empty again, so two threads that bring the same new key meet at the same slot.
 
+use std::sync::Arc;
+
+use super::blocks::Blocks;
 use super::payload::Payload;
-use super::{Memory, Ordering, Word};
+use super::{Memory, Ordering, Pins, Word};
 
 /// Slots of a set: all a key may stand in. At the full load of two thirds one set in twenty-five is fuller than that and
 /// gives up its least recently used key early.
@@ -32,6 +35,8 @@ pub struct Shape {
     pub zeroed: usize,
     /// Far words: zeroed, if parts of them were used.
     pub far: usize,
+    /// Keys that have far words at a time; every slot has its own if this is `None`.
+    pub busy: Option<usize>,
     /// Whether a key that comes back after everything of it has expired finds its payload zeroed.
     pub renewed: bool,
 }
@@ -49,7 +54,9 @@ pub struct Found {
 pub struct Slots {
     pub(super) heads: Memory,
     near: Memory,
-    far: Option<Memory>,
+    pub(super) far: Option<Blocks>,
+    /// Which batches are in flight, by all tables that they may work on.
+    pub(super) pins: Arc<Pins>,
     sets: usize,
     /// Words from one slot's near words to the next one's.
     stride: usize,
@@ -86,19 +93,21 @@ pub(super) fn touched(head: u64) -> u32 {
 }
 
 impl Slots {
-    /// A table for `capacity` keys of that shape; it is built half as large again. `None` if there is no memory for it.
-    pub fn new(capacity: usize, shape: Shape, expiry_ms: i64) -> Option<Slots> {
+    /// A table for `capacity` keys of that shape; it is built half as large again. Whoever works on it holds one of `pins`.
+    /// `None` if there is no memory for it.
+    pub fn new(capacity: usize, shape: Shape, expiry_ms: i64, pins: &Arc<Pins>) -> Option<Slots> {
         let sets = capacity.checked_add(capacity / 2)?.div_ceil(WAYS).max(1);
         let slots = sets.checked_mul(WAYS).filter(|&slots| u32::try_from(slots).is_ok())?;
         let stride = (HEAD_WORDS + shape.near).next_multiple_of(Memory::LINE_WORDS);
         let far = match shape.far {
             0 => None,
-            words => Some(Memory::new(slots.checked_mul(words)?)?),
+            words => Some(Blocks::new(slots, words, shape.busy)?),
         };
         Some(Slots {
             heads: Memory::new(slots)?,
             near: Memory::new(slots.checked_mul(stride)?)?,
             far,
+            pins: pins.clone(),
             sets,
             stride,
             shape,
@@ -130,9 +139,7 @@ impl Slots {
     /// The payload of a slot.
     pub fn payload(&self, slot: usize) -> Payload<'_> {
         let (_, flags, near) = self.split(slot);
-        let far = self.far.as_ref().map_or(&[][..], |far| far.words());
-        let words = self.shape.far;
-        Payload { flags, near, far: &far[slot * words..(slot + 1) * words] }
+        Payload { table: self, slot, flags, near }
     }
 
     /// Brings the heads of a key's set into the cache.
@@ -148,11 +155,24 @@ impl Slots {
     /// Brings the far words of a slot into the cache if any of them are used. The near ones should be there.
     pub fn prefetch_far(&self, slot: u32) {
         let slot = slot as usize;
+        let flags = self.split(slot).1.load(Ordering::Relaxed);
         if let Some(far) = &self.far
-            && self.split(slot).1.load(Ordering::Relaxed) != 0
+            && flags != 0
+            && let Some(block) = far.of(slot, flags)
         {
-            far.prefetch(slot * self.shape.far, self.shape.far);
+            far.prefetch(block);
         }
+    }
+
+    /// The far words of a slot with these flags.
+    pub(super) fn block(&self, slot: usize, flags: u64) -> &[Word] {
+        let block = self.far.as_ref().and_then(|far| Some(far.words(far.of(slot, flags)?)));
+        block.unwrap_or(&[])
+    }
+
+    /// The far words of a slot that has a block of its own.
+    pub(super) fn own_block(&self, slot: usize) -> &[Word] {
+        self.far.as_ref().filter(|far| far.own()).map_or(&[], |far| far.words(slot))
     }
 
     /// Whether the slot is the key's; for a slot found under a pin the answer holds as long as the pin.
@@ -168,6 +188,11 @@ impl Slots {
     /// Slots that hold or held a key.
     pub fn claimed(&self) -> u64 {
         self.claimed.load(Ordering::Relaxed)
+    }
+
+    /// Keys that can have far words at a time.
+    pub fn blocks(&self) -> usize {
+        self.far.as_ref().map_or(0, Blocks::count)
     }
 
     /// Slots there are.

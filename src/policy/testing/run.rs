@@ -117,6 +117,7 @@ impl Engine {
             accounts: entries,
             devices: entries,
             velocity_keys: entries,
+            busy_keys: entries,
             list_entries: 64,
             decisions: entries,
             seed: [0x5a; 16],

@@ -24,6 +24,7 @@ fn texts_patterns_zones_and_lists_take_no_memory_at_decision_time() {
         accounts: 4_096,
         devices: 4_096,
         velocity_keys: 4_096,
+        busy_keys: 4_096,
         list_entries: 64,
         decisions: 4_096,
         seed: [1; 16],

@@ -47,6 +47,7 @@ fn decided(expression: &str, events: &[Given]) -> Option<Vec<Verdict>> {
         accounts: 64,
         devices: 64,
         velocity_keys: 64,
+        busy_keys: 64,
         list_entries: 64,
         decisions: 64,
         seed: [1; 16],

@@ -52,6 +52,7 @@ impl Driver {
             accounts: entries,
             devices: entries,
             velocity_keys: entries,
+            busy_keys: entries,
             list_entries: 1,
             decisions: 1 << 16,
             seed: [7; 16],

@@ -126,6 +126,7 @@ impl Engine {
             accounts: entries,
             devices: entries,
             velocity_keys: entries,
+            busy_keys: entries,
             list_entries: 64,
             decisions: entries,
             seed: [7; 16],

@@ -111,7 +111,8 @@ fn config(rules: &Path, models: &Path, data: PathBuf) -> Config {
     // One connection lives on one worker, and the order of a single stream is what makes a run repeat.
     (config.workers.count, config.workers.pin) = (1, false);
     let tables = &mut config.tables;
-    (tables.accounts, tables.devices, tables.velocity_keys) = (PROFILES, PROFILES, PROFILES);
+    (tables.accounts, tables.devices) = (PROFILES, PROFILES);
+    (tables.velocity_keys, tables.busy_keys) = (PROFILES, PROFILES);
     (tables.decisions, tables.list_entries) = (DECISIONS, LIST_ENTRIES);
     // Without an admin address nobody asks for the latest decisions.
     config.journal.recent_bytes = RECENT_BYTES;

@@ -47,6 +47,7 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         ("tables.accounts", tables.accounts),
         ("tables.devices", tables.devices),
         ("tables.velocity_keys", tables.velocity_keys),
+        ("tables.busy_keys", tables.busy_keys),
         ("tables.list_entries", tables.list_entries),
         ("tables.decisions", tables.decisions),
     ] {

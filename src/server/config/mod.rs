@@ -108,6 +108,8 @@ pub struct Tables {
     pub devices: usize,
     /// Keys of each velocity table.
     pub velocity_keys: usize,
+    /// Keys of each velocity table that may be busy at a time.
+    pub busy_keys: usize,
     /// Entries of all lists together.
     pub list_entries: usize,
     /// Remembered answers: at R checks a second, a repeated id is recognised for this number over R seconds.
@@ -117,9 +119,9 @@ pub struct Tables {
 impl Default for Tables {
     /// The engine's own: a small site on a small machine.
     fn default() -> Tables {
-        let engine::Sizes { accounts, devices, velocity_keys, list_entries, decisions, .. } =
+        let engine::Sizes { accounts, devices, velocity_keys, busy_keys, list_entries, decisions, .. } =
             engine::Sizes::default();
-        Tables { accounts, devices, velocity_keys, list_entries, decisions }
+        Tables { accounts, devices, velocity_keys, busy_keys, list_entries, decisions }
     }
 }
 

@@ -107,6 +107,7 @@ pub fn tables() -> Tables {
         accounts: 2_000,
         devices: 2_000,
         velocity_keys: 2_000,
+        busy_keys: 2_000,
         list_entries: 100,
         decisions: 4_000,
         seed: [9; 16],
