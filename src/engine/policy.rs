@@ -93,7 +93,7 @@ pub enum Aggregate {
     Sum(FeatureId),
     /// Largest value of a whole-number or money feature of the event itself.
     Max(FeatureId),
-    /// Number of distinct values of a text field.
+    /// Number of distinct values of a text field: exact up to [`Window::exact`], an estimate beyond.
     Distinct(FeatureId),
     /// Seconds since the event before this one; -1 when there was none in the window.
     Last,

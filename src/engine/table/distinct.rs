@@ -1,10 +1,11 @@
 //! The number of distinct values of a key within a sliding window, exact up to N.
 //!
 //! A word holds 32 bits of a value's keyed hash and the stamp of when it was last seen, so a value is taken in by one
-//! compare-and-swap. Two values are taken for one with probability 2⁻³² a pair. Past N values the least recently seen one
-//! makes room and the answer stays N: "N or more".
+//! compare-and-swap. Two values are taken for one with probability 2⁻³² a pair. The N values seen last are always kept, so
+//! up to N the number is exact; those that had to make room go into a [`Sketch`], which estimates how many more there are.
 
 use super::payload::{Far, Room};
+use super::sketch::Sketch;
 use super::span::{FREE, Span};
 use super::{Ordering, Word};
 
@@ -18,31 +19,39 @@ const NEAR: usize = 4;
 pub struct Distinct<'a> {
     near: &'a [Word],
     far: Far<'a>,
+    /// The others, beyond the exact range.
+    more: Sketch<'a>,
     span: &'a Span,
 }
 
 impl<'a> Distinct<'a> {
     /// Words of a set that is exact up to `exact` values.
     pub fn room(exact: usize) -> Room {
-        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR) }
+        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR) + Sketch::WORDS }
     }
 
     /// The set that lies in these words.
     pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Distinct<'a> {
-        Distinct { near, far, span }
+        let (far, more) = far.split(far.count() - Sketch::WORDS);
+        Distinct { near, far, more: Sketch::new(more, span), span }
     }
 
     fn words(&self) -> impl Iterator<Item = &'a Word> {
         self.near.iter().chain(self.far.used())
     }
 
-    /// Takes a value in and gives the number of distinct ones, it included.
+    /// Takes a value in and gives the number of distinct ones, it included: exact up to the range, an estimate beyond.
     pub fn add(&self, time_ms: i64, hash: u64) -> usize {
         loop {
             match self.try_add(time_ms, hash) {
                 Step::Retry => {}
                 Step::Counted => return self.count(time_ms),
                 Step::Uncounted => return self.count(time_ms) + 1,
+                Step::Late => {
+                    let count = self.count(time_ms) + 1;
+                    self.more.put(hash, time_ms);
+                    return count;
+                }
             }
         }
     }
@@ -88,7 +97,7 @@ impl<'a> Distinct<'a> {
         }
         if age <= 0 {
             // Earlier than all that are kept: it is not among the N latest.
-            return Step::Uncounted;
+            return Step::Late;
         }
         if matches!(exchange(word, held), Step::Retry) {
             return Step::Retry;
@@ -99,25 +108,32 @@ impl<'a> Distinct<'a> {
             let outside = value | u64::from(self.span.outside(time_ms));
             let _ = word.compare_exchange(wanted, outside, Ordering::AcqRel, Ordering::Relaxed);
         }
+        if !self.span.gone(age) {
+            self.more.put(held, self.span.time_ms(age, time_ms));
+            self.more.take(value, time_ms);
+        }
         Step::Counted
     }
 
-    /// Distinct values within the window ending at `time_ms`.
+    /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond.
     pub fn count(&self, time_ms: i64) -> usize {
         let mut inside = 0;
+        // If one of the N latest is before the window, so are all that made room for it.
+        let mut all = true;
         for word in self.words() {
             let held = word.load(Ordering::Acquire);
             if held as u32 == FREE {
-                break;
+                return inside;
             }
             let age = self.span.age(held as u32, time_ms);
             inside += usize::from(self.span.holds(age));
+            all &= age < 0 || self.span.holds(age);
             if let Some(later) = self.span.moved_forward(age, time_ms) {
                 let moved = held & !STAMP | u64::from(later);
                 let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-        inside
+        if all { inside + self.more.estimate(time_ms) } else { inside }
     }
 }
 
@@ -127,8 +143,10 @@ enum Step {
     Retry,
     /// It is among those that a count finds.
     Counted,
-    /// It is not: it came too late.
+    /// It is not: it was seen later already.
     Uncounted,
+    /// It is not: all that are kept are later.
+    Late,
 }
 
 #[cfg(all(test, not(loom)))]
@@ -155,12 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn past_its_capacity_it_says_so_many_or_more() {
+    fn past_its_exact_range_it_goes_on_counting() {
         let words = words(4);
         let span = Span::new(10_000);
         let set = set(&words, &span);
-        let counts: Vec<usize> = (1..=6).map(|n| set.add(1_000_000 + n, spread(n as u64))).collect();
-        assert_eq!(counts, [1, 2, 3, 4, 4, 4]);
+        let counts: Vec<usize> = (1..=70).map(|n| set.add(1_000_000 + n, spread(n as u64))).collect();
+        // Sixty-four values beyond the exact ones are still told apart; then each stands for two, and so on.
+        assert_eq!(counts[..68], (1..=68).collect::<Vec<_>>());
+        assert!((50..90).contains(&counts[69]), "{}", counts[69]);
+        assert!((50..90).contains(&set.add(1_000_071, spread(1))), "one seen before is none more");
+        assert_eq!(set.count(1_010_069), 2, "and exact again when few are left");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod payload;
 mod permits;
 mod pins;
 mod recent;
+mod sketch;
 mod slots;
 mod span;
 mod sum;

@@ -91,6 +91,11 @@ impl<'a> Far<'a> {
         &block[self.first..self.first + self.count]
     }
 
+    /// How many words there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Stamps that the words hold.
     pub(super) fn stamps(&self) -> usize {
         2 * self.count

@@ -1,0 +1,275 @@
+//! An estimate of how many distinct values a sliding window holds beyond those that are kept exactly.
+//!
+//! Adaptive sampling (Wegman 1984, analysed by Flajolet, On Adaptive Sampling, 1990): only values whose hash begins with so many zeros as the
+//! level says are kept, each with the time it was last seen, and each stands for 2^level values. When the places are full the
+//! level rises; when few are taken it falls, but a value skipped at the higher level may still be in the window, so the
+//! estimate follows one window later. The standard error is about one sixth of what is estimated.
+
+use super::payload::Far;
+use super::span::{FREE, Span};
+use super::{Ordering, Word};
+
+/// Values kept at most.
+const PLACES: usize = 64;
+/// So few taken places make the level fall: at the lower one about twice as many are taken.
+const FEW: usize = PLACES / 4;
+/// A hash has 32 bits; at this level the places stand for a thousand million values.
+const LEVEL_MAX: u32 = 24;
+const STAMP: u64 = u32::MAX as u64;
+
+/// A view over [`Sketch::WORDS`] far words.
+#[derive(Clone, Copy)]
+pub(super) struct Sketch<'a> {
+    far: Far<'a>,
+    span: &'a Span,
+}
+
+/// At which levels values are kept and counted, since when.
+#[derive(Clone, Copy)]
+struct Level {
+    kept: u32,
+    counted: u32,
+    since_ms: i64,
+}
+
+impl Level {
+    fn of(word: u64) -> Level {
+        Level { kept: word as u32 & 0xff, counted: word as u32 >> 8 & 0xff, since_ms: (word >> 16) as i64 }
+    }
+
+    fn word(self) -> u64 {
+        (self.since_ms as u64) << 16 | u64::from(self.counted << 8 | self.kept)
+    }
+}
+
+/// Whether a value is kept at a level. Multiplied, so that hashes told apart by a few bits only are spread as well.
+fn sampled(held: u64, level: u32) -> bool {
+    ((held >> 32) as u32).wrapping_mul(0x9e37_79b1).leading_zeros() >= level
+}
+
+impl<'a> Sketch<'a> {
+    /// The level, and a word for each value.
+    pub const WORDS: usize = 1 + PLACES;
+
+    /// The sketch that lies in these far words.
+    pub fn new(far: Far<'a>, span: &'a Span) -> Sketch<'a> {
+        Sketch { far, span }
+    }
+
+    /// Takes a value in that was last seen at that time: the upper half of `value` is its hash.
+    pub fn put(&self, value: u64, time_ms: i64) {
+        let [level_word, places @ ..] = self.far.open() else { return };
+        let wanted = value & !STAMP | u64::from(self.span.stamp(time_ms));
+        loop {
+            let before = level_word.load(Ordering::Acquire);
+            let level = Level::of(before);
+            if !sampled(value, level.kept) {
+                return;
+            }
+            match self.place(places, value, level, time_ms) {
+                Some((_, _, later)) if later => return,
+                Some((word, held, _)) => {
+                    if word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                        return;
+                    }
+                }
+                None => {
+                    let next = if level.kept < level.counted { level.counted } else { level.kept + 1 };
+                    let raised =
+                        Level { kept: next.min(LEVEL_MAX), counted: next.min(LEVEL_MAX), since_ms: time_ms };
+                    let _ = level_word.compare_exchange(
+                        before,
+                        raised.word(),
+                        Ordering::AcqRel,
+                        Ordering::Acquire,
+                    );
+                    if next > LEVEL_MAX {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value's own place, and whether it was seen there no earlier; else one that is free for it.
+    fn place<'b>(
+        &self,
+        places: &'b [Word],
+        value: u64,
+        level: Level,
+        time_ms: i64,
+    ) -> Option<(&'b Word, u64, bool)> {
+        let mut free = None;
+        for word in places {
+            let held = word.load(Ordering::Acquire);
+            if held as u32 == FREE {
+                return free.or(Some((word, held, false)));
+            }
+            let age = self.span.age(held as u32, time_ms);
+            if held & !STAMP == value & !STAMP {
+                return Some((word, held, age <= 0));
+            }
+            if free.is_none() && (self.span.gone(age) || !sampled(held, level.kept)) {
+                free = Some((word, held, false));
+            }
+        }
+        free
+    }
+
+    /// Takes a value out again: it is kept elsewhere now.
+    pub fn take(&self, value: u64, time_ms: i64) {
+        let Some((_, places)) = self.far.used().split_first() else { return };
+        let outside = value & !STAMP | u64::from(self.span.outside(time_ms));
+        for word in places {
+            let held = word.load(Ordering::Acquire);
+            if held as u32 == FREE {
+                return;
+            }
+            if held & !STAMP == value & !STAMP {
+                let _ = word.compare_exchange(held, outside, Ordering::AcqRel, Ordering::Acquire);
+                return;
+            }
+        }
+    }
+
+    /// About how many distinct values the window ending at `time_ms` holds.
+    pub fn estimate(&self, time_ms: i64) -> usize {
+        let Some((level_word, places)) = self.far.used().split_first() else { return 0 };
+        let before = level_word.load(Ordering::Acquire);
+        let level = Level::of(before);
+        let (mut counted, mut taken) = (0_usize, 0_usize);
+        for word in places {
+            let held = word.load(Ordering::Acquire);
+            if held as u32 == FREE {
+                break;
+            }
+            let age = self.span.age(held as u32, time_ms);
+            let inside = self.span.holds(age);
+            counted += usize::from(inside && sampled(held, level.counted));
+            taken += usize::from(!self.span.gone(age) && sampled(held, level.kept));
+            if let Some(later) = self.span.moved_forward(age, time_ms) {
+                let moved = held & !STAMP | u64::from(later);
+                let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+        let settled = level.kept == level.counted;
+        let next = if !settled && self.span.gone(self.span.age(self.span.stamp(level.since_ms), time_ms)) {
+            Some(Level { counted: level.kept, ..level })
+        } else if settled && level.kept > 0 && taken <= FEW {
+            // As far as half of the places will most likely do.
+            let fall = (PLACES / 2 / taken.max(1)).ilog2();
+            Some(Level { kept: level.kept.saturating_sub(fall), since_ms: time_ms, ..level })
+        } else {
+            None
+        };
+        if let Some(next) = next {
+            let _ = level_word.compare_exchange(before, next.word(), Ordering::AcqRel, Ordering::Acquire);
+        }
+        counted << level.counted
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    type Words = (Word, Vec<Word>);
+
+    fn words() -> Words {
+        (Word::new(0), (0..Sketch::WORDS).map(|_| Word::new(0)).collect())
+    }
+
+    fn sketch<'a>((flags, far): &'a Words, span: &'a Span) -> Sketch<'a> {
+        Sketch::new(Far::new(flags, far), span)
+    }
+
+    /// SplitMix64: a keyed hash's stand-in.
+    fn hash(seed: u64, n: u64) -> u64 {
+        let mixed =
+            seed.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// Mean and root mean square of the relative error over many seeds.
+    fn errors(truth: u64, count: impl Fn(u64) -> usize) -> (f64, f64) {
+        const SEEDS: u64 = 200;
+        let error = |seed| count(seed) as f64 / truth as f64 - 1.0;
+        let (sum, squares) =
+            (0..SEEDS).map(error).fold((0.0, 0.0), |(sum, squares), e| (sum + e, squares + e * e));
+        (sum / SEEDS as f64, (squares / SEEDS as f64).sqrt())
+    }
+
+    #[test]
+    fn it_is_exact_while_there_are_places_and_within_a_sixth_beyond() {
+        for truth in [10, 64, 100, 1_000, 20_000] {
+            let (bias, rms) = errors(truth, |seed| {
+                let (words, span) = (words(), Span::new(60_000));
+                let sketch = sketch(&words, &span);
+                (0..truth).for_each(|n| sketch.put(hash(seed, n), 1_000_000 + n as i64 / 1_000));
+                sketch.estimate(1_000_100)
+            });
+            let allowed = if truth <= PLACES as u64 { 0.0 } else { 0.19 };
+            assert!(rms <= allowed && bias.abs() <= allowed / 4.0, "{truth}: bias {bias:.3}, error {rms:.3}");
+        }
+    }
+
+    #[test]
+    fn it_follows_a_window_that_swells_and_shrinks() {
+        // Values a second: each is seen once, so a window of sixty seconds holds sixty seconds' worth.
+        for (before, after) in [(500, 5), (5, 500), (50, 1)] {
+            let truth = 60 * after;
+            let (bias, rms) = errors(truth, |seed| {
+                let (words, span) = (words(), Span::new(60_000));
+                let sketch = sketch(&words, &span);
+                let mut n = 0;
+                let mut estimate = 0;
+                for second in 0..600 {
+                    let now_ms = 1_000_000 + second * 1_000;
+                    for _ in 0..if second < 200 { before } else { after } {
+                        n += 1;
+                        sketch.put(hash(seed, n), now_ms);
+                    }
+                    estimate = sketch.estimate(now_ms);
+                }
+                estimate
+            });
+            assert!(
+                rms <= 0.25 && bias.abs() <= 0.06,
+                "{before} then {after}: bias {bias:.3}, error {rms:.3}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_counts_once_and_not_after_it_was_taken_out() {
+        let (words, span) = (words(), Span::new(60_000));
+        let sketch = sketch(&words, &span);
+        for at in 0..5 {
+            sketch.put(7 << 32, 1_000_000 + at);
+        }
+        sketch.put(8 << 32, 1_000_000);
+        assert_eq!(sketch.estimate(1_000_010), 2);
+        sketch.take(7 << 32, 1_000_010);
+        sketch.take(9 << 32, 1_000_010);
+        assert_eq!((sketch.estimate(1_000_010), sketch.estimate(1_060_000)), (1, 0));
+    }
+
+    #[test]
+    fn threads_that_put_many_values_at_once_are_estimated_as_one_would_be() {
+        let (words, span) = (words(), Span::new(60_000));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (words, span) = (&words, &span);
+                scope.spawn(move || {
+                    for n in 0..2_000 {
+                        sketch(words, span).put(hash(thread, n), 1_000_000);
+                    }
+                });
+            }
+        });
+        let estimate = sketch(&words, &span).estimate(1_000_000);
+        assert!((4_000..16_000).contains(&estimate), "{estimate} of 8,000: six standard errors");
+    }
+}
