@@ -1,7 +1,7 @@
 //! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
 
-use super::Ordering;
 use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
+use super::{Ordering, fence, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
 const SPINS: usize = 10_000;
@@ -44,7 +44,7 @@ impl Slots {
             match step {
                 Step::Found(found) => return Some(found),
                 Step::None => return None,
-                Step::Retry => std::hint::spin_loop(),
+                Step::Retry => spin_loop(),
             }
         }
         None
@@ -56,7 +56,7 @@ impl Slots {
             match self.own(self.marks(key).0, key, touch(now_ms)) {
                 Step::Found(found) => return Some(found.slot),
                 Step::None => return None,
-                Step::Retry => std::hint::spin_loop(),
+                Step::Retry => spin_loop(),
             }
         }
         None
@@ -91,7 +91,7 @@ impl Slots {
     /// random as the key.
     fn marks(&self, key: u64) -> (u32, u32) {
         self.heads(key).enumerate().fold((0, 0), |(tagged, empty), (way, (_, head))| {
-            let head = head.load(Ordering::SeqCst);
+            let head = head.load(Ordering::Acquire);
             (tagged | u32::from(tag_of(head) == tag(key)) << way, empty | u32::from(head == EMPTY) << way)
         })
     }
@@ -101,7 +101,7 @@ impl Slots {
         while tagged != 0 {
             let slot = self.places(key).start + tagged.trailing_zeros() as usize;
             tagged &= tagged - 1;
-            let held = self.heads.words()[slot].load(Ordering::SeqCst);
+            let held = self.heads.words()[slot].load(Ordering::Acquire);
             if tag_of(held) != tag(key) || touched(held) == PREPARING {
                 return Step::Retry;
             }
@@ -120,7 +120,7 @@ impl Slots {
             // The touch keeps evicting threads away: either this exchange fails or theirs.
             let wanted = head(tag(key), now);
             let kept =
-                self.heads.words()[slot].compare_exchange(held, wanted, Ordering::SeqCst, Ordering::SeqCst);
+                self.heads.words()[slot].compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire);
             return if kept.is_ok() { found } else { Step::Retry };
         }
         Step::None
@@ -148,15 +148,17 @@ impl Slots {
     /// whoever looks for the old key waits that long. `false` if it is in somebody's hands after all.
     pub(super) fn seize(&self, slot: usize, held: u64, old: u32, now: u32) -> bool {
         let own = &self.heads.words()[slot];
-        if own.compare_exchange(held, head(old, PREPARING), Ordering::SeqCst, Ordering::Relaxed).is_err() {
+        if own.compare_exchange(held, head(old, PREPARING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
+        // Against the one in `Pins::enter`: either we see the pin of a batch, or its look-ups see the slot being prepared.
+        fence(Ordering::SeqCst);
         if held == EMPTY {
             self.claimed.fetch_add(1, Ordering::Relaxed);
         } else if old != ABANDONED {
             if self.entered_since(held) {
                 // Somebody entered between our choice and the exchange, and may have found the old key before it.
-                own.store(held, Ordering::SeqCst);
+                own.store(held, Ordering::Release);
                 return false;
             }
             if idle(held, now) < self.expiry {
@@ -178,11 +180,12 @@ impl Slots {
             return Step::Retry;
         }
         let own = &self.heads.words()[slot];
-        own.store(head(tag(key), PREPARING), Ordering::SeqCst);
-        // Two threads may have chosen different slots for the same key. The store above and these loads have one order
-        // for all threads, so the later of the two sees the earlier and gives up; both may, and then both try again.
+        own.store(head(tag(key), PREPARING), Ordering::Release);
+        // Two threads may have chosen different slots for the same key. With a fence between the store above and these loads
+        // the later of the two sees the earlier and gives up; both may, and then both try again.
+        fence(Ordering::SeqCst);
         let elsewhere = self.heads(key).filter(|(other, _)| *other != slot).any(|(other, head)| {
-            let standing = head.load(Ordering::SeqCst);
+            let standing = head.load(Ordering::Acquire);
             tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key))
         });
         if elsewhere {
@@ -199,7 +202,7 @@ impl Slots {
 
     /// Leaves a seized slot to whoever needs one.
     pub(super) fn abandon(&self, slot: usize) {
-        self.heads.words()[slot].store(head(ABANDONED, 0), Ordering::SeqCst);
+        self.heads.words()[slot].store(head(ABANDONED, 0), Ordering::Release);
     }
 }
 

@@ -7,7 +7,7 @@
 use super::payload::{Far, Room};
 use super::sketch::Sketch;
 use super::span::{FREE, Span};
-use super::{Ordering, Word};
+use super::{Ordering, Word, fence};
 
 const STAMP: u64 = u32::MAX as u64;
 
@@ -103,7 +103,8 @@ impl<'a> Distinct<'a> {
             return Step::Retry;
         }
         // Another thread may have brought the same value into another word: the first word of the two stays.
-        let twin = self.words().find(|other| other.load(Ordering::SeqCst) & !STAMP == value);
+        fence(Ordering::SeqCst);
+        let twin = self.words().find(|other| other.load(Ordering::Acquire) & !STAMP == value);
         if twin.is_some_and(|twin| !std::ptr::eq(twin, word)) {
             let outside = value | u64::from(self.span.outside(time_ms));
             let _ = word.compare_exchange(wanted, outside, Ordering::AcqRel, Ordering::Relaxed);

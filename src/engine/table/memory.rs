@@ -50,8 +50,7 @@ impl Memory {
 
     /// All words.
     pub fn words(&self) -> &[Word] {
-        // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`. Loom's
-        // atomics are no plain words; under loom no table is made, only views over words of its own.
+        // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 

@@ -11,6 +11,7 @@ mod cells;
 mod claim;
 mod distinct;
 mod halves;
+#[cfg_attr(loom, path = "loom_memory.rs")]
 mod memory;
 mod payload;
 mod permits;
@@ -38,3 +39,9 @@ pub use std::sync::atomic::{AtomicU64 as Word, Ordering};
 
 #[cfg(loom)]
 pub use loom::sync::atomic::{AtomicU64 as Word, Ordering};
+
+#[cfg(not(loom))]
+use std::{hint::spin_loop, sync::atomic::fence};
+
+#[cfg(loom)]
+use loom::{sync::atomic::fence, thread::yield_now as spin_loop};

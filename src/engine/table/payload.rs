@@ -83,6 +83,12 @@ impl<'a> Far<'a> {
         }
     }
 
+    /// [`Far::open`], for those who look on from outside.
+    #[cfg(loom)]
+    pub fn opened(&self) -> &'a [Word] {
+        self.open()
+    }
+
     fn words(&self, flags: u64) -> &'a [Word] {
         let block = match self.block {
             Block::Words(words) => words,

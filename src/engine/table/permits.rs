@@ -7,7 +7,7 @@
 use super::halves::{self, Place};
 use super::payload::{Far, Room};
 use super::span::{FREE, Span};
-use super::{Full, Ordering, Reserved, Word};
+use super::{Full, Ordering, Reserved, Word, spin_loop};
 
 /// Words before the times.
 const HEAD: usize = 3;
@@ -141,7 +141,7 @@ impl<'a> Permits<'a> {
         let stamp = self.span.stamp(time_ms);
         let put = |words| halves::iter(words).any(|place| place.stamp == FREE && place.exchange(stamp));
         while !put(self.near) && !put(self.far.open()) {
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A worker pins the time at which its batch entered; whoever evicts takes only slots last touched before every pinned
 //! time. This is epoch-based reclamation with the clock as the epoch.
 
-use super::{Ordering, Word};
+use super::{Ordering, Word, fence};
 use crate::limits::PINS_MAX;
 
 /// The place outcomes are applied under; workers stand behind it.
@@ -42,17 +42,18 @@ impl Pins {
     fn pin(&self, place: usize, now_ms: i64) -> Pin<'_> {
         let word = &self.entered_ms[place].0;
         if self.highest.0.load(Ordering::Relaxed) < place as u64 {
-            self.highest.0.fetch_max(place as u64, Ordering::SeqCst);
+            self.highest.0.fetch_max(place as u64, Ordering::Relaxed);
         }
-        // Sequentially consistent, so that an evicting thread that does not see the pin is itself seen by our look-ups.
-        word.swap(now_ms as u64, Ordering::SeqCst);
+        word.store(now_ms as u64, Ordering::Relaxed);
+        // An evicting thread that does not see the pin after its own fence is itself seen by our look-ups.
+        fence(Ordering::SeqCst);
         Pin { word }
     }
 
     /// Slots last touched before this time are out of every worker's hands; all are if there is none.
     pub fn oldest_ms(&self) -> Option<i64> {
-        let highest = self.highest.0.load(Ordering::SeqCst) as usize;
-        let entered = self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::SeqCst));
+        let highest = self.highest.0.load(Ordering::Acquire) as usize;
+        let entered = self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::Acquire));
         entered.filter(|&ms| ms != IDLE).min().map(|ms| ms as i64)
     }
 }

@@ -13,7 +13,11 @@ use super::{Memory, Ordering, Pins, Word};
 
 /// Slots of a set: all a key may stand in. At the full load of two thirds one set in twenty-five is fuller than that and
 /// gives up its least recently used key early.
+#[cfg(not(loom))]
 pub(super) const WAYS: usize = 16;
+/// So few that all interleavings can be gone through.
+#[cfg(loom)]
+pub(super) const WAYS: usize = 2;
 /// Words of a payload before what belongs to the owner: the key, and flags of the far words.
 const HEAD_WORDS: usize = 2;
 
@@ -116,6 +120,11 @@ impl Slots {
             live_evictions: Word::new(0),
             claimed: Word::new(0),
         })
+    }
+
+    /// The pins that keep slots in the hands of batches.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// The slots a key may stand in.
