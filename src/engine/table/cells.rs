@@ -7,36 +7,41 @@ use super::payload::Far;
 use super::span::CELLS;
 use super::{Ordering, Word};
 
-/// Bits of what a cell holds; the rest numbers its sub-window.
-const HELD_BITS: u32 = 44;
-/// The largest that a cell holds.
-pub(super) const HELD_MAX: u64 = (1 << HELD_BITS) - 1;
-/// Sub-window numbers wrap after this many. A cell left over from exactly one turn ago (65,536 windows) would count again:
-/// too much, never too little.
-const TURN: i64 = 1 << (64 - HELD_BITS);
 /// A cell may be so many sub-windows ahead of an event that comes late; all others lie behind it.
-const AHEAD: i64 = 8_192;
+const AHEAD: u64 = 8_192;
 
-const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX < 1 << HELD_BITS);
-
-fn pack(epoch: i64, held: u64) -> u64 {
-    (epoch.rem_euclid(TURN) as u64) << HELD_BITS | held
-}
-
-/// How many sub-windows a cell lies behind `epoch`; negative when ahead.
-fn age(cell: u64, epoch: i64) -> i64 {
-    let behind = (epoch - (cell >> HELD_BITS) as i64).rem_euclid(TURN);
-    if behind < TURN - AHEAD { behind } else { behind - TURN }
-}
-
-/// The cells of one window of one key.
+/// The cells of one window of one key. `BITS` are for what a cell holds, the rest numbers its sub-window.
+///
+/// Sub-window numbers wrap after 2^(64 − BITS). A cell left over from a turn ago would count again, which is too much, never
+/// too little; or it would look as if it lay ahead: see [`Cells::clear_later`].
 #[derive(Clone, Copy)]
-pub(super) struct Cells<'a> {
+pub(super) struct Cells<'a, const BITS: u32> {
     pub near: &'a [Word],
     pub far: Far<'a>,
 }
 
-impl Cells<'_> {
+/// Cells of amounts in minor units: numbers wrap after 65,536 windows.
+pub(super) type Amounts<'a> = Cells<'a, 44>;
+/// Cells of counts: numbers wrap after a hundred years of the shortest window.
+pub(super) type Counts<'a> = Cells<'a, 28>;
+
+const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX as u64 <= Amounts::HELD_MAX);
+
+impl<const BITS: u32> Cells<'_, BITS> {
+    /// The largest that a cell holds.
+    pub const HELD_MAX: u64 = (1 << BITS) - 1;
+    const TURN: u64 = 1 << (64 - BITS);
+
+    fn pack(epoch: i64, held: u64) -> u64 {
+        (epoch as u64) << BITS | held.min(Self::HELD_MAX)
+    }
+
+    /// How many sub-windows a cell lies behind `epoch`; negative when ahead.
+    fn age(cell: u64, epoch: i64) -> i64 {
+        let behind = (epoch as u64).wrapping_sub(cell >> BITS) & (Self::TURN - 1);
+        if behind < Self::TURN - AHEAD { behind as i64 } else { behind as i64 - Self::TURN as i64 }
+    }
+
     /// Near cells: a key that is seen in no more sub-windows than this needs no far ones.
     pub const NEAR: usize = 3;
     /// Far cells.
@@ -48,9 +53,9 @@ impl Cells<'_> {
             let mut room = None;
             for cell in self.near {
                 let held = cell.load(Ordering::Acquire);
-                let behind = if held & HELD_MAX == 0 { CELLS } else { age(held, epoch) };
+                let behind = if held & Self::HELD_MAX == 0 { CELLS } else { Self::age(held, epoch) };
                 if behind == 0 {
-                    if exchange(cell, held, pack(epoch, next(held & HELD_MAX))) {
+                    if exchange(cell, held, Self::pack(epoch, next(held & Self::HELD_MAX))) {
                         return Some(0);
                     }
                     continue 'again;
@@ -60,8 +65,8 @@ impl Cells<'_> {
                 }
             }
             if let Some((cell, held)) = room {
-                if exchange(cell, held, pack(epoch, next(0))) {
-                    return Some(held & HELD_MAX);
+                if exchange(cell, held, Self::pack(epoch, next(0))) {
+                    return Some(held & Self::HELD_MAX);
                 }
                 continue;
             }
@@ -69,13 +74,13 @@ impl Cells<'_> {
                 return self.put_later(epoch, next);
             };
             let held = cell.load(Ordering::Acquire);
-            let behind = if held & HELD_MAX == 0 { CELLS } else { age(held, epoch) };
+            let behind = if held & Self::HELD_MAX == 0 { CELLS } else { Self::age(held, epoch) };
             let (wanted, expired) = match behind {
-                0 => (next(held & HELD_MAX), 0),
-                1.. => (next(0), held & HELD_MAX),
+                0 => (next(held & Self::HELD_MAX), 0),
+                1.. => (next(0), held & Self::HELD_MAX),
                 _ => return None,
             };
-            if exchange(cell, held, pack(epoch, wanted)) {
+            if exchange(cell, held, Self::pack(epoch, wanted)) {
                 return Some(expired);
             }
         }
@@ -86,9 +91,9 @@ impl Cells<'_> {
     fn put_later(&self, epoch: i64, next: impl Fn(u64) -> u64) -> Option<u64> {
         loop {
             let near = self.near.iter().map(|cell| (cell, cell.load(Ordering::Acquire)));
-            let (cell, held) = near.min_by_key(|(_, held)| age(*held, epoch))?;
-            let later = epoch.max(epoch - age(held, epoch));
-            if exchange(cell, held, pack(later, next(held & HELD_MAX))) {
+            let (cell, held) = near.min_by_key(|(_, held)| Self::age(*held, epoch))?;
+            let later = epoch.max(epoch - Self::age(held, epoch));
+            if exchange(cell, held, Self::pack(later, next(held & Self::HELD_MAX))) {
                 return Some(0);
             }
         }
@@ -100,8 +105,8 @@ impl Cells<'_> {
         let own = self.far.used().get(epoch.rem_euclid(CELLS) as usize);
         for cell in self.near.iter().chain(own) {
             let mut held = cell.load(Ordering::Acquire);
-            while left > 0 && held & HELD_MAX > 0 && age(held, epoch) == 0 {
-                let part = left.min(held & HELD_MAX);
+            while left > 0 && held & Self::HELD_MAX > 0 && Self::age(held, epoch) == 0 {
+                let part = left.min(held & Self::HELD_MAX);
                 match cell.compare_exchange_weak(held, held - part, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
                         left -= part;
@@ -118,20 +123,37 @@ impl Cells<'_> {
     /// there lies before it, a cell whose wrapped number looks far ahead goes too.
     pub fn expire(&self, epoch: i64, all: bool, expired: impl Fn(u64)) {
         let before = |held: u64| {
-            let age = age(held, epoch);
+            let age = Self::age(held, epoch);
             age >= CELLS || (all && age < -CELLS)
         };
         for cell in self.near.iter().chain(self.far.used()) {
             let mut held = cell.load(Ordering::Acquire);
-            while held & HELD_MAX > 0 && before(held) {
-                match cell.compare_exchange_weak(held, held & !HELD_MAX, Ordering::AcqRel, Ordering::Acquire)
-                {
+            while held & Self::HELD_MAX > 0 && before(held) {
+                match cell.compare_exchange_weak(
+                    held,
+                    held & !Self::HELD_MAX,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                ) {
                     Ok(_) => {
-                        expired(held & HELD_MAX);
+                        expired(held & Self::HELD_MAX);
                         break;
                     }
                     Err(seen) => held = seen,
                 }
+            }
+        }
+    }
+
+    /// Empties the cells that look later than `newest`, the latest sub-window that anything was put into: they are from a turn
+    /// ago, and would keep what comes now from being put in.
+    pub fn clear_later(&self, newest: &Word) {
+        for cell in self.near.iter().chain(self.far.used()) {
+            // In this order: `newest` is raised before a cell is written.
+            let held = cell.load(Ordering::Acquire);
+            let newest = newest.load(Ordering::Acquire) as i64;
+            if held & Self::HELD_MAX > 0 && Self::age(held, newest) < 0 {
+                exchange(cell, held, held & !Self::HELD_MAX);
             }
         }
     }
@@ -142,8 +164,8 @@ impl Cells<'_> {
             .iter()
             .chain(self.far.used())
             .map(|cell| cell.load(Ordering::Acquire))
-            .filter(move |&cell| (0..CELLS).contains(&age(cell, epoch)))
-            .map(|cell| cell & HELD_MAX)
+            .filter(move |&cell| (0..CELLS).contains(&Self::age(cell, epoch)))
+            .map(|cell| cell & Self::HELD_MAX)
     }
 }
 

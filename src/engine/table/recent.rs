@@ -3,7 +3,7 @@
 //! Always the N latest times are kept, so a count below N is exact. From N on the older events are added, which are never too
 //! few and at most the events of one sub-window too many. A key that sees few events in a window needs no far words.
 
-use super::cells::Cells;
+use super::cells::Counts;
 use super::halves::{self, Place};
 use super::payload::{Far, Room};
 use super::span::{FREE, Span};
@@ -17,7 +17,7 @@ const NEAR: usize = 2;
 pub struct Recent<'a> {
     near: &'a [Word],
     far: Far<'a>,
-    older: Cells<'a>,
+    older: Counts<'a>,
     span: &'a Span,
 }
 
@@ -34,13 +34,13 @@ struct Seen<'a> {
 impl<'a> Recent<'a> {
     /// Words of a view that is exact below `exact` events.
     pub const fn room(exact: usize) -> Room {
-        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Cells::FAR }
+        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Counts::FAR }
     }
 
     /// The count that lies in these words.
     pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Recent<'a> {
-        let (older, far) = far.split(Cells::FAR);
-        Recent { near: &near[..NEAR], far, older: Cells { near: &[], far: older }, span }
+        let (older, far) = far.split(Counts::FAR);
+        Recent { near: &near[..NEAR], far, older: Counts { near: &[], far: older }, span }
     }
 
     /// Takes an event in and gives the count over the window ending at it, itself included.

@@ -4,7 +4,7 @@
 //! the one that the window's far end cuts through, so a value is never below the true one and above it by at most that one
 //! sub-window.
 
-use super::cells::{Cells, HELD_MAX};
+use super::cells::Amounts;
 use super::payload::{Far, Room};
 use super::span::{CELLS, Span};
 use super::{Ordering, Word};
@@ -35,18 +35,18 @@ pub struct Sum<'a> {
     total: &'a Word,
     newest: &'a Word,
     swept: &'a Word,
-    cells: Cells<'a>,
+    cells: Amounts<'a>,
     span: &'a Span,
 }
 
 impl<'a> Sum<'a> {
     /// Words of one sum.
-    pub const ROOM: Room = Room { near: 3 + Cells::NEAR, far: Cells::FAR };
+    pub const ROOM: Room = Room { near: 3 + Amounts::NEAR, far: Amounts::FAR };
 
     /// The sum that lies in these words.
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Sum<'a> {
         let (head, near) = words.split_at(3);
-        let cells = Cells { near: &near[..Cells::NEAR], far };
+        let cells = Amounts { near: &near[..Amounts::NEAR], far };
         Sum { total: &head[0], newest: &head[1], swept: &head[2], cells, span }
     }
 
@@ -106,7 +106,7 @@ impl<'a> Sum<'a> {
         let newest = self.newest.load(Ordering::Acquire) as i64;
         // Seventeen events of the largest amount within one sub-window fill a cell. The total then stays above the truth:
         // too much, never too little.
-        let put = |epoch| self.cells.put(epoch, |sum| (sum + delta as u64).min(HELD_MAX));
+        let put = |epoch| self.cells.put(epoch, |sum| sum + delta as u64);
         let gone = if newest - epoch >= CELLS {
             Some(delta as u64)
         } else {
@@ -135,24 +135,31 @@ impl<'a> Sum<'a> {
 /// A sliding maximum of non-negative whole numbers: a view over the words of [`Max::ROOM`].
 #[derive(Clone, Copy)]
 pub struct Max<'a> {
-    cells: Cells<'a>,
+    /// The latest sub-window that anything was put into.
+    newest: &'a Word,
+    cells: Amounts<'a>,
     span: &'a Span,
 }
 
 impl<'a> Max<'a> {
     /// Words of one maximum.
-    pub const ROOM: Room = Room { near: Cells::NEAR, far: Cells::FAR };
+    pub const ROOM: Room = Room { near: 1 + Amounts::NEAR, far: Amounts::FAR };
 
     /// The maximum that lies in these words.
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Max<'a> {
-        Max { cells: Cells { near: &words[..Cells::NEAR], far }, span }
+        let (newest, near) = (&words[0], &words[1..]);
+        Max { newest, cells: Amounts { near: &near[..Amounts::NEAR], far }, span }
     }
 
     /// Takes an event in and gives the largest, it included.
     pub fn add(&self, time_ms: i64, number: i64) -> i64 {
-        let number = number.min(HELD_MAX as i64);
+        let epoch = self.span.epoch(time_ms);
+        let newest = (self.newest.fetch_max(epoch as u64, Ordering::AcqRel) as i64).max(epoch);
         // An event too old for the cells is too old for every later window as well.
-        let _ = self.cells.put(self.span.epoch(time_ms), |largest| largest.max(number as u64));
+        while self.cells.put(epoch, |largest| largest.max(number as u64)).is_none() && newest - epoch < CELLS
+        {
+            self.cells.clear_later(self.newest);
+        }
         self.value(time_ms).max(number)
     }
 
@@ -208,6 +215,22 @@ mod tests {
             let later = start + turn_ms + rest * 63;
             let after: i64 = (0..10).map(|n| sum.add(later + n * 63, 7)).max().expect("ten");
             assert!(after >= 70, "never below the truth: {after} after a rest of {rest}");
+        }
+    }
+
+    #[test]
+    fn a_maximum_that_rested_until_numbers_wrap_takes_in_what_comes() {
+        let span = Span::new(1_000);
+        for rest in -9_000..9_000_i64 {
+            let room = room();
+            let max = max(&room, &span);
+            let start = DAY_MS * 100;
+            (0..20).for_each(|n| {
+                max.add(start + n * 63, 50);
+            });
+            let later = start + 63 * ((1 << 20) + rest);
+            max.add(later, 7);
+            assert!(max.value(later + 1) >= 7, "after a turn and {rest}");
         }
     }
 
