@@ -39,7 +39,8 @@ pub(crate) struct Laid {
     place: Place,
     /// Places of its limits among the policy's.
     pub limits: Vec<usize>,
-    /// Identity over reloads, in twenty bits.
+    /// Identity in twenty bits, kept over reloads. A window that was dropped and comes back is another one: what its first
+    /// life reserved must not be given back out of its second.
     pub tag: u32,
     signature: String,
 }
@@ -74,14 +75,14 @@ impl Plan {
         let mut fresh: Vec<(&[FeatureId], Vec<Laid>)> = Vec::new();
         for (place, window) in policy.windows.iter().enumerate() {
             let mut laid = laid(policy, place, window)?;
-            if plan.window(laid.tag).is_some()
-                || fresh.iter().any(|(_, new)| new.iter().any(|w| w.tag == laid.tag))
+            if plan.standing(&laid.signature).is_some()
+                || fresh.iter().any(|(_, new)| new.iter().any(|w| w.signature == laid.signature))
             {
                 return Err(BuildError::of(&policy.features, window, "is the same as another one"));
             }
             let standing = previous.and_then(|previous| previous.standing(&laid.signature));
-            if let Some((group, place)) = standing {
-                laid.place = place;
+            if let Some((group, standing)) = standing {
+                (laid.place, laid.tag) = (standing.place, standing.tag);
                 plan.keep(group, &window.key, laid);
             } else if let Some((_, windows)) =
                 fresh.iter_mut().find(|(fields, windows)| *fields == window.key && windows.len() < PARTS_MAX)
@@ -94,6 +95,7 @@ impl Plan {
         for (fields, mut windows) in fresh {
             let mut shape = Shape { renewed: true, ..Shape::default() };
             for (part, window) in windows.iter_mut().enumerate() {
+                window.tag = tables.take_tag();
                 window.place = Place { near: shape.near, far: shape.far, part };
                 shape.near += window.room.near;
                 shape.far += window.room.far;
@@ -122,14 +124,10 @@ impl Plan {
             .find_map(|group| group.windows.iter().find(|w| w.tag == tag).map(|window| (group, window)))
     }
 
-    /// Where the window of that signature lies.
-    fn standing(&self, signature: &str) -> Option<(&Group, Place)> {
+    /// The window of that signature.
+    fn standing(&self, signature: &str) -> Option<(&Group, &Laid)> {
         self.groups.iter().find_map(|group| {
-            group
-                .windows
-                .iter()
-                .find(|window| window.signature == signature)
-                .map(|window| (group, window.place))
+            group.windows.iter().find(|window| window.signature == signature).map(|window| (group, window))
         })
     }
 
@@ -203,7 +201,7 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         room,
         place: Place::default(),
         limits,
-        tag: short_hash(signature.as_bytes()),
+        tag: 0,
         signature,
     })
 }
@@ -245,12 +243,4 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
         window.status,
         window.exact
     )
-}
-
-/// Twenty bits of FNV-1a: an identity short enough to stand beside a time in one word. Clashes are refused at build.
-fn short_hash(bytes: &[u8]) -> u32 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    (hash >> 40) as u32 & 0xf_ffff
 }

@@ -88,6 +88,7 @@ pub struct Tables {
     busy_keys: usize,
     velocity: Mutex<Vec<Weak<Slots>>>,
     number: Word,
+    tag: Word,
     /// Outcomes are applied one at a time, apart from the path of checks.
     pub(crate) outcomes: Mutex<()>,
 }
@@ -115,6 +116,7 @@ impl Tables {
             velocity_keys: sizes.velocity_keys,
             busy_keys: sizes.busy_keys,
             number: Word::new(1),
+            tag: Word::new(0),
             outcomes: Mutex::new(()),
             seed,
         })
@@ -133,6 +135,11 @@ impl Tables {
     /// The first of `count` fresh decision numbers.
     pub(crate) fn take_numbers(&self, count: usize) -> u64 {
         self.number.fetch_add(count as u64, Ordering::Relaxed)
+    }
+
+    /// An identity for a new window, in twenty bits: it comes again after a million windows, when nobody remembers the first.
+    pub(crate) fn take_tag(&self) -> u32 {
+        self.tag.fetch_add(1, Ordering::Relaxed) as u32 & 0xf_ffff
     }
 
     /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.

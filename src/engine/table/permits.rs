@@ -91,8 +91,7 @@ impl<'a> Permits<'a> {
     /// hold, permits that are given back would let too many in, and whoever asks has to ask the sum.
     pub fn complete(&self, time_ms: i64) -> bool {
         let displaced = self.displaced.load(Ordering::Acquire) as i64;
-        let age = self.span.age(self.span.stamp(displaced), time_ms);
-        displaced == 0 || (age >= 0 && !self.span.holds(age))
+        displaced == 0 || self.span.has_left(displaced, time_ms)
     }
 
     /// Takes a permit at that time without regard to a maximum, for events that the sum decides. Where none is free the

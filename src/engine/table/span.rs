@@ -5,7 +5,7 @@
 //! whoever looks at a stamp that is older than its window by a day moves it forward, and a key left alone for longer than
 //! its longest window is cleared. (18 + 1 + 30 days of milliseconds, 30 + 1 + 30 days of two, are below 2³² units.)
 
-use wire::limits::CLOCK_AHEAD_MS_MAX;
+use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 
 use crate::limits::{LATE_MS, SUB_WINDOWS, WINDOW_MS_MAX};
 
@@ -22,6 +22,7 @@ const AHEAD_UNITS: u32 = 600_000;
 /// Bits of a Unix time in milliseconds: enough until the year 2527.
 const TIME_BITS: u32 = 44;
 
+const _: () = assert!(CLOCK_BEHIND_MS_MAX + 2 * CLOCK_AHEAD_MS_MAX < DAY_MS);
 const _: () = assert!(FINE_MS_MAX + DAY_MS + WINDOW_MS_MAX + (AHEAD_UNITS as i64) < 1 << 32);
 const _: () = assert!((WINDOW_MS_MAX + DAY_MS + WINDOW_MS_MAX) / 2 + (AHEAD_UNITS as i64) < 1 << 32);
 
@@ -89,12 +90,18 @@ impl Span {
         (LATE_MS + CLOCK_AHEAD_MS_MAX) >> self.shift
     }
 
-    /// A stamp that is out of every window.
+    /// A stamp that is out of every window, that of the latest event there can be included.
     pub(super) fn outside(&self, time_ms: i64) -> u32 {
-        match self.stamp(time_ms).wrapping_sub((self.units + self.late()) as u32) {
+        let late = (CLOCK_BEHIND_MS_MAX + 2 * CLOCK_AHEAD_MS_MAX) >> self.shift;
+        match self.stamp(time_ms).wrapping_sub((self.units + late) as u32) {
             FREE => u32::MAX,
             stamp => stamp,
         }
+    }
+
+    /// Whether an event at `then_ms` has left the window that ends at `time_ms`; for times of any age.
+    pub(super) fn has_left(&self, then_ms: i64, time_ms: i64) -> bool {
+        (time_ms >> self.shift) - (then_ms >> self.shift) >= self.units
     }
 
     /// The time of an event of that age, to the unit.
