@@ -178,6 +178,11 @@ impl Tables {
             capacity: sum(|table| table.slots() as u64),
             evictions: sum(Slots::live_evictions),
         });
+        let busy = standing.iter().filter_map(|table| table.blocks());
+        let (entries, capacity) = busy.fold((0, 0), |sum, (taken, count)| (sum.0 + taken, sum.1 + count));
+        if capacity > 0 {
+            rows.push(Fill { name: "busy", entries, capacity, evictions: 0 });
+        }
         rows
     }
 }

@@ -144,6 +144,11 @@ impl Blocks {
         })
     }
 
+    /// Blocks that slots hold or held, where they are shared.
+    pub fn taken(&self) -> Option<u64> {
+        self.shared.as_ref().map(|shared| shared.fresh.load(Ordering::Relaxed))
+    }
+
     /// Blocks there are.
     pub fn count(&self) -> usize {
         self.memory.words().len() / self.words

@@ -199,9 +199,9 @@ impl Slots {
         self.claimed.load(Ordering::Relaxed)
     }
 
-    /// Keys that can have far words at a time.
-    pub fn blocks(&self) -> usize {
-        self.far.as_ref().map_or(0, Blocks::count)
+    /// Blocks of far words that keys hold or held, and how many there are; `None` where every slot has its own.
+    pub fn blocks(&self) -> Option<(u64, u64)> {
+        self.far.as_ref().and_then(|far| Some((far.taken()?, far.count() as u64)))
     }
 
     /// Slots there are.
