@@ -31,6 +31,7 @@ mod state;
 mod tls;
 mod tokens;
 mod unix;
+mod watch;
 mod worker;
 
 pub use check::check;

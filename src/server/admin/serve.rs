@@ -36,6 +36,10 @@ pub fn start(
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let sweep = tokio::spawn(sweep(shared.clone()));
+            let watch = tokio::spawn({
+                let (shared, reloader) = (shared.clone(), reloader.clone());
+                async move { crate::watch::watch(&shared.config, reloader).await }
+            });
             let admin = Admin { shared, reloader, token: Arc::new(token) };
             let served = async {
                 match listener {
@@ -49,6 +53,7 @@ pub fn start(
                 ended = served => ended,
             };
             sweep.abort();
+            watch.abort();
             ended
         })
     })

@@ -131,11 +131,15 @@ impl Default for Tables {
 pub struct Policy {
     /// Their directory: one directory is one policy.
     pub dir: PathBuf,
+    /// Whether changes of the rules or models are put in force by themselves.
+    pub watch: bool,
+    /// How long the folders have to be left alone before that.
+    pub watch_quiet_ms: u64,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { dir: PathBuf::from("rules") }
+        Policy { dir: PathBuf::from("rules"), watch: false, watch_quiet_ms: 500 }
     }
 }
 
