@@ -26,6 +26,9 @@ pub use source::{Position, Source, Sources};
 
 use diagnostic::Sink;
 
+/// The shape of a rule file as a JSON Schema, for editors; tests hold it against the parser.
+pub const FILE_SCHEMA: &str = include_str!("../../rules/schema.json");
+
 /// A compiled directory: what the engine runs, and what tools show beside it.
 #[derive(Clone, Debug)]
 pub struct Bundle {

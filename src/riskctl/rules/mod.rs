@@ -1,4 +1,4 @@
-//! `riskctl rules`: check, test, price and try rule files.
+//! `riskctl rules`: check, test, price and try rule files, and the schema of them.
 
 mod check;
 mod cost;
@@ -13,7 +13,8 @@ use clap::Subcommand;
 use engine::policy::Policy;
 use policy::{Bundle, Sources};
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print;
 
 /// Commands over rule files.
 #[derive(Debug, Subcommand)]
@@ -30,6 +31,9 @@ pub enum Command {
     /// Show the value of one expression for stated features
     #[command(after_help = eval::EXAMPLES)]
     Eval(eval::Options),
+    /// Print the JSON Schema of rule files, for editors
+    #[command(after_help = "Example:\n  riskctl rules schema > rules/schema.json")]
+    Schema,
 }
 
 /// Runs one of them.
@@ -39,6 +43,10 @@ pub fn run(command: &Command) -> Outcome {
         Command::Test(options) => test::run(options),
         Command::Cost(options) => cost::run(options),
         Command::Eval(options) => eval::run(options),
+        Command::Schema => {
+            print::out(policy::FILE_SCHEMA);
+            Ok(Ended::Clean)
+        }
     }
 }
 
