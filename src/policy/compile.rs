@@ -60,7 +60,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         sink,
     };
     let (mut limits, exact_limits) = stage.limits(document);
-    let (mut rules, info) = stage.rules(document, utc_offset_minutes);
+    let Rules { mut rules, info, conditions } = stage.rules(document, utc_offset_minutes);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
     let lowered = stage.program.finish(rules.iter().map(|rule| rule.when));
     let mut room = OPS_MAX;
@@ -91,9 +91,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     }
     let live = rules.iter().filter(|rule| rule.mode != Mode::Off);
     program.kinds = lower::kinds(&program, live.map(|rule| (rule.when, rule.kinds)));
-    if sink.errors() == 0 {
-        review::review(&program, &rules, &conditions(document, &rules), sink);
-    }
+    review::review(&program, &rules, &conditions, sink);
     let policy = Policy {
         version: sources.version(),
         windows,
@@ -109,13 +107,6 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         utc_offset_minutes,
     };
     Some(Bundle { policy, rules: info, tests })
-}
-
-/// Where the condition of each rule stands; lists' rules, which come first, have none of their own.
-fn conditions(document: &Document, rules: &[Rule]) -> Vec<Option<Place>> {
-    let own = document.rules.iter().map(|rule| rule.when.as_ref().map(|when| when.place));
-    let of_lists = rules.len().saturating_sub(document.rules.len());
-    std::iter::repeat_n(None, of_lists).chain(own).collect()
 }
 
 /// Velocity features that no rule and no limit reads.
@@ -156,6 +147,16 @@ fn settings(
     (bands, settings.band_challenge.or(Some(Challenge::Sms)), settings.utc_offset_minutes.unwrap_or(0))
 }
 
+/// The rules of a policy, with what stands beside each of them.
+#[derive(Default)]
+struct Rules {
+    rules: Vec<Rule>,
+    info: Vec<RuleInfo>,
+    /// Where the condition stands that may be held against those of other rules: lists' rules have none, and neither has
+    /// a rule with a fault.
+    conditions: Vec<Option<Place>>,
+}
+
 /// What expressions are compiled with.
 struct Stage<'s, 'k> {
     sources: &'s Sources,
@@ -189,12 +190,13 @@ impl Stage<'_, '_> {
     }
 
     /// Rules in order: those of lists' actions first, then the files' own.
-    fn rules(&mut self, document: &Document, utc_offset_minutes: i32) -> (Vec<Rule>, Vec<RuleInfo>) {
-        let (mut rules, mut info) = (Vec::new(), Vec::new());
+    fn rules(&mut self, document: &Document, utc_offset_minutes: i32) -> Rules {
+        let Rules { mut rules, mut info, mut conditions } = Rules::default();
         for list in &document.lists {
             if let Some(rule) = self.list_rule(list) {
                 rules.push(rule);
                 info.push(RuleInfo { owner: list.owner.clone(), place: list.name.place });
+                conditions.push(None);
             }
         }
         let mut ids = Names::new("rule or limit", self.sources);
@@ -203,10 +205,11 @@ impl Stage<'_, '_> {
         });
         for declared in &document.rules {
             let is_new = declared.id.as_ref().is_some_and(|id| ids.declare(id, self.sink));
-            let rule = self.rule(declared, utc_offset_minutes);
+            let (rule, sound) = self.rule(declared, utc_offset_minutes);
             if is_new {
                 rules.push(rule);
                 info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
+                conditions.push(declared.when.as_ref().filter(|_| sound).map(|when| when.place));
             }
         }
         if rules.len() > RULES_MAX {
@@ -217,11 +220,12 @@ impl Stage<'_, '_> {
                 format!("a policy has at most {RULES_MAX} rules, lists' included"),
             );
         }
-        (rules, info)
+        Rules { rules, info, conditions }
     }
 
-    /// A rule; one with a fault stands in for itself, so that the tests that name it are read as well.
-    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Rule {
+    /// A rule, and whether it is without a fault; one with a fault stands in for itself, so that the tests that name it are
+    /// read as well.
+    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> (Rule, bool) {
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         let expires_ms = match &declared.expires {
             Some(word) => {
@@ -235,9 +239,10 @@ impl Stage<'_, '_> {
             }
             None => Some(i64::MAX),
         };
+        let sound = condition.is_some() && expires_ms.is_some() && !declared.faulty;
         let (when, witness) = condition.unwrap_or((Truth(0), None));
         let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
-        Rule {
+        let rule = Rule {
             tier: declared.tier,
             kinds: declared.kinds,
             when,
@@ -249,7 +254,8 @@ impl Stage<'_, '_> {
             mode: declared.mode,
             sample_percent: declared.sample_percent,
             expires_ms: expires_ms.unwrap_or(i64::MAX),
-        }
+        };
+        (rule, sound)
     }
 
     /// The rule that a list's action stands for.

@@ -25,6 +25,8 @@ pub(crate) struct Rule {
     pub owner: String,
     /// A date or time as written; read once the policy's UTC offset is known.
     pub expires: Option<Word>,
+    /// Whether some key could not be read, so that what it says of other rules means nothing.
+    pub faulty: bool,
 }
 
 impl Rule {
@@ -45,6 +47,7 @@ const TIERS: [(&str, Tier); 6] = [
 const MODES: [(&str, Mode); 3] = [("live", Mode::Live), ("shadow", Mode::Shadow), ("off", Mode::Off)];
 
 pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
+    let errors = sink.errors();
     let mut fields = Fields::of(node, "a rule", sink)?;
     let id = fields.require("id").and_then(|node| values::identifier(node, "a rule's id", sink));
     let tier = fields.require("tier").and_then(|node| values::choice(node, "a tier", &TIERS, sink));
@@ -81,6 +84,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
         sample_percent: sample as u8,
         owner,
         expires,
+        faulty: sink.errors() > errors,
     })
 }
 

@@ -65,3 +65,47 @@ fn a_diagnostic_has_a_machine_form() {
     assert_eq!(json["code"], "out-of-range");
     assert_eq!(json["help"], "did you mean `deny`?");
 }
+
+/// What the carets of comments say must be reported of the line above them: `LINE:COLUMN-END CODE`.
+fn planted(text: &str) -> Vec<String> {
+    let (mut planted, mut line) = (Vec::new(), 0);
+    for (at, text) in text.lines().enumerate() {
+        let carets: Vec<usize> =
+            text.chars().enumerate().filter(|(_, c)| *c == '^').map(|(column, _)| column + 1).collect();
+        match (text.starts_with('#'), carets.first(), carets.last()) {
+            (true, Some(first), Some(last)) => {
+                let code = text.rsplit(' ').next().unwrap_or_default();
+                planted.push(format!("{line}:{first}-{} {code}", last + 1));
+            }
+            _ => line = at + 1,
+        }
+    }
+    planted
+}
+
+#[test]
+fn forty_planted_faults_of_more_than_twenty_kinds_are_those_forty_diagnostics() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/forty");
+    let mut expected = vec!["broken.yaml:2:5-5 yaml".to_owned(), "latin.yaml:1:1-1 source".to_owned()];
+    for name in ["shapes.yaml", "rules.yaml", "meant.yaml"] {
+        let text = std::fs::read_to_string(dir.join(name)).unwrap();
+        expected.extend(planted(&text).into_iter().map(|planted| format!("{name}:{planted}")));
+    }
+    let compiled = policy::compile_dir(&dir);
+    assert!(compiled.bundle.is_none());
+    let (mut found, mut kinds) = (Vec::new(), std::collections::BTreeSet::new());
+    for fault in &compiled.diagnostics {
+        let json = serde_json::to_value(policy::render::locate(&compiled.sources, fault)).unwrap();
+        let of = |key: &str| json[key].to_string().replace('"', "");
+        assert_eq!(json["line"], json["end_line"], "{json}");
+        let place = [of("file"), of("line"), of("column")].join(":");
+        found.push(format!("{place}-{} {}", of("end_column"), of("code")));
+        // A kind of fault is its message without the names and numbers in it.
+        let words = fault.message.split('`').step_by(2).collect::<String>();
+        kinds.insert(words.replace(|c: char| c.is_ascii_digit(), ""));
+    }
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    assert!(found.len() == 40 && kinds.len() > 20, "{} faults, {kinds:#?}", found.len());
+}

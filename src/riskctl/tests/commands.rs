@@ -232,3 +232,23 @@ fn what_cannot_be_done_ends_with_two() {
     let folder = tempfile::tempdir().unwrap();
     assert!(ends(0, &["journal", "verify", folder.path().to_str().unwrap()]).contains("0 records"));
 }
+
+#[test]
+fn check_gives_an_editor_every_fault_of_a_directory_with_its_place() {
+    let printed = ends(1, &["rules", "check", "src/policy/tests/faults/forty", "--json"]);
+    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/forty.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&expected, &printed).unwrap();
+    }
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    let (printed, expected) = (parsed(&printed), parsed(&std::fs::read_to_string(expected).unwrap()));
+    assert_eq!(printed, expected);
+    assert_eq!(printed["diagnostics"].as_array().map(Vec::len), Some(40));
+    assert_eq!(printed["version"], Value::Null);
+}
+
+#[test]
+fn the_schema_that_is_printed_is_the_one_that_is_shipped() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/schema.json");
+    assert_eq!(ends(0, &["rules", "schema"]), std::fs::read_to_string(shipped).unwrap());
+}
