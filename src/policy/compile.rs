@@ -333,7 +333,7 @@ impl Stage<'_, '_> {
             let message = format!("no velocity feature is named `{}`", values::shortened(&name.text));
             let fault = Diagnostic::error(Code::UnknownName, name.place, message)
                 .label("expected a name from `features:`")
-                .nearest(&name.text, names());
+                .nearest(&name.text, names(), self.sink);
             self.sink.push(fault);
             return None;
         };

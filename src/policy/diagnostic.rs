@@ -110,8 +110,13 @@ impl Diagnostic {
 
     /// With the nearest of these names as advice, if one is near.
     #[must_use]
-    pub fn nearest<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-        match nearest(found, known) {
+    pub(crate) fn nearest<'a>(
+        self,
+        found: &str,
+        known: impl IntoIterator<Item = &'a str>,
+        sink: &Sink,
+    ) -> Diagnostic {
+        match sink.nearest(found, known) {
             Some(name) => self.help(format!("did you mean `{name}`?")),
             None => self,
         }
@@ -145,6 +150,16 @@ impl Sink {
         self.push(Diagnostic::error(code, place, message));
     }
 
+    /// The known name nearest to the one found. Not looked for once the list is full: a file of misspelt names would have
+    /// each of them held against every known one, for advice that nobody is shown.
+    pub(crate) fn nearest<'a>(
+        &self,
+        found: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        if self.list.len() < DIAGNOSTICS_MAX { nearest(found, known) } else { None }
+    }
+
     pub(crate) fn errors(&self) -> usize {
         self.errors
     }
@@ -163,7 +178,7 @@ impl Sink {
 }
 
 /// The known name nearest to the one found, when it is near enough to be a slip of the finger.
-pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if found.len() > crate::limits::NAME_BYTES_MAX {
         return None;
     }

@@ -10,6 +10,8 @@ mod diagnostic;
 mod document;
 pub mod eval;
 mod exact;
+#[cfg(test)]
+mod hostile;
 pub mod limits;
 mod lower;
 pub mod render;

@@ -149,7 +149,7 @@ impl Symbols {
                 }
                 None => {
                     Diagnostic::error(Code::UnknownName, word.place, format!("no field is named `{shown}`"))
-                        .nearest(name, texts().map(|(_, f)| f.name.as_str()).chain(["device"]))
+                        .nearest(name, texts().map(|(_, f)| f.name.as_str()).chain(["device"]), sink)
                 }
             };
             sink.push(fault.label("expected a text field such as account, device or ip"));
@@ -171,7 +171,7 @@ impl Symbols {
         let message = format!("`{}` cannot be summed", values::shortened(&word.text));
         let fault = Diagnostic::error(Code::UnknownName, word.place, message)
             .label(format!("expected {}", values::listed(&names)))
-            .nearest(&word.text, names.iter().copied());
+            .nearest(&word.text, names.iter().copied(), sink);
         sink.push(fault);
         None
     }

@@ -160,7 +160,7 @@ impl Expression<'_, '_> {
                 let message = format!("no function is named `{}`", values::shortened(name));
                 Diagnostic::error(Code::UnknownName, place, message)
                     .label(format!("expected one of {}", known.join(", ")))
-                    .nearest(name, known.iter().copied())
+                    .nearest(name, known.iter().copied(), self.sink)
             }
         });
         Err(Refused)

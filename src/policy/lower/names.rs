@@ -22,7 +22,7 @@ impl Expression<'_, '_> {
             let variables = self.variables.iter().map(|(name, _)| name.as_str()).chain(["time"]);
             Diagnostic::error(Code::UnknownName, place, message)
                 .label("expected a field, an ext field or a feature")
-                .nearest(name, known().chain(variables))
+                .nearest(name, known().chain(variables), self.sink)
         } else {
             let message = format!("`{name}` is a group, not a value");
             let label = format!("expected {}", values::listed(&group));
@@ -39,7 +39,7 @@ impl Expression<'_, '_> {
             let message = format!("no list is named `{}`", values::shortened(name));
             let fault = Diagnostic::error(Code::UnknownName, self.text.place(span), message)
                 .label("expected a list declared under `lists:`")
-                .nearest(name, symbols.list_numbers.keys().map(String::as_str));
+                .nearest(name, symbols.list_numbers.keys().map(String::as_str), self.sink);
             self.sink.push(fault);
         }
         number

@@ -73,7 +73,7 @@ impl Expression<'_, '_> {
         let message = format!("`{}` is no {what}", values::shortened(name));
         let fault = Diagnostic::error(Code::OutOfRange, self.text.place(&tree.span), message)
             .label(format!("expected {}", values::listed(&known)))
-            .nearest(name, known.iter().copied());
+            .nearest(name, known.iter().copied(), self.sink);
         self.sink.push(fault);
         Err(super::Refused)
     }

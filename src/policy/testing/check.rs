@@ -93,7 +93,8 @@ impl<'s> Reader<'s> {
             }
             let message = format!("no list is named `{}`", values::shortened(name));
             let known = self.symbols.list_numbers.keys().map(String::as_str);
-            sink.push(Diagnostic::error(Code::UnknownName, member.place, message).nearest(name, known));
+            let fault = Diagnostic::error(Code::UnknownName, member.place, message);
+            sink.push(fault.nearest(name, known, sink));
         }
     }
 
@@ -188,7 +189,7 @@ impl<'s> Reader<'s> {
             let known = self.symbols.features.iter().map(|(_, feature)| feature.name.as_str());
             let fault = Diagnostic::error(Code::UnknownKey, word.place, message)
                 .label("expected a field of the event, or a feature")
-                .nearest(name, known);
+                .nearest(name, known, sink);
             return sink.push(fault);
         };
         let ty = self.symbols.features.row(id).ty;

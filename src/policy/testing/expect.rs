@@ -1,5 +1,7 @@
 //! What a test expects of a decision.
 
+use std::collections::BTreeMap;
+
 use engine::policy::Rule;
 use wire::{Challenge, Verdict};
 
@@ -23,8 +25,26 @@ pub struct Expect {
     pub score: Option<f64>,
 }
 
+/// Where each rule stands, by its id.
+pub(super) struct RuleNames<'r> {
+    places: BTreeMap<&'r str, usize>,
+}
+
+impl<'r> RuleNames<'r> {
+    pub(super) fn new(rules: &'r [Rule]) -> RuleNames<'r> {
+        // Of two with one id, which is a fault of its own, the first.
+        let places =
+            rules.iter().enumerate().rev().map(|(at, rule)| (rule.reason.rule.as_str(), at)).collect();
+        RuleNames { places }
+    }
+
+    fn find(&self, id: &str) -> Option<usize> {
+        self.places.get(id).copied()
+    }
+}
+
 /// A verdict alone, or a map of everything that is expected.
-pub(super) fn read(node: &Node, rules: &[Rule], sink: &mut Sink) -> Option<Expect> {
+pub(super) fn read(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Option<Expect> {
     let verdicts = closed(Verdict::ALL, Verdict::name);
     if let Data::Scalar(..) = &node.data {
         let verdict = values::choice(node, "a verdict", &verdicts, sink)?;
@@ -53,7 +73,7 @@ pub(super) fn read(node: &Node, rules: &[Rule], sink: &mut Sink) -> Option<Expec
     (sink.errors() == errors).then_some(expect)
 }
 
-fn read_rules(node: &Node, rules: &[Rule], sink: &mut Sink) -> Vec<usize> {
+fn read_rules(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Vec<usize> {
     let Data::List(nodes) = &node.data else {
         return values::one_or_many(node, "a list of rules", sink)
             .into_iter()
@@ -63,14 +83,14 @@ fn read_rules(node: &Node, rules: &[Rule], sink: &mut Sink) -> Vec<usize> {
     nodes.iter().filter_map(|node| read_rule(node, rules, sink)).collect()
 }
 
-fn read_rule(node: &Node, rules: &[Rule], sink: &mut Sink) -> Option<usize> {
+fn read_rule(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Option<usize> {
     let id = values::scalar(node, "a rule's id", sink)?;
-    let at = rules.iter().position(|rule| rule.reason.rule == id);
+    let at = rules.find(id);
     if at.is_none() {
         let message = format!("no rule is named `{}`", values::shortened(id));
         let fault = Diagnostic::error(Code::UnknownName, node.place, message)
             .label("expected a rule's id; a list's rule is list:NAME")
-            .nearest(id, rules.iter().map(|rule| rule.reason.rule.as_str()));
+            .nearest(id, rules.places.keys().copied(), sink);
         sink.push(fault);
     }
     at

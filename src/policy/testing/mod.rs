@@ -74,6 +74,7 @@ pub(crate) fn compile(
     rules: &[Rule],
     sink: &mut Sink,
 ) -> Vec<Test> {
+    let rules = &expect::RuleNames::new(rules);
     let resolve = |test: &DeclaredTest| {
         // Every part is read before any of them may be missing: all faults of a test are shown at once.
         let given = test.given.as_ref().map(|node| read_given(node, symbols, sink));
@@ -102,7 +103,7 @@ fn read_events(
     nodes: &[Node],
     start_ms: i64,
     symbols: &Symbols,
-    rules: &[Rule],
+    rules: &expect::RuleNames<'_>,
     sink: &mut Sink,
 ) -> Option<Vec<Event>> {
     let errors = sink.errors();

@@ -1,7 +1,7 @@
 //! Typed reading of a map: which keys it may have is what was asked of it, so the list of known keys cannot go stale.
 
 use super::{Data, Node, Word, values};
-use crate::diagnostic::{Code, Diagnostic, Place, Sink, nearest};
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 
 /// The entries of a map, taken out one by one; what is left at the end is unknown.
 pub(crate) struct Fields<'n> {
@@ -69,7 +69,7 @@ impl<'n> Fields<'n> {
             if *used {
                 continue;
             }
-            let near = nearest(&word.text, self.known.iter().copied());
+            let near = sink.nearest(&word.text, self.known.iter().copied());
             self.missing.retain(|missing| Some(*missing) != near);
             let message = format!("{} has no key `{}`", self.what, values::shortened(&word.text));
             let fault = Diagnostic::error(Code::UnknownKey, word.place, message);

@@ -62,7 +62,7 @@ pub(crate) fn choice<T: Copy>(node: &Node, what: &str, all: &[(&str, T)], sink: 
     let message = format!("`{}` is not {what}", shortened(text));
     let fault = Diagnostic::error(Code::OutOfRange, node.place, message)
         .label(format!("expected {}", listed(&names)))
-        .nearest(text, names.iter().copied());
+        .nearest(text, names.iter().copied(), sink);
     sink.push(fault);
     None
 }
