@@ -9,9 +9,9 @@ use crate::source::Sources;
 use crate::{Code, Compiled, compile, limits, on_deep_stack};
 
 /// Most allocations that a refusal may take: counted and not timed, so that a busy machine says the same. Nothing that is done
-/// to a value of a file goes without one, so this bounds the work as well. Most are for the nearest of 9,000 rules to each
+/// to a value of a file goes without one, so this bounds the work as well. Most are for the nearest of 2,000 rules to each
 /// of 500 names.
-const ALLOCATIONS_MAX: u64 = 32_000_000;
+const ALLOCATIONS_MAX: u64 = 16_000_000;
 /// Most memory in use at once: the texts, their trees and what is made of them.
 const BYTES_MAX: u64 = 256 << 20;
 
@@ -157,7 +157,7 @@ fn refused_all(files: &[(String, String)]) -> Compiled {
 
 #[test]
 fn megabytes_of_misspelt_names_are_not_each_held_against_every_known_one() {
-    let rules: String = (0..9_000)
+    let rules: String = (0..2_000)
         .map(|i| {
             format!(
                 "- {{id: rule-number-{i:04}, tier: deny, when: kyc == 1, reason: {{code: R, text: t}}}}\n"

@@ -1,6 +1,7 @@
 //! Random well-typed expressions, and random values for the variables they name.
 
 use proptest::prelude::*;
+use wire::{Check, ExtValue, Kind};
 
 /// Values of the variables that expressions may name.
 #[derive(Clone, Debug)]
@@ -13,7 +14,12 @@ pub struct Given {
     pub account: String,
     pub amount_minor: i64,
     pub time_ms: i64,
+    /// Whether the event carries `ext.wide`, `ext.ratio` and `ext.gold`; what it does not carry has the missing value here.
+    pub carried: [bool; 3],
 }
+
+/// `getMilliseconds` of a duration, told from that of a moment by its blank.
+pub const MILLISECONDS_OF_SPAN: &str = "getMilliseconds( )";
 
 /// The time that events arrive at: a Monday, 10:00 UTC.
 pub const NOW_MS: i64 = 1_767_607_200_000;
@@ -30,17 +36,20 @@ pub fn given() -> impl Strategy<Value = Given> {
     let wide = prop_oneof![any::<i64>(), -3..3_i64, Just(i64::MAX), Just(i64::MIN)];
     let ratio = prop_oneof![-3.0..3.0_f64, Just(0.0), Just(-1e19), Just(1.9e19)];
     let account = prop_oneof!["[ab名]{0,3}", "-?[0-9]{1,2}", Just("true".to_owned())];
-    let rest = (0..1_000_i64, (0..299_i64).prop_map(|s| NOW_MS - 1_000 * s - 750));
+    let time_ms = (0..299_i64).prop_map(|s| NOW_MS - 1_000 * s - 750);
+    let carried = prop::array::uniform3(prop::bool::weighted(0.8));
+    let rest = (0..1_000_i64, time_ms, carried);
     (0..4_i64, wide, ratio, any::<bool>(), any::<bool>(), account, rest).prop_map(
-        |(kyc, wide, ratio, rooted, gold, account, (amount_minor, time_ms))| Given {
+        |(kyc, wide, ratio, rooted, gold, account, (amount_minor, time_ms, carried))| Given {
             kyc,
-            wide,
-            ratio,
+            wide: if carried[0] { wide } else { 0 },
+            ratio: if carried[1] { ratio } else { 0.0 },
             rooted,
-            gold,
+            gold: gold && carried[2],
             account,
             amount_minor,
             time_ms,
+            carried,
         },
     )
 }
@@ -78,7 +87,7 @@ fn text() -> BoxedStrategy<String> {
 
 /// A place in a short list or just behind it; never before it, where cel-core counts from the end and the language fails.
 fn small() -> impl Strategy<Value = String> {
-    prop_oneof![Just("kyc".to_owned()), (0..4_i64).prop_map(|n| n.to_string())]
+    prop_oneof![4 => Just("kyc".to_owned()), 4 => (0..2_i64).prop_map(|n| n.to_string()), 1 => (2..4_i64).prop_map(|n| n.to_string())]
 }
 
 fn decimal() -> impl Strategy<Value = String> {
@@ -122,17 +131,18 @@ fn int() -> BoxedStrategy<String> {
         "getSeconds",
         "getMilliseconds",
     ]);
-    let of_span = one_of(&["getHours", "getMinutes", "getSeconds", "getMilliseconds"]);
+    let of_span = one_of(&["getHours()", "getMinutes()", "getSeconds()", MILLISECONDS_OF_SPAN]);
     let leaf = prop_oneof![
         6 => plain_int(),
         1 => text().prop_map(|text| format!("size({text})")),
         1 => text().prop_map(|text| format!("size(bytes({text}))")),
         1 => (moment(), part, zone).prop_map(|(moment, part, zone)| format!("{moment}.{part}({zone})")),
-        1 => (span(), of_span).prop_map(|(span, part)| format!("{span}.{part}()")),
+        1 => (span(), of_span).prop_map(|(span, part)| format!("({span}.{part})")),
         1 => ints(plain_int()).prop_map(|list| format!("size({list})")),
         1 => (ints(plain_int()), small()).prop_map(|(list, i)| format!("{list}[{i}]")),
         1 => (plain_int(), plain_int(), word()).prop_map(|(a, b, key)| format!("{{\"a\": {a}, \"b\": {b}}}[{key}]")),
         1 => Just("int(account)".to_owned()),
+        1 => Just("size(ext)".to_owned()),
     ];
     leaf.prop_recursive(3, 12, 2, |inner| {
         prop_oneof![
@@ -251,6 +261,9 @@ pub fn truth() -> BoxedStrategy<String> {
         (text(), text(), quantified, over_text).prop_map(|(a, b, q, c)| format!("[{a}, {b}].{q}(x, {c})")),
         (int(), int(), int()).prop_map(|(a, b, c)| format!("([{a}, {b}] == [{c}, {b}])")),
         Just("bool(account)".to_owned()),
+        one_of(&["wide", "ratio", "gold"]).prop_map(|name| format!("has(ext.{name})")),
+        one_of(&["wide", "ratio", "gold", "other"]).prop_map(|name| format!("(\"{name}\" in ext)")),
+        (one_of(&["exists", "all"]), text()).prop_map(|(q, a)| format!("ext.{q}(k, k > {a})")),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
@@ -264,12 +277,59 @@ pub fn truth() -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// The same expression over the fields of an event.
+pub fn over_fields(expression: &str) -> String {
+    let fields =
+        [("wide", "ext.wide"), ("ratio", "ext.ratio"), ("gold", "ext.gold"), ("rooted", "device.rooted")];
+    let replaced = |text: String, (name, field): (&str, &str)| {
+        let mut parts = text.split(name).peekable();
+        let mut whole = String::new();
+        while let Some(part) = parts.next() {
+            whole += part;
+            // In quotes, behind a dot and within a longer word it is no variable.
+            let itself = whole.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '"'));
+            whole += if parts.peek().is_none() {
+                ""
+            } else if itself {
+                name
+            } else {
+                field
+            };
+        }
+        whole
+    };
+    fields.into_iter().fold(expression.to_owned(), replaced)
+}
+
 /// The values as `rules eval` takes them.
 pub fn stated(given: &Given) -> serde_json::Map<String, serde_json::Value> {
     let amount = format!("{}.{:02}", given.amount_minor / 100, given.amount_minor % 100);
     let values = serde_json::json!({
-        "kyc": given.kyc, "wide": given.wide, "ratio": given.ratio, "rooted": given.rooted, "gold": given.gold,
-        "account": given.account, "amount": amount, "time": given.time_ms,
+        "kyc": given.kyc, "device.rooted": given.rooted, "account": given.account, "amount": amount,
+        "time": given.time_ms,
     });
-    values.as_object().cloned().unwrap_or_default()
+    let mut values = values.as_object().cloned().unwrap_or_default();
+    let ext =
+        [("ext.wide", given.wide.into()), ("ext.ratio", given.ratio.into()), ("ext.gold", given.gold.into())];
+    let carried = ext.into_iter().zip(given.carried).filter(|(_, carried)| *carried);
+    values.extend(carried.map(|((name, value), _)| (name.to_owned(), value)));
+    values
+}
+
+/// The event that carries them.
+pub fn check(id: String, kind: Kind, given: &Given) -> Check<'static> {
+    // The engine knows no event without an account: an empty one stands for itself here and is only ever a text.
+    let mut check = Check::new(id, kind, given.account.clone());
+    check.kyc = Some(given.kyc as u8);
+    check.amount_minor = Some(given.amount_minor);
+    check.time_ms = Some(given.time_ms);
+    check.device.rooted = given.rooted;
+    let ext = [
+        ("wide", ExtValue::Int(given.wide)),
+        ("ratio", ExtValue::Double(given.ratio)),
+        ("gold", ExtValue::Bool(given.gold)),
+    ];
+    let carried = ext.into_iter().zip(given.carried).filter(|(_, carried)| *carried);
+    check.ext = carried.map(|((name, value), _)| (name.into(), value)).collect();
+    check
 }
