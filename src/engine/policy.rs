@@ -82,6 +82,28 @@ pub struct Rule {
     pub sample_percent: u8,
     /// Unix milliseconds from which it no longer acts; `i64::MAX` for never.
     pub expires_ms: i64,
+    /// Tenants that have it otherwise; a check is of one of them at most.
+    pub variants: Vec<Variant>,
+}
+
+impl Rule {
+    /// Whether it acts or is recorded for any check.
+    pub fn is_evaluated(&self) -> bool {
+        self.mode != Mode::Off || self.variants.iter().any(|variant| variant.mode != Mode::Off)
+    }
+}
+
+/// A rule as one tenant has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Register that says whether a check is of this tenant.
+    pub of: Truth,
+    /// Whether the rule acts.
+    pub mode: Mode,
+    /// What the reason quotes.
+    pub witness: Option<Witness>,
 }
 
 /// How a velocity feature is computed.

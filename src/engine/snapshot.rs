@@ -12,7 +12,7 @@ use crate::forest::{Forest, ForestError, ForestSpec};
 use crate::limits::{LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::plan::Plan;
-use crate::policy::{Aggregate, Mode, Policy, ReasonText, Window};
+use crate::policy::{Aggregate, Policy, ReasonText, Window};
 use crate::program::{Op, TextSource};
 use crate::tables::{SizeError, Tables};
 use crate::token::TokenKey;
@@ -165,7 +165,7 @@ impl Snapshot {
         let words = words(&policy, &mut book);
         let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
         let mut order: Vec<u32> = (0..policy.rules.len() as u32).collect();
-        order.retain(|&rule| policy.rules[rule as usize].mode != Mode::Off);
+        order.retain(|&rule| policy.rules[rule as usize].is_evaluated());
         order.sort_by_key(|&rule| policy.rules[rule as usize].tier);
         let (asked, read) = texts(&policy);
         let ext = policy

@@ -4,7 +4,7 @@ use wire::{Challenge, Degraded, Value, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{Builtin, Scalar, Type};
-use crate::policy::{Mode, Tier, Witness};
+use crate::policy::{Mode, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
 use crate::scratch::{Match, Scratch};
 use crate::snapshot::{BuiltinReason, Snapshot};
@@ -30,7 +30,11 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
             if sampled >= rule.sample_percent {
                 continue;
             }
-            let found = Match { rule: at, shadow: rule.mode == Mode::Shadow };
+            let mode = variant(rule, lane, scratch).map_or(rule.mode, |variant| variant.mode);
+            if mode == Mode::Off {
+                continue;
+            }
+            let found = Match { rule: at, shadow: mode == Mode::Shadow };
             if scratch.lanes[lane].matches.try_push(found).is_err() {
                 scratch.lanes[lane].unkept += 1;
                 // Live matches decide and must not be lost to shadow ones.
@@ -56,8 +60,8 @@ pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) ->
     for found in scratch.lanes[lane].matches.iter().filter(|found| !found.shadow) {
         let rule = &snapshot.policy.rules[found.rule as usize];
         score += rule.score;
-        let (value, threshold) = rule
-            .witness
+        let witness = variant(rule, lane, scratch).map_or(rule.witness, |variant| variant.witness);
+        let (value, threshold) = witness
             .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
         tally.decision.push(snapshot.hit(found.rule as usize, value, threshold));
         if rule.tier != Tier::Score {
@@ -69,6 +73,11 @@ pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) ->
     tally.decision.score = score;
     bands(snapshot, score, &mut tally);
     tally.decision
+}
+
+/// The rule as the tenant of a lane has it, where that is otherwise.
+fn variant<'r>(rule: &'r Rule, lane: usize, scratch: &Scratch) -> Option<&'r Variant> {
+    rule.variants.iter().find(|variant| scratch.registers.holds(variant.of, lane))
 }
 
 struct Tally {

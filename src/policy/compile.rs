@@ -6,22 +6,23 @@ use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
 use engine::limits::{EXACT_COUNT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
-use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Window, Witness};
+use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Variant, Window, Witness};
 use engine::program::{Kinds, Truth};
 use wire::{Challenge, Verdict};
 
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::Document;
 use crate::document::limit::Limit as DeclaredLimit;
 use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
-use crate::document::{Document, settings};
 use crate::limits::NODES_MAX;
 use crate::lower::{self, Lowering, Moment};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
+use crate::tenants::Tenants;
 use crate::yaml::load::load;
 use crate::yaml::{Node, Word, values};
 use crate::{Bundle, Compiled, RuleInfo, exact, review, testing};
@@ -51,10 +52,12 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
     let (bands, band_challenge, utc_offset_minutes) = settings(document, sources, sink);
+    let tenants = Tenants::build(document, &symbols, sources, sink);
     let lowering = |moment| Lowering::new(&symbols, moment);
     let mut stage = Stage {
         sources,
         symbols: &symbols,
+        tenants: &tenants,
         gate: lowering(Moment::Gate),
         program: lowering(Moment::Rules),
         sink,
@@ -62,7 +65,10 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     let (mut limits, exact_limits) = stage.limits(document);
     let Rules { mut rules, info, conditions } = stage.rules(document, utc_offset_minutes);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
-    let lowered = stage.program.finish(rules.iter().map(|rule| rule.when));
+    tenants.review(rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
+    let of_tenants = |rule: &Rule| rule.variants.iter().map(|variant| variant.of).collect::<Vec<_>>();
+    let roots = rules.iter().flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)));
+    let lowered = stage.program.finish(roots);
     let mut room = OPS_MAX;
     for program in [&gate.program, &lowered.program] {
         let too_many = match program {
@@ -88,9 +94,14 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     }
     for rule in &mut rules {
         rule.when = in_program.truth(rule.when);
+        for variant in &mut rule.variants {
+            variant.of = in_program.truth(variant.of);
+        }
     }
-    let live = rules.iter().filter(|rule| rule.mode != Mode::Off);
-    program.kinds = lower::kinds(&program, live.map(|rule| (rule.when, rule.kinds)));
+    let evaluated = rules.iter().filter(|rule| rule.is_evaluated());
+    let roots = evaluated
+        .flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)).map(|root| (root, rule.kinds)));
+    program.kinds = lower::kinds(&program, roots);
     review::review(&program, &rules, &conditions, sink);
     let policy = Policy {
         version: sources.version(),
@@ -142,9 +153,10 @@ fn settings(
     once(document.bands.iter().map(|bands| bands.place).collect(), "`bands`");
     once(document.settings.iter().map(|settings| settings.place).collect(), "`settings`");
     let bands = document.bands.first().map_or_else(policy::Bands::default, |declared| declared.bands);
-    let none = settings::Settings { place: Place::default(), utc_offset_minutes: None, band_challenge: None };
-    let settings = document.settings.first().unwrap_or(&none);
-    (bands, settings.band_challenge.or(Some(Challenge::Sms)), settings.utc_offset_minutes.unwrap_or(0))
+    let settings = document.settings.first();
+    let band_challenge = settings.and_then(|settings| settings.band_challenge);
+    let utc_offset_minutes = settings.and_then(|settings| settings.utc_offset_minutes);
+    (bands, band_challenge.or(Some(Challenge::Sms)), utc_offset_minutes.unwrap_or(0))
 }
 
 /// The rules of a policy, with what stands beside each of them.
@@ -157,36 +169,81 @@ struct Rules {
     conditions: Vec<Option<Place>>,
 }
 
+/// A condition, compiled.
+struct Condition {
+    when: Truth,
+    witness: Option<Witness>,
+    /// Tenants for whom it says something else, by number, and what a reason quotes then.
+    tenants: Vec<(usize, Option<Witness>)>,
+}
+
+impl Default for Condition {
+    fn default() -> Condition {
+        Condition { when: Truth(0), witness: None, tenants: Vec::new() }
+    }
+}
+
 /// What expressions are compiled with.
 struct Stage<'s, 'k> {
     sources: &'s Sources,
     symbols: &'s Symbols,
+    tenants: &'s Tenants,
     gate: Lowering<'s>,
     program: Lowering<'s>,
     sink: &'k mut Sink,
 }
 
 impl Stage<'_, '_> {
-    fn condition(&mut self, node: &Node, moment: Moment) -> Option<(Truth, Option<Witness>)> {
+    fn condition(&mut self, node: &Node, moment: Moment) -> Option<Condition> {
         let source = self.sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
         let Some(text) = Text::of(node, source) else {
             let message = format!("an expression is a single value, and this is {}", node.shape());
             self.sink.error(Code::WrongType, node.place, message);
             return None;
         };
+        self.tenants.mark(text.value);
         let tree = cel::parse(&text, self.sink)?;
         let lowering = match moment {
             Moment::Gate => &mut self.gate,
             Moment::Rules | Moment::Alone => &mut self.program,
         };
+        lowering.bind(&self.tenants.values);
         let (truth, witness) = lowering.condition(&tree, &text, self.sink)?;
+        let mut condition = Condition { when: truth, witness, tenants: Vec::new() };
+        for (at, tenant) in self.tenants.reading(text.value) {
+            let Some(field) = self.tenants.field else { break };
+            lowering.bind(&tenant.values);
+            let (own, witness) = lowering.condition(&tree, &text, self.sink)?;
+            let of = lowering.is_text(field, &tenant.name);
+            condition.when = lowering.builder().choose(of, own, condition.when);
+            condition.tenants.push((at, witness));
+        }
         if let Some(known) = lowering.builder().known(truth)
             && !matches!(text.value.trim(), "true" | "false")
         {
             let message = format!("this is always {known}, whatever the event");
             self.sink.push(Diagnostic::warning(Code::Expression, node.place, message));
         }
-        Some((truth, witness))
+        Some(condition)
+    }
+
+    /// A rule as tenants have it who switch it, or whose values its condition names.
+    fn variants(&mut self, rule: &Rule, own: &[(usize, Option<Witness>)]) -> Vec<Variant> {
+        let mut variants = Vec::new();
+        for (at, tenant) in self.tenants.all.iter().enumerate() {
+            let mode = tenant.modes.get(&rule.reason.rule).map(|(mode, _)| *mode);
+            let witness = own.iter().find(|(of, _)| *of == at).map(|(_, witness)| *witness);
+            let (Some(field), true) = (self.tenants.field, mode.is_some() || witness.is_some()) else {
+                continue;
+            };
+            variants.push(Variant {
+                tenant: tenant.name.clone(),
+                of: self.program.is_text(field, &tenant.name),
+                mode: mode.unwrap_or(rule.mode),
+                witness: witness.unwrap_or(rule.witness),
+            });
+        }
+        variants
     }
 
     /// Rules in order: those of lists' actions first, then the files' own.
@@ -240,9 +297,9 @@ impl Stage<'_, '_> {
             None => Some(i64::MAX),
         };
         let sound = condition.is_some() && expires_ms.is_some() && !declared.faulty;
-        let (when, witness) = condition.unwrap_or((Truth(0), None));
+        let Condition { when, witness, tenants } = condition.unwrap_or_default();
         let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
-        let rule = Rule {
+        let mut rule = Rule {
             tier: declared.tier,
             kinds: declared.kinds,
             when,
@@ -254,7 +311,9 @@ impl Stage<'_, '_> {
             mode: declared.mode,
             sample_percent: declared.sample_percent,
             expires_ms: expires_ms.unwrap_or(i64::MAX),
+            variants: Vec::new(),
         };
+        rule.variants = self.variants(&rule, &tenants);
         (rule, sound)
     }
 
@@ -270,7 +329,7 @@ impl Stage<'_, '_> {
                 ReasonText { code: "LIST".to_owned(), rule: id, text, customer: String::new() }
             }
         };
-        Some(Rule {
+        let mut rule = Rule {
             tier,
             kinds: Kinds::ALL,
             when: self.program.on_list(number),
@@ -286,7 +345,10 @@ impl Stage<'_, '_> {
             mode: Mode::Live,
             sample_percent: 100,
             expires_ms: i64::MAX,
-        })
+            variants: Vec::new(),
+        };
+        rule.variants = self.variants(&rule, &[]);
+        Some(rule)
     }
 
     /// Limits, and the largest count that each limited feature must hold exactly.
@@ -303,7 +365,7 @@ impl Stage<'_, '_> {
             }
             let when = match when {
                 None => None,
-                Some(Some((truth, _))) => Some(truth),
+                Some(Some(condition)) => Some(condition.when),
                 Some(None) => continue,
             };
             let feature = self.symbols.windows[window].feature;

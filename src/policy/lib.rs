@@ -18,6 +18,7 @@ pub mod render;
 mod review;
 mod source;
 mod symbols;
+mod tenants;
 pub mod testing;
 mod yaml;
 

@@ -29,6 +29,10 @@ pub const DIAGNOSTICS_MAX: usize = 500;
 pub const TESTS_MAX: usize = 10_000;
 /// Most events in one test.
 pub const TEST_EVENTS_MAX: usize = 1_000;
+/// Most tenants of one policy: a condition that names a value may be compiled for each.
+pub const TENANTS_MAX: usize = 64;
+/// Most named values of one policy.
+pub const VALUES_MAX: usize = 256;
 /// Most steps of lowering one expression: macros inside macros multiply what is written by the lengths of their lists.
 pub const STEPS_MAX: usize = 20_000;
 /// Largest automaton of one pattern, in bytes: what a pattern built to explode runs into.

@@ -174,7 +174,9 @@ pub(crate) fn review(program: &Program, rules: &[Rule], places: &[Option<Place>]
             let fault = Diagnostic::warning(Code::Unreachable, *place, message);
             sink.push(fault.label("parts of this contradict each other, or the kinds of `on`"));
         }
-        known.push(facts.filter(|_| rule.mode != Mode::Off && place.is_some() && !folded));
+        // What a tenant has otherwise may be the very difference between two rules.
+        let alike = rule.variants.is_empty();
+        known.push(facts.filter(|_| rule.mode != Mode::Off && alike && place.is_some() && !folded));
     }
     // A rule is found by the first thing it is about: whatever implies it is about that as well.
     let mut by_first: HashMap<About, Vec<usize>> = HashMap::new();

@@ -10,6 +10,7 @@ pub(crate) mod reason;
 pub(crate) mod rule;
 pub(crate) mod schema;
 pub(crate) mod settings;
+pub(crate) mod tenant;
 pub(crate) mod test;
 
 use engine::program::Kinds;
@@ -30,8 +31,10 @@ pub(crate) struct Document {
     pub rules: Vec<rule::Rule>,
     pub bands: Vec<settings::Bands>,
     pub settings: Vec<settings::Settings>,
+    pub values: Vec<tenant::Constant>,
+    pub tenants: Vec<tenant::Tenant>,
     pub tests: Vec<test::Test>,
-    /// Every name under schema, lists and features, whether or not its declaration could be read.
+    /// Every name under schema, lists, features and values, whether or not its declaration could be read.
     pub names: Vec<String>,
 }
 
@@ -58,6 +61,17 @@ impl Document {
             named(node, "`features`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
                 self.features.extend(feature::read(name, node, sink));
+            });
+        }
+        if let Some(node) = fields.get("values") {
+            named(node, "`values`", sink, |name, node, sink| {
+                self.names.push(name.text.clone());
+                self.values.extend(tenant::read_value(name, node, sink));
+            });
+        }
+        if let Some(node) = fields.get("tenants") {
+            named(node, "`tenants`", sink, |name, node, sink| {
+                self.tenants.extend(tenant::read(name, node, sink));
             });
         }
         if let Some(node) = fields.get("limits") {

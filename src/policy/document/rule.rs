@@ -44,7 +44,8 @@ const TIERS: [(&str, Tier); 6] = [
     ("challenge", Tier::Challenge),
     ("score", Tier::Score),
 ];
-const MODES: [(&str, Mode); 3] = [("live", Mode::Live), ("shadow", Mode::Shadow), ("off", Mode::Off)];
+pub(crate) const MODES: [(&str, Mode); 3] =
+    [("live", Mode::Live), ("shadow", Mode::Shadow), ("off", Mode::Off)];
 
 pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
     let errors = sink.errors();

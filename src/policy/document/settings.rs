@@ -5,7 +5,7 @@ use wire::Challenge;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::yaml::fields::Fields;
-use crate::yaml::{Node, values};
+use crate::yaml::{Node, Word, values};
 
 /// Declared score bands.
 pub(crate) struct Bands {
@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub place: Place,
     pub utc_offset_minutes: Option<i32>,
     pub band_challenge: Option<Challenge>,
+    /// The text field that names a check's tenant.
+    pub tenant: Option<Word>,
 }
 
 pub(crate) fn read_bands(node: &Node, sink: &mut Sink) -> Option<Bands> {
@@ -58,8 +60,9 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Settings> {
     let all = super::closed(Challenge::ALL, Challenge::name);
     let band_challenge =
         fields.get("band_challenge").and_then(|node| values::choice(node, "a challenge", &all, sink));
+    let tenant = fields.get("tenant").and_then(|node| values::word(node, "a text field", sink));
     fields.finish(sink);
-    Some(Settings { place, utc_offset_minutes, band_challenge })
+    Some(Settings { place, utc_offset_minutes, band_challenge, tenant })
 }
 
 fn offset_minutes(text: &str) -> Option<i32> {

@@ -27,7 +27,7 @@ use cel_core::SpannedExpr;
 use cel_core::types::Span;
 use engine::feature::{Builtin, FeatureId, Type};
 use engine::policy::Witness;
-use engine::program::{Op, Output, Program, Truth};
+use engine::program::{Comparison, Op, Output, Program, TextSource, TextTest, Truth};
 
 pub(crate) use builder::Builder;
 pub(crate) use compare::{holds, order};
@@ -39,7 +39,7 @@ use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::limits::STEPS_MAX;
 use crate::symbols::Symbols;
-use value::Value;
+use value::{Literal, Value};
 
 /// When a program runs, which says what it may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub(crate) struct Lowering<'t> {
     thresholds: HashMap<FeatureId, i64>,
     /// Features and lists that some expression reads.
     read: HashSet<FeatureId>,
+    /// Named constants, which are variables around every expression.
+    named: Vec<(String, Value)>,
 }
 
 /// Every expression of one program, lowered.
@@ -99,7 +101,7 @@ enum Weight {
 impl<'t> Lowering<'t> {
     pub(crate) fn new(symbols: &'t Symbols, moment: Moment) -> Lowering<'t> {
         let (builder, thresholds, read) = (Builder::default(), HashMap::new(), HashSet::new());
-        Lowering { symbols, moment, builder, thresholds, read }
+        Lowering { symbols, moment, builder, thresholds, read, named: Vec::new() }
     }
 
     /// The register of a condition, and what a reason quotes of it.
@@ -128,11 +130,29 @@ impl<'t> Lowering<'t> {
         text: &Text<'_>,
         sink: &mut Sink,
     ) -> Option<(Value, Option<Witness>)> {
-        let mut expression =
-            Expression { lowering: self, text, sink, witness: None, variables: Vec::new(), steps: 0 };
+        let variables = self.named.clone();
+        let mut expression = Expression { lowering: self, text, sink, witness: None, variables, steps: 0 };
         let value = expression.lower(tree).ok()?;
         let witness = expression.witness.map(|(_, witness)| witness);
         Some((value, witness))
+    }
+
+    /// Gives the expressions that follow these named constants.
+    pub(crate) fn bind(&mut self, values: &[(String, Literal)]) {
+        let mut value = |literal: &Literal| match literal {
+            Literal::Truth(truth) => Value::Truth(self.builder.always(*truth)),
+            Literal::Number(number) => Value::Number(*number),
+            Literal::Text(text) => Value::text(text),
+        };
+        self.named = values.iter().map(|(name, literal)| (name.clone(), value(literal))).collect();
+    }
+
+    /// The condition that holds where a text field is that text.
+    pub(crate) fn is_text(&mut self, field: FeatureId, text: &str) -> Truth {
+        self.read.insert(field);
+        let (a, b) = (TextSource::Feature(field), TextSource::Constant(self.builder.text(text.as_bytes())));
+        let test = TextTest::Compare(Comparison::Equal);
+        self.builder.truth(|to| Op::Text { to, test, a, b })
     }
 
     /// The condition that holds when the value is on that list.
@@ -157,6 +177,18 @@ impl<'t> Lowering<'t> {
     /// The builder, for a caller that adds its own last instruction.
     pub(crate) fn builder(&mut self) -> &mut Builder {
         &mut self.builder
+    }
+}
+
+/// The constant that an expression is; `None` where it reads something of the event, or is of another type.
+pub(crate) fn literal(tree: &SpannedExpr, text: &Text<'_>, sink: &mut Sink) -> Option<Literal> {
+    let symbols = Symbols::default();
+    let mut alone = Lowering::new(&symbols, Moment::Alone);
+    match alone.value(tree, text, sink)?.0 {
+        Value::Truth(truth) => alone.builder.known(truth).map(Literal::Truth),
+        Value::Number(number) => number.constant().map(|_| Literal::Number(number)),
+        Value::Text(value::Text::Constant(bytes)) => String::from_utf8(bytes).ok().map(Literal::Text),
+        _ => None,
     }
 }
 

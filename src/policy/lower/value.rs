@@ -124,6 +124,40 @@ pub(crate) struct Map {
     pub values: Vec<Value>,
 }
 
+/// A constant that a policy gives a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Literal {
+    Truth(bool),
+    Number(Number),
+    Text(String),
+}
+
+impl Literal {
+    /// Its type in words.
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self {
+            Literal::Truth(_) => "bool",
+            Literal::Number(number) => number.unit.name(),
+            Literal::Text(_) => "text",
+        }
+    }
+
+    /// A whole number where the other is a decimal one, as `5` beside `2.50`, as a decimal one.
+    pub(crate) fn widened(self, other: &Literal) -> Literal {
+        match (&self, other) {
+            (
+                Literal::Number(Number { unit: Unit::Int, source: Source::Constant(n), .. }),
+                Literal::Number(Number { unit: Unit::Double, .. }),
+            ) => {
+                let n = *n as i64;
+                let decimal = n.checked_mul(100).map_or(Decimal::TooFine, Decimal::Hundredths);
+                Literal::Number(Number { decimal, ..Number::double(n as f64) })
+            }
+            _ => self,
+        }
+    }
+}
+
 /// Any value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {

@@ -67,7 +67,11 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
         let (mut program, when) = policy::depended_on(&policy.program, rule.when);
         program.kinds = vec![rule.kinds; program.ops.len()];
         let bytes = bytes(&program);
-        let alone = Policy { program, rules: vec![Rule { when, ..rule.clone() }], ..emptied(policy) };
+        let alone = Policy {
+            program,
+            rules: vec![Rule { when, variants: Vec::new(), ..rule.clone() }],
+            ..emptied(policy)
+        };
         let ns = whole.rules_ns(&Engine::snapshot(alone, &whole.tables)?, last) - idle;
         let reached = checks.iter().filter(|check| rule.kinds.has(check.kind)).count();
         rules.push(RuleCost { ns: ns.max(0.0), bytes, reached: share(reached), matched: share(matched) });

@@ -38,6 +38,9 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "tier": format!("{:?}", rule.tier).to_lowercase(),
                 "mode": format!("{:?}", rule.mode).to_lowercase(),
                 "sample_percent": rule.sample_percent,
+                "tenants": rule.variants.iter().map(|variant| {
+                    (variant.tenant.clone(), format!("{:?}", variant.mode).to_lowercase().into())
+                }).collect::<serde_json::Map<_, _>>(),
                 "owner": owner,
             })
         })

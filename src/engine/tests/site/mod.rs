@@ -87,6 +87,7 @@ impl Draft {
             mode: Mode::Live,
             sample_percent: 100,
             expires_ms: i64::MAX,
+            variants: Vec::new(),
         });
         self.policy.rules.last_mut().expect("just pushed")
     }

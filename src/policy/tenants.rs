@@ -1,0 +1,190 @@
+//! What tenants of one policy have otherwise: modes of rules, and the values that conditions name.
+//!
+//! A value is bound like the variable of a macro, so that a condition is compiled with its number written out: thresholds,
+//! ranges and exact money come of it as they would of a literal. A condition that names a value which some tenant has
+//! otherwise is compiled once more for that tenant.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use engine::feature::FeatureId;
+use engine::policy::Mode;
+
+use crate::cel;
+use crate::cel::text::Text;
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::Document;
+use crate::document::tenant::Constant;
+use crate::limits::{TENANTS_MAX, VALUES_MAX};
+use crate::lower::literal;
+use crate::lower::value::Literal;
+use crate::source::Sources;
+use crate::symbols::{Names, Symbols};
+use crate::yaml::{Data, Word, values};
+
+/// Names and their constants.
+pub(crate) type Values = Vec<(String, Literal)>;
+
+/// The tenants of a policy.
+#[derive(Default)]
+pub(crate) struct Tenants {
+    /// The text field that names the tenant of a check.
+    pub field: Option<FeatureId>,
+    /// The values that a tenant has which says nothing of them.
+    pub values: Values,
+    /// Where each value is declared, and whether some condition names it.
+    declared: Vec<(Word, Cell<bool>)>,
+    pub all: Vec<Tenant>,
+}
+
+/// What one tenant has.
+pub(crate) struct Tenant {
+    pub name: String,
+    /// Modes of rules, by their ids.
+    pub modes: HashMap<String, (Mode, Place)>,
+    /// Every value, its own in place of the policy's.
+    pub values: Values,
+    /// Names of its own values.
+    pub own: Vec<String>,
+}
+
+impl Tenants {
+    /// The tenants of those declarations; faults go to the sink.
+    pub(crate) fn build(
+        document: &Document,
+        symbols: &Symbols,
+        sources: &Sources,
+        sink: &mut Sink,
+    ) -> Tenants {
+        let mut tenants = Tenants::default();
+        let field = document.settings.first().and_then(|settings| settings.tenant.as_ref());
+        tenants.field = field.and_then(|word| symbols.text_field(word, sink));
+        let mut names = Names::new("value", sources);
+        for constant in &document.values {
+            let name = &constant.name;
+            if !names.declare(name, sink) {
+                continue;
+            }
+            if symbols.features.find(&name.text).is_some() {
+                let message = format!("`{}` is a feature", name.text);
+                sink.push(
+                    Diagnostic::error(Code::Duplicate, name.place, message).label("expected another name"),
+                );
+            } else if tenants.values.len() >= VALUES_MAX {
+                sink.error(Code::Bound, name.place, format!("a policy has at most {VALUES_MAX} values"));
+                break;
+            } else if let Some(literal) = read(constant, sources, sink) {
+                tenants.values.push((name.text.clone(), literal));
+                tenants.declared.push((name.clone(), Cell::new(false)));
+            }
+        }
+        let mut names = Names::new("tenant", sources);
+        for declared in &document.tenants {
+            if !names.declare(&declared.name, sink) {
+                continue;
+            }
+            if field.is_none() {
+                let message =
+                    "tenants need `tenant` under `settings`: the text field that names a check's tenant";
+                sink.error(Code::MissingKey, declared.name.place, message);
+                break;
+            }
+            if tenants.all.len() >= TENANTS_MAX {
+                let message = format!("a policy has at most {TENANTS_MAX} tenants");
+                sink.error(Code::Bound, declared.name.place, message);
+                break;
+            }
+            let modes =
+                declared.modes.iter().map(|(id, mode)| (id.text.clone(), (*mode, id.place))).collect();
+            let mut tenant = Tenant {
+                name: declared.name.text.clone(),
+                modes,
+                values: tenants.values.clone(),
+                own: Vec::new(),
+            };
+            for constant in &declared.values {
+                tenant.take(constant, document, sources, sink);
+            }
+            tenants.all.push(tenant);
+        }
+        tenants
+    }
+
+    /// Remembers which values the expression names.
+    pub(crate) fn mark(&self, expression: &str) {
+        for (_, read) in self.declared.iter().filter(|(name, _)| expression.contains(&name.text)) {
+            read.set(true);
+        }
+    }
+
+    /// Tenants for whom the expression says something else, because it names a value of their own.
+    pub(crate) fn reading<'t>(&'t self, expression: &'t str) -> impl Iterator<Item = (usize, &'t Tenant)> {
+        let reads = move |tenant: &Tenant| tenant.own.iter().any(|name| expression.contains(name.as_str()));
+        self.all.iter().enumerate().filter(move |(_, tenant)| reads(tenant))
+    }
+
+    /// Reports values that no condition names, and rules that tenants switch and nobody has.
+    pub(crate) fn review<'r>(&self, rules: impl Iterator<Item = &'r str> + Clone, sink: &mut Sink) {
+        for (name, _) in self.declared.iter().filter(|(_, read)| !read.get()) {
+            let fault =
+                Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
+            sink.push(fault.label("no condition does"));
+        }
+        let known: std::collections::HashSet<&str> = rules.clone().collect();
+        for tenant in &self.all {
+            for (id, (_, place)) in tenant.modes.iter().filter(|(id, _)| !known.contains(id.as_str())) {
+                let message = format!("no rule is named `{}`", values::shortened(id));
+                let fault = Diagnostic::error(Code::UnknownName, *place, message)
+                    .label("expected a rule's id; a list's rule is list:NAME")
+                    .nearest(id, rules.clone(), sink);
+                sink.push(fault);
+            }
+        }
+    }
+}
+
+impl Tenant {
+    /// Takes its own value in place of the policy's.
+    fn take(&mut self, constant: &Constant, document: &Document, sources: &Sources, sink: &mut Sink) {
+        let Some(literal) = read(constant, sources, sink) else { return };
+        let name = &constant.name;
+        let Some((_, value)) = self.values.iter_mut().find(|(known, _)| *known == name.text) else {
+            // A value whose own declaration is at fault was reported there.
+            if !document.values.iter().any(|declared| declared.name.text == name.text) {
+                let known = self.values.iter().map(|(known, _)| known.as_str());
+                let message = format!("no value is named `{}`", values::shortened(&name.text));
+                let fault = Diagnostic::error(Code::UnknownName, name.place, message)
+                    .label("expected a name from `values:`")
+                    .nearest(&name.text, known, sink);
+                sink.push(fault);
+            }
+            return;
+        };
+        let literal = literal.widened(value);
+        if value.type_name() != literal.type_name() {
+            let (expected, found) = (value.type_name(), literal.type_name());
+            let message = format!("`{}` is {expected} in this policy, and this is {found}", name.text);
+            let fault = Diagnostic::error(Code::WrongType, constant.node.place, message);
+            sink.push(fault.label(format!("expected {expected}")));
+            return;
+        }
+        *value = literal;
+        self.own.push(name.text.clone());
+    }
+}
+
+/// The constant that is written there: true or false, a number, or a text in quotes.
+fn read(constant: &Constant, sources: &Sources, sink: &mut Sink) -> Option<Literal> {
+    let node = &constant.node;
+    if let (Data::Scalar(text, _), true) = (&node.data, constant.is_text()) {
+        return Some(Literal::Text(text.clone()));
+    }
+    let source = sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
+    let errors = sink.errors();
+    let found = Text::of(node, source).and_then(|text| literal(&cel::parse(&text, sink)?, &text, sink));
+    if found.is_none() && sink.errors() == errors {
+        let message = "a value is true or false, a number, or a text in quotes";
+        sink.push(Diagnostic::error(Code::WrongType, node.place, message).label("expected a constant"));
+    }
+    found
+}
