@@ -74,7 +74,8 @@ impl Plan {
         let mut plan = Plan::default();
         let mut fresh: Vec<(&[FeatureId], Vec<Laid>)> = Vec::new();
         for (place, window) in policy.windows.iter().enumerate() {
-            let mut laid = laid(policy, place, window)?;
+            let exact = previous.map_or(window.exact, |plan| plan.exactness(&policy.features, window));
+            let mut laid = laid(policy, place, &Window { exact, ..window.clone() })?;
             if plan.standing(&laid.signature).is_some()
                 || fresh.iter().any(|(_, new)| new.iter().any(|w| w.signature == laid.signature))
             {
@@ -129,6 +130,16 @@ impl Plan {
         self.groups.iter().find_map(|group| {
             group.windows.iter().find(|window| window.signature == signature).map(|window| (group, window))
         })
+    }
+
+    /// The exactness of a window, or the greater one that it stands with: to ask less of a window costs nobody its counts.
+    fn exactness(&self, features: &FeatureTable, window: &Window) -> u16 {
+        let stands = |laid: &&Laid| {
+            laid.exact > window.exact
+                && laid.signature == signature(features, &Window { exact: laid.exact, ..window.clone() })
+        };
+        let standing = self.groups.iter().flat_map(|group| &group.windows).find(stands);
+        standing.map_or(window.exact, |laid| laid.exact)
     }
 
     fn keep(&mut self, old: &Group, fields: &[FeatureId], laid: Laid) {

@@ -65,7 +65,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     let (mut limits, exact_limits) = stage.limits(document);
     let Rules { mut rules, info, conditions } = stage.rules(document, utc_offset_minutes);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
-    tenants.review(rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
+    tenants.review(&rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
     let of_tenants = |rule: &Rule| rule.variants.iter().map(|variant| variant.of).collect::<Vec<_>>();
     let roots = rules.iter().flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)));
     let lowered = stage.program.finish(roots);
@@ -84,9 +84,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
             sink.error(Code::Bound, place, format!("the rules together take too many {what}"));
         }
     }
-    unread(document, &symbols, [&gate.read, &lowered.read], sink);
+    let asked = [&gate.acting, &lowered.acting, &lowered.watching];
+    unread(document, &symbols, asked.map(|asked| &asked.read), sink);
     let tests = testing::compile(&document.tests, &symbols, &rules, sink);
-    let windows = exact::windows(document, &symbols, &lowered.thresholds, &exact_limits, sink);
+    let windows =
+        exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
     let lists = symbols.all_lists();
     let ((gate, in_gate), (mut program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
     for limit in &mut limits {
@@ -121,7 +123,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
 }
 
 /// Velocity features that no rule and no limit reads.
-fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 2], sink: &mut Sink) {
+fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 3], sink: &mut Sink) {
     for declared in document.features.iter().filter(|feature| !feature.for_model) {
         let name = &declared.name;
         let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
@@ -283,7 +285,10 @@ impl Stage<'_, '_> {
     /// A rule, and whether it is without a fault; one with a fault stands in for itself, so that the tests that name it are
     /// read as well.
     fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> (Rule, bool) {
+        let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
+        self.program.watch(self.tenants.modes_of(&id).chain([declared.mode]).all(|mode| mode != Mode::Live));
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
+        self.program.watch(false);
         let expires_ms = match &declared.expires {
             Some(word) => {
                 let ends_ms = expires_ms(word, utc_offset_minutes, self.sink);
@@ -298,7 +303,6 @@ impl Stage<'_, '_> {
         };
         let sound = condition.is_some() && expires_ms.is_some() && !declared.faulty;
         let Condition { when, witness, tenants } = condition.unwrap_or_default();
-        let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
         let mut rule = Rule {
             tier: declared.tier,
             kinds: declared.kinds,

@@ -8,30 +8,52 @@ use engine::policy::{Aggregate, Window};
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::document::Document;
+use crate::lower::Asked;
 use crate::symbols::Symbols;
 
 /// The distinct values that `distinct` holds exactly unless the file or a comparison asks for more.
 const EXACT_DISTINCT: u16 = 16;
 
 /// The windows with the exactness that rules and limits ask of them.
+///
+/// A rule in shadow, or off, asks nothing of a window that others read: its exactness is part of what they see, and a window whose
+/// exactness grows starts anew.
 pub(crate) fn windows(
     document: &Document,
     symbols: &Symbols,
-    thresholds: &HashMap<FeatureId, i64>,
+    [acting, watching]: [&Asked; 2],
     limits: &HashMap<FeatureId, i64>,
     sink: &mut Sink,
 ) -> Vec<Window> {
     let mut windows = symbols.windows.clone();
     for window in &mut windows {
         let asked = |all: &HashMap<FeatureId, i64>| all.get(&window.feature).copied();
-        let needed = [asked(thresholds), asked(limits)].into_iter().flatten().max();
+        let mut needed = [asked(&acting.thresholds), asked(limits)].into_iter().flatten().max();
+        let row = symbols.features.row(window.feature);
+        let declared = document.features.iter().find(|feature| feature.name.text == row.name);
+        if let Some(watched) = asked(&watching.thresholds).filter(|n| needed.is_none_or(|needed| needed < *n))
+        {
+            let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
+            let others = acting.read.contains(&window.feature)
+                || limited.into_iter().any(|word| word.text == row.name)
+                || declared.is_some_and(|feature| feature.for_model);
+            if !others {
+                needed = Some(watched);
+            } else if let Some(declared) = declared.filter(|_| i64::from(window.exact) <= watched) {
+                let message = format!(
+                    "`{}` is compared with {watched} by no rule that acts, and is not exact there",
+                    row.name
+                );
+                let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);
+                sink.push(fault.label(format!("`exact: {}` would make it so", watched + 1)));
+            }
+        }
         // Every threshold is at most EXACT_COUNT_MAX, so one more still is a small number.
         let needed = needed.map_or(0, |n| n as u16 + 1);
         match window.aggregate {
             Aggregate::Count => window.exact = window.exact.max(needed),
             Aggregate::Distinct(_) => {
-                let name = &symbols.features.row(window.feature).name;
-                let declared = document.features.iter().find(|feature| feature.name.text == *name);
+                let name = &row.name;
                 if let Some(declared) = declared.filter(|feature| feature.exact.is_some_and(|n| n < needed)) {
                     let message = format!("`{name}` is compared with {}, beyond its `exact`", needed - 1);
                     let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);

@@ -110,6 +110,11 @@ impl Tenants {
         tenants
     }
 
+    /// The modes that tenants have a rule in, where they say.
+    pub(crate) fn modes_of<'t>(&'t self, id: &'t str) -> impl Iterator<Item = Mode> + 't {
+        self.all.iter().filter_map(move |tenant| tenant.modes.get(id)).map(|(mode, _)| *mode)
+    }
+
     /// Remembers which values the expression names.
     pub(crate) fn mark(&self, expression: &str) {
         for (_, read) in self.declared.iter().filter(|(name, _)| expression.contains(&name.text)) {
@@ -124,7 +129,7 @@ impl Tenants {
     }
 
     /// Reports values that no condition names, and rules that tenants switch and nobody has.
-    pub(crate) fn review<'r>(&self, rules: impl Iterator<Item = &'r str> + Clone, sink: &mut Sink) {
+    pub(crate) fn review<'r>(&self, rules: &(impl Iterator<Item = &'r str> + Clone), sink: &mut Sink) {
         for (name, _) in self.declared.iter().filter(|(_, read)| !read.get()) {
             let fault =
                 Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));

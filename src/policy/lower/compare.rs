@@ -199,7 +199,7 @@ impl Expression<'_, '_> {
             // Beyond what can be held exactly, a constant asks for nothing.
             let constant = bits as i64;
             if unit == Unit::Int && (0..=engine::limits::EXACT_COUNT_MAX as i64).contains(&constant) {
-                let held = self.lowering.thresholds.entry(feature).or_insert(constant);
+                let held = self.lowering.asked().thresholds.entry(feature).or_insert(constant);
                 *held = constant.max(*held);
             }
         }

@@ -85,7 +85,7 @@ impl Expression<'_, '_> {
             let given = self.lowering.builder.truth(|to| Op::Present { to, feature: id });
             items.push(Item { given, value: Value::text(row.name.trim_start_matches("ext.")) });
             found.push(self.value_of(id, row.ty));
-            self.lowering.read.insert(id);
+            self.lowering.asked().read.insert(id);
         }
         let sound = self.lowering.builder.always(true);
         Map { keys: List { items, sound }, values: found }

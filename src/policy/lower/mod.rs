@@ -61,10 +61,10 @@ pub(crate) struct Lowering<'t> {
     symbols: &'t Symbols,
     moment: Moment,
     builder: Builder,
-    /// Largest constant that each whole-number feature is compared with, among those that can be held exactly.
-    thresholds: HashMap<FeatureId, i64>,
-    /// Features and lists that some expression reads.
-    read: HashSet<FeatureId>,
+    /// What the expressions that act ask of features, and what those ask that only watch.
+    asked: [Asked; 2],
+    /// Whether what is lowered now only watches.
+    watching: bool,
     /// Named constants, which are variables around every expression.
     named: Vec<(String, Value)>,
 }
@@ -73,7 +73,16 @@ pub(crate) struct Lowering<'t> {
 pub(crate) struct Lowerings {
     /// The program, and what its registers became; or of what there are too many for the engine.
     pub program: Result<(Program, Renumbered), &'static str>,
-    /// Largest constant that each feature is compared with.
+    /// What the expressions that act ask of features.
+    pub acting: Asked,
+    /// What those ask that do not act: rules in shadow, and off.
+    pub watching: Asked,
+}
+
+/// What expressions ask of features.
+#[derive(Default)]
+pub(crate) struct Asked {
+    /// Largest constant that each whole-number feature is compared with, among those that can be held exactly.
     pub thresholds: HashMap<FeatureId, i64>,
     /// Features that some expression reads.
     pub read: HashSet<FeatureId>,
@@ -100,8 +109,8 @@ enum Weight {
 
 impl<'t> Lowering<'t> {
     pub(crate) fn new(symbols: &'t Symbols, moment: Moment) -> Lowering<'t> {
-        let (builder, thresholds, read) = (Builder::default(), HashMap::new(), HashSet::new());
-        Lowering { symbols, moment, builder, thresholds, read, named: Vec::new() }
+        let (builder, asked) = (Builder::default(), <[Asked; 2]>::default());
+        Lowering { symbols, moment, builder, asked, watching: false, named: Vec::new() }
     }
 
     /// The register of a condition, and what a reason quotes of it.
@@ -137,6 +146,15 @@ impl<'t> Lowering<'t> {
         Some((value, witness))
     }
 
+    /// Says of the expressions that follow whether they only watch: what they ask changes no window of those that act.
+    pub(crate) fn watch(&mut self, watching: bool) {
+        self.watching = watching;
+    }
+
+    fn asked(&mut self) -> &mut Asked {
+        &mut self.asked[usize::from(self.watching)]
+    }
+
     /// Gives the expressions that follow these named constants.
     pub(crate) fn bind(&mut self, values: &[(String, Literal)]) {
         let mut value = |literal: &Literal| match literal {
@@ -149,7 +167,7 @@ impl<'t> Lowering<'t> {
 
     /// The condition that holds where a text field is that text.
     pub(crate) fn is_text(&mut self, field: FeatureId, text: &str) -> Truth {
-        self.read.insert(field);
+        self.asked().read.insert(field);
         let (a, b) = (TextSource::Feature(field), TextSource::Constant(self.builder.text(text.as_bytes())));
         let test = TextTest::Compare(Comparison::Equal);
         self.builder.truth(|to| Op::Text { to, test, a, b })
@@ -163,7 +181,8 @@ impl<'t> Lowering<'t> {
     /// What was lowered, with what those truths depend on.
     pub(crate) fn finish(self, roots: impl IntoIterator<Item = Truth>) -> Lowerings {
         let program = self.builder.finish(roots.into_iter().map(Output::Truth));
-        Lowerings { program, thresholds: self.thresholds, read: self.read }
+        let [acting, watching] = self.asked;
+        Lowerings { program, acting, watching }
     }
 
     /// The program whole, for one who looks at every register of it.
@@ -234,7 +253,7 @@ impl Expression<'_, '_> {
                 "expected a field, a list, token, qr or a profile feature",
             ),
             _ => {
-                self.lowering.read.insert(id);
+                self.lowering.asked().read.insert(id);
                 Ok((id, self.lowering.symbols.features.row(id).ty))
             }
         }

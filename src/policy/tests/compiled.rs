@@ -40,6 +40,34 @@ rules:
 }
 
 #[test]
+fn a_rule_that_does_not_act_asks_nothing_of_a_window_that_others_read() {
+    let text = "
+features:
+  shared:  { count: claim, by: device, window: 10m }
+  watched: { count: claim, by: device, window: 1h }
+rules:
+  - { id: a, tier: deny, when: shared >= 4, reason: { code: R1, text: t } }
+  - { id: b, tier: deny, mode: shadow, when: shared >= 30 && watched >= 20, reason: { code: R2, text: t } }
+";
+    let compiled = policy::compile_sources(&[("p.yaml", text)]);
+    let exact = |text: &str| -> Vec<u16> {
+        let policy = policy::compile_sources(&[("p.yaml", text)]).bundle.unwrap().policy;
+        policy.windows.iter().map(|window| window.exact).collect()
+    };
+    assert_eq!(exact(text), [5, 21]);
+    let said: Vec<_> = compiled.diagnostics.iter().map(|fault| (&*fault.message, &*fault.label)).collect();
+    assert_eq!(
+        said,
+        [(
+            "`shared` is compared with 30 by no rule that acts, and is not exact there",
+            "`exact: 31` would make it so"
+        )]
+    );
+    assert_eq!(exact(&text.replace("window: 10m", "window: 10m, exact: 31")), [31, 21]);
+    assert_eq!(exact(&text.replace("shadow", "live")), [31, 21]);
+}
+
+#[test]
 fn counts_are_of_attempts_and_sums_of_money_are_of_what_was_approved() {
     let policy = compile(
         "

@@ -2,6 +2,7 @@
 //! with a batch, and two library interpreters give one answer over random well-typed expressions, errors and absent fields
 //! included. `PROPTEST_CASES` says how many.
 
+mod events;
 mod expressions;
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +10,8 @@ use std::sync::LazyLock;
 
 use engine::policy::Policy;
 use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
-use expressions::{Given, NOW_MS, check, config, given, over_fields, stated, truth};
+use events::{Given, check, given, stated};
+use expressions::{NOW_MS, config, over_fields, truth};
 use policy::eval::{Value, evaluate};
 use policy::{Code, Severity};
 use proptest::prelude::*;

@@ -1,0 +1,210 @@
+//! A rule in shadow, a rule that is off and a rule whose sample leaves an account out change no answer, no window and no
+//! limit: one stream of events is decided with them and without, through a reload that brings them and one that takes them
+//! away.
+
+mod expressions;
+
+use engine::feature::Scalar;
+use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide, outcome};
+use expressions::{NOW_MS, config, over_fields, truth};
+use proptest::prelude::*;
+use wire::{Challenge, Check, Kind, OutcomeKind, Value, Verdict};
+
+const SHARED: &str = "
+schema: { wide: { type: int }, ratio: { type: double }, gold: { type: bool } }
+features:
+  pays:   { count: pay, by: account, window: 10m }
+  firm:   { count: pay, by: device, window: 1h, status: approved }
+  people: { distinct: account, by: device, window: 1h }
+  paid:   { sum: amount, on: pay, by: account, window: 1h }
+limits:
+  - { id: many, feature: firm, max: 7, reason: { code: L1, text: t } }
+  - { id: much, feature: paid, max: 30.00, then: challenge, challenge: pin, reason: { code: L2, text: t } }
+rules:
+  - { id: fast, tier: review, when: pays >= 4, reason: { code: R1, text: t } }
+  - { id: flood, tier: deny, when: pays > 100, reason: { code: R2, text: t } }
+  - { id: crowd, tier: score, score: 0.5, when: people >= 2, reason: { code: R3, text: t } }
+  - { id: spent, tier: score, score: 0.3, when: paid > 12.00, reason: { code: R4, text: t } }
+bands: { challenge: 0.6, review: 0.9 }
+";
+const FEATURES: [&str; 4] = ["pays", "firm", "people", "paid"];
+
+/// Rules that must not matter, with windows of their own. Some ask more of a window than any other does; those of a sample do
+/// not, because they act for the rest of the accounts, and a window is exact for all or for none.
+fn idle_rules() -> impl Strategy<Value = String> {
+    let beyond = (prop::sample::select(&["pays", "firm", "people", "own_count", "own_people"][..]), 1..65)
+        .prop_map(|(feature, n)| format!("{feature} >= {n}"));
+    let condition = prop_oneof![beyond, truth().prop_map(|when| over_fields(&when)), Just("true".to_owned())];
+    let tier = prop::sample::select(
+        &["guard", "deny", "allow", "review", "challenge, challenge: face", "score, score: 0.9"][..],
+    );
+    let mode = prop::sample::select(&["mode: shadow", "mode: off", "sample: 50"][..]);
+    prop::collection::vec((condition, tier, mode), 1..24).prop_map(|rules| {
+        let mut text = "features:\n  own_count: { count: any, by: account, window: 10m, for: model }\n  \
+                        own_people: { distinct: account, by: device, window: 1h, for: model }\nrules:\n"
+            .to_owned();
+        for (at, (when, tier, mode)) in rules.into_iter().enumerate() {
+            // What the compiler refuses because it fails for every event is of no use here.
+            let own = ["pays", "firm", "people"].iter().all(|shared| !when.starts_with(shared));
+            let mode = if mode == "sample: 50" && !own { "mode: shadow" } else { mode };
+            let rule = format!(
+                "- id: idle{at}\n  tier: {}\n  {mode}\n  reason: {{ code: I{at}, text: t }}\n  when: >-\n    {when}\n",
+                tier.replace(", ", "\n  ")
+            );
+            let file = format!("{text}{rule}");
+            if policy::compile_sources(&[("a.yaml", SHARED), ("b.yaml", &file)]).bundle.is_some() {
+                text = file;
+            }
+        }
+        text
+    })
+}
+
+/// An event, and what becomes of it.
+#[derive(Clone, Debug)]
+struct Event {
+    account: usize,
+    device: usize,
+    kind: Kind,
+    amount_minor: i64,
+    later_ms: i64,
+    /// Whether it begins a batch.
+    begins: bool,
+    outcome: Option<OutcomeKind>,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let kind = prop::sample::select(&[Kind::Pay, Kind::Pay, Kind::Pay, Kind::Claim, Kind::Login][..]);
+    let outcomes =
+        [OutcomeKind::Settled, OutcomeKind::Failed, OutcomeKind::Cancelled, OutcomeKind::ChallengePassed];
+    let outcome = prop::option::of(prop::sample::select(outcomes.to_vec()));
+    let event = (0..3_usize, 0..2_usize, kind, 1..500_i64, 0..90_000_i64, any::<bool>(), outcome);
+    let event = event.prop_map(|(account, device, kind, amount_minor, later_ms, begins, outcome)| Event {
+        account,
+        device,
+        kind,
+        amount_minor,
+        later_ms,
+        begins,
+        outcome,
+    });
+    prop::collection::vec(event, 20..150)
+}
+
+type Answer = (Verdict, Option<Challenge>, u64, u16, Vec<(String, String, Value, Value)>, Vec<Scalar>);
+
+/// A daemon in small.
+struct Site {
+    tables: Tables,
+    snapshot: Snapshot,
+    scratch: Scratch,
+}
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Site {
+        let sizes = Sizes {
+            accounts: 512,
+            devices: 512,
+            velocity_keys: 512,
+            list_entries: 64,
+            decisions: 512,
+            seed: [1; 16],
+        };
+        let tables = Tables::new(&sizes).unwrap();
+        let snapshot = build(files, &tables, None);
+        Site { tables, snapshot, scratch: Scratch::new(0) }
+    }
+
+    fn reload(&mut self, files: &[(&str, &str)]) {
+        self.snapshot = build(files, &self.tables, Some(&self.snapshot));
+    }
+
+    /// Answers to a batch, with the values of the shared windows.
+    fn answers(&mut self, now_ms: i64, checks: &[Check<'_>]) -> Vec<Answer> {
+        let (mut decisions, now) = (Vec::new(), Now { ms: now_ms, waited_us: 0 });
+        decide(&self.snapshot, &self.tables, now, checks, &mut decisions, &mut self.scratch);
+        decisions.iter().enumerate().map(|(lane, decision)| self.answer(lane, decision)).collect()
+    }
+
+    fn answer(&self, lane: usize, decision: &Decision) -> Answer {
+        let reasons = self
+            .snapshot
+            .reasons(decision)
+            .map(|reason| (reason.code.to_owned(), reason.rule.to_owned(), reason.value, reason.threshold));
+        let features = &self.snapshot.policy().features;
+        let values = FEATURES.map(|name| self.scratch.value(features.find(name).unwrap(), lane));
+        let Decision { verdict, challenge, score, degraded, .. } = *decision;
+        (verdict, challenge, score.to_bits(), degraded, reasons.collect(), values.to_vec())
+    }
+}
+
+fn build(files: &[(&str, &str)], tables: &Tables, previous: Option<&Snapshot>) -> Snapshot {
+    let compiled = policy::compile_sources(files);
+    let policy =
+        compiled.bundle.as_ref().unwrap_or_else(|| panic!("{}", compiled.render(false))).policy.clone();
+    Snapshot::build(Parts { policy, ..Parts::default() }, tables, previous).unwrap()
+}
+
+/// Accounts that a sample of half of them leaves out.
+fn left_out() -> Vec<String> {
+    let mut probe = Site::new(&[(
+        "probe.yaml",
+        "rules: [{ id: r, tier: deny, sample: 50, when: true, reason: { code: R, text: t } }]\n\
+         features: { pays: { count: pay, by: account, window: 1h, for: model }, firm: { count: pay, by: ip, window: 1h, for: model }, people: { count: pay, by: device, window: 1h, for: model }, paid: { count: pay, by: packet, window: 1h, for: model } }",
+    )]);
+    let names = (0..40).map(|at| format!("account-{at}"));
+    let spared = |name: &String| {
+        let check = Check::new(format!("probe-{name}"), Kind::Pay, name.clone());
+        probe.answers(NOW_MS, &[check])[0].0 == Verdict::Allow
+    };
+    names.filter(spared).collect()
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn rules_that_do_not_act_change_no_answer_no_window_and_no_limit(
+        idle in idle_rules(),
+        events in events(),
+        (brought, taken) in (0..150_usize, 0..150_usize),
+    ) {
+        let accounts = left_out();
+        prop_assert!(accounts.len() > 5 && accounts.len() < 35);
+        let alone: &[(&str, &str)] = &[("a.yaml", SHARED)];
+        let beside: &[(&str, &str)] = &[("a.yaml", SHARED), ("b.yaml", &idle)];
+        let mut without = Site::new(alone);
+        let mut with = Site::new(if brought < taken { alone } else { beside });
+        let (mut now_ms, mut at) = (NOW_MS, 0);
+        while at < events.len() {
+            if at >= brought.min(taken) && with.snapshot.policy().rules.len() == 4 && at < taken {
+                with.reload(beside);
+            }
+            if at >= taken && with.snapshot.policy().rules.len() > 4 {
+                with.reload(alone);
+            }
+            let len = 1 + events[at + 1..].iter().take(63).take_while(|event| !event.begins).count();
+            let batch = &events[at..at + len];
+            let checks: Vec<Check<'_>> = batch.iter().enumerate().map(|(i, event)| {
+                let mut check = Check::new(format!("e{}", at + i), event.kind, accounts[event.account].clone());
+                check.device.id = format!("device-{}", event.device).into();
+                check.amount_minor = Some(event.amount_minor);
+                check
+            }).collect();
+            now_ms += batch[0].later_ms;
+            let (expected, found) = (without.answers(now_ms, &checks), with.answers(now_ms, &checks));
+            for (lane, (expected, found)) in expected.iter().zip(&found).enumerate() {
+                prop_assert_eq!(found, expected, "event {} with\n{}", at + lane, idle);
+            }
+            for (i, event) in batch.iter().enumerate() {
+                if let Some(told) = event.outcome {
+                    let id = format!("e{}", at + i);
+                    let expected = outcome(&without.snapshot, &without.tables, now_ms, &id, told);
+                    let found = outcome(&with.snapshot, &with.tables, now_ms, &id, told);
+                    prop_assert_eq!(found, expected);
+                }
+            }
+            at += len;
+        }
+    }
+}
