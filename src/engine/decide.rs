@@ -69,7 +69,7 @@ pub fn decide_given(
     scratch.lanes[0].clear();
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
-    rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
+    rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
     velocity::reserve(snapshot, now.ms, check, 0, scratch);
     score(snapshot, now, checks, 1, scratch);
     state(scratch);
@@ -111,7 +111,7 @@ fn decide_lanes(
     }
 
     arrive(snapshot, tables, now, checks, fresh, scratch);
-    rules::run(snapshot, &snapshot.policy.gate, checks, scratch);
+    rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
     for lane in lanes(fresh) {
         velocity::reserve(snapshot, now.ms, &checks[lane], lane, scratch);
@@ -211,7 +211,7 @@ fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratc
 
 /// The rules that match.
 fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
-    rules::run(snapshot, &snapshot.policy.program, checks, scratch);
+    rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
     let mut kinds = [0_u64; wire::Kind::ALL.len()];
     for (lane, check) in checks.iter().enumerate() {
         kinds[usize::from(check.kind.code())] |= 1 << lane;

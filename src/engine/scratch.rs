@@ -194,8 +194,8 @@ impl Scratch {
     pub(crate) fn fit(&mut self, snapshot: &Snapshot) {
         if self.fitted != snapshot.serial {
             self.fitted = snapshot.serial;
-            self.registers.fit(&snapshot.policy.gate);
-            self.registers.fit(&snapshot.policy.program);
+            self.registers.fit(&snapshot.policy.gate, &snapshot.gate_schedule);
+            self.registers.fit(&snapshot.policy.program, &snapshot.schedule);
             if let Some(forest) = &snapshot.forest {
                 self.model.fit(forest);
             }

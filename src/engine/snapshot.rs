@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Reason, Verdict};
+use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Verdict};
 
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
@@ -12,8 +12,9 @@ use crate::forest::{Forest, ForestError, ForestSpec};
 use crate::limits::{LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::plan::Plan;
-use crate::policy::{Aggregate, Policy, ReasonText, Window};
-use crate::program::{Op, TextSource};
+use crate::policy::{Aggregate, Policy, ReasonText, Tier, Window};
+use crate::program::{Kinds, Op, TextSource, Truth};
+use crate::rules::Schedule;
 use crate::tables::{SizeError, Tables};
 use crate::token::TokenKey;
 
@@ -119,6 +120,9 @@ impl Book {
 pub struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) plan: Plan,
+    /// How the policy's programs are run.
+    pub(crate) schedule: Schedule,
+    pub(crate) gate_schedule: Schedule,
     pub(crate) forest: Option<Forest>,
     /// Columns the forest reads, with their types, in its order.
     pub(crate) inputs: Vec<(FeatureId, Type)>,
@@ -128,8 +132,8 @@ pub struct Snapshot {
     pub(crate) missing: Vec<u64>,
     /// Text features whose hash some stage needs.
     pub(crate) hashed: Vec<FeatureId>,
-    /// Live and shadow rules in the order of their tiers, by place in the policy.
-    pub(crate) order: Vec<u32>,
+    /// Live and shadow rules in the order of their tiers: those of each kind, and at the end of all kinds.
+    pub(crate) order: Vec<Vec<Candidate>>,
     /// Tells this snapshot from every other of the process.
     pub(crate) serial: u64,
     book: Book,
@@ -141,6 +145,15 @@ pub struct Snapshot {
     pub(crate) asked: Vec<FeatureId>,
     /// Text features that some rule reads as text.
     read: Vec<FeatureId>,
+}
+
+/// A rule that may match: what is looked at of every rule for every batch, in eight bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate {
+    /// Place in the policy.
+    pub rule: u32,
+    pub when: Truth,
+    pub kinds: Kinds,
 }
 
 impl Snapshot {
@@ -164,9 +177,6 @@ impl Snapshot {
         let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();
         let words = words(&policy, &mut book);
         let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
-        let mut order: Vec<u32> = (0..policy.rules.len() as u32).collect();
-        order.retain(|&rule| policy.rules[rule as usize].is_evaluated());
-        order.sort_by_key(|&rule| policy.rules[rule as usize].tier);
         let (asked, read) = texts(&policy);
         let ext = policy
             .ext
@@ -178,11 +188,13 @@ impl Snapshot {
             hashed: hashed(&policy),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             plan,
+            schedule: Schedule::new(&policy.program),
+            gate_schedule: Schedule::new(&policy.gate),
             forest,
             inputs,
             token_keys,
             lists,
-            order,
+            order: order(&policy),
             book,
             words,
             version,
@@ -318,6 +330,21 @@ impl Snapshot {
     pub(crate) fn reads(&self, feature: Builtin) -> bool {
         self.read.contains(&feature.id())
     }
+}
+
+/// The rules that are evaluated, in the order of their tiers, for each kind and for all.
+fn order(policy: &Policy) -> Vec<Vec<Candidate>> {
+    let mut all: Vec<(Tier, Candidate)> = (0_u32..)
+        .zip(&policy.rules)
+        .filter(|(_, rule)| rule.is_evaluated())
+        .map(|(at, rule)| (rule.tier, Candidate { rule: at, when: rule.when, kinds: rule.kinds }))
+        .collect();
+    all.sort_by_key(|(tier, _)| *tier);
+    let of = |kind: Option<&Kind>| {
+        let has = |candidate: &Candidate| kind.is_none_or(|kind| candidate.kinds.has(*kind));
+        all.iter().map(|(_, candidate)| *candidate).filter(has).collect()
+    };
+    Kind::ALL.iter().map(Some).chain([None]).map(of).collect()
 }
 
 fn check_sizes(policy: &Policy) -> Result<(), BuildError> {

@@ -13,15 +13,22 @@ use crate::verify::TokenState;
 /// Collects the rules that match in each lane, in the order of their tiers.
 pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
     let account = Builtin::Account.id().index();
-    for &at in &snapshot.order {
+    let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
+    let there = there.fold(0_u16, |there, kind| there | 1 << kind);
+    let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { kinds.len() };
+    for candidate in &snapshot.order[of] {
+        let mut met = scratch.registers.met(candidate.when) & lanes;
+        if met == 0 {
+            continue;
+        }
+        let at = candidate.rule;
         let rule = &snapshot.policy.rules[at as usize];
-        let mut met = scratch.registers.met(rule.when) & lanes;
-        if met == 0 || rule.expires_ms <= now_ms {
+        if rule.expires_ms <= now_ms {
             continue;
         }
         met &= wire::Kind::ALL
             .iter()
-            .filter(|kind| rule.kinds.has(**kind))
+            .filter(|kind| candidate.kinds.has(**kind))
             .fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
         while met != 0 {
             let lane = met.trailing_zeros() as usize;

@@ -2,6 +2,7 @@
 
 mod moment;
 mod number;
+mod schedule;
 mod text;
 
 use wire::Check;
@@ -10,6 +11,7 @@ use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
 use crate::program::{Comparison, Kinds, NumberType, Op, Output, Program, Source, Truth};
 use crate::scratch::{Column, Lane, Scratch};
 use crate::snapshot::Snapshot;
+pub(crate) use schedule::Schedule;
 use text::Piece;
 
 /// A truth a lane, and the lanes whose evaluation failed.
@@ -29,11 +31,14 @@ pub(crate) struct Registers {
     word_faults: Vec<u64>,
     /// Bytes of the texts that the running program has written; never beyond the room taken for them.
     written: Vec<u8>,
+    /// Lanes by their places among the constants of a group; all 0 between runs.
+    marks: Vec<[u64; 2]>,
 }
 
 impl Registers {
     /// Makes room for a program's registers.
-    pub fn fit(&mut self, program: &Program) {
+    pub fn fit(&mut self, program: &Program, schedule: &Schedule) {
+        self.marks.resize(self.marks.len().max(schedule.constants_max() + 1), [0; 2]);
         let (truths, numbers) = (usize::from(program.truths), usize::from(program.numbers));
         self.truths.resize(self.truths.len().max(truths), Mask::default());
         self.numbers.resize(self.numbers.len().max(numbers), [0; LANES]);
@@ -78,6 +83,7 @@ struct Inputs<'a> {
 pub(crate) fn run<'a>(
     snapshot: &'a Snapshot,
     program: &'a Program,
+    schedule: &Schedule,
     checks: &'a [Check<'a>],
     scratch: &mut Scratch,
 ) {
@@ -98,10 +104,12 @@ pub(crate) fn run<'a>(
     }
     let there =
         (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0).fold(0, |there, kind| there | 1 << kind);
-    for (at, op) in program.ops.iter().enumerate() {
+    schedule.look_up(&inputs, there, &of_kind, &mut registers);
+    for &at in schedule.rest(there) {
+        let at = usize::from(at);
         let kinds = program.kinds.get(at).map_or(Kinds::ALL.0, |kinds| kinds.0) & there;
         if kinds != 0 {
-            inputs.step(op, kinds, &of_kind, &mut registers);
+            inputs.step(&program.ops[at], kinds, &of_kind, &mut registers);
         }
     }
     scratch.registers = registers;
@@ -112,7 +120,7 @@ pub(crate) fn run<'a>(
 /// For whoever measures what rules cost: the snapshot may be another one, so long as its features are the same and its
 /// program is no longer than that of the batch's.
 pub fn run_rules(snapshot: &Snapshot, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
-    run(snapshot, &snapshot.policy.program, checks, scratch);
+    run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
     let met = |mask: u64, rule: &crate::policy::Rule| mask | scratch.registers.met(rule.when);
     snapshot.policy.rules.iter().fold(0, met).count_ones()
 }

@@ -41,7 +41,7 @@ impl Inputs<'_> {
         }
     }
 
-    fn text_of(&self, feature: FeatureId, lane: usize) -> &[u8] {
+    pub(super) fn text_of(&self, feature: FeatureId, lane: usize) -> &[u8] {
         fields::text(self.snapshot, &self.checks[lane], &self.lanes[lane], feature).as_bytes()
     }
 
