@@ -7,7 +7,10 @@ pub mod codec;
 pub mod forest;
 pub mod forests;
 pub mod machine;
+#[cfg(feature = "peers")]
+mod peers;
 pub mod report;
+pub mod rules;
 pub mod run;
 pub mod site;
 pub mod traffic;

@@ -77,6 +77,17 @@ pub fn decide_given(
     verdict::decide(snapshot, 0, scratch)
 }
 
+/// Runs a snapshot's rules over what the latest batch left in the scratch, and says how many lanes any of them matched in;
+/// [`Scratch::matched`] says which.
+///
+/// For whoever measures what rules cost: the snapshot may be another one, so long as its features are the same and its
+/// program is no longer than that of the batch's.
+pub fn run_rules(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
+    scratch.lanes[..checks.len()].iter_mut().for_each(|lane| lane.matches.clear());
+    conclude(snapshot, now, checks, all(checks), scratch);
+    scratch.lanes[..checks.len()].iter().map(|lane| u32::from(!lane.matches.is_empty())).sum()
+}
+
 fn decide_lanes(
     snapshot: &Snapshot,
     tables: &Tables,

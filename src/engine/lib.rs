@@ -44,10 +44,9 @@ mod velocity;
 mod verdict;
 mod verify;
 
-pub use decide::{Now, decide, decide_given};
+pub use decide::{Now, decide, decide_given, run_rules};
 pub use decision::{Decision, Hit};
 pub use outcome::{OutcomeEffect, outcome};
-pub use rules::run_rules;
 pub use scratch::Scratch;
 pub use snapshot::{BuildError, Parts, Snapshot};
 pub use tables::{Fill, SizeError, Sizes, Tables};

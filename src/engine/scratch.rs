@@ -214,6 +214,12 @@ impl Scratch {
         Scalar::from_bits(self.types[feature.index()], self.columns[feature.index()][lane])
     }
 
+    /// Places in the policy of the rules that a check of the latest call matched, those in shadow included; `lane` as in
+    /// [`Scratch::value`].
+    pub fn matched(&self, lane: usize) -> impl Iterator<Item = usize> {
+        self.lanes[lane].matches.iter().map(|found| found.rule as usize)
+    }
+
     /// Records of the latest call: key of the check id, decision number, bytes.
     pub fn records(&self) -> impl Iterator<Item = (u64, u64, &[u8])> {
         let mut start = 0;

@@ -115,16 +115,6 @@ pub(crate) fn run<'a>(
     scratch.registers = registers;
 }
 
-/// Runs a snapshot's rules over what the latest batch left in the scratch, and how many lanes any of them was met in.
-///
-/// For whoever measures what rules cost: the snapshot may be another one, so long as its features are the same and its
-/// program is no longer than that of the batch's.
-pub fn run_rules(snapshot: &Snapshot, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
-    run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
-    let met = |mask: u64, rule: &crate::policy::Rule| mask | scratch.registers.met(rule.when);
-    snapshot.policy.rules.iter().fold(0, met).count_ones()
-}
-
 /// The bits of one number in every lane.
 #[derive(Clone, Copy)]
 enum Bits<'a> {

@@ -7,10 +7,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use arrayvec::ArrayVec;
 use wire::Kind;
 
 use super::{Inputs, Mask, Registers};
 use crate::feature::FeatureId;
+use crate::limits::LANES;
 use crate::program::{Comparison, Kinds, NumberType, Op, Program, Source, TextSource, TextTest, Truth};
 
 /// Comparisons of one feature with constants from which on looking them up together is cheaper than one by one.
@@ -22,9 +24,12 @@ const TEXTS_MIN: usize = 4;
 pub(crate) struct Schedule {
     numbers: Vec<Numbers>,
     texts: Vec<Texts>,
-    /// The other instructions, by their place in the program: of each kind, and at the end of all kinds.
-    rest: Vec<Vec<u16>>,
+    /// The other instructions, by their place in the program.
+    rest: ByKind<u16>,
 }
+
+/// What a batch of one kind needs, for each kind, and at the end what a batch of several needs.
+type ByKind<T> = Vec<Vec<T>>;
 
 /// A comparison with the constant at a place of its group.
 #[derive(Clone, Copy)]
@@ -40,7 +45,7 @@ struct Numbers {
     ty: NumberType,
     kinds: Kinds,
     constants: Vec<u64>,
-    tests: Vec<Test>,
+    tests: ByKind<Test>,
 }
 
 /// Whether one text is one of many.
@@ -48,7 +53,7 @@ struct Texts {
     feature: FeatureId,
     kinds: Kinds,
     places: HashMap<Box<[u8]>, u16>,
-    tests: Vec<Test>,
+    tests: ByKind<Test>,
 }
 
 impl Schedule {
@@ -78,16 +83,10 @@ impl Schedule {
         for &at in numbers.values().chain(texts.values()).flatten() {
             apart[at] = true;
         }
-        let kinds = |at: usize| program.kinds.get(at).copied().unwrap_or(Kinds::ALL);
-        let needs =
-            |at: usize, kind: Option<&Kind>| kind.map_or(kinds(at).0 != 0, |kind| kinds(at).has(*kind));
         // There are fewer instructions than a place can say: `limits::OPS_MAX`.
-        let rest = Kind::ALL.iter().map(Some).chain([None]).map(|kind| {
-            let places = (0..program.ops.len()).filter(|&at| !apart[at] && needs(at, kind));
-            places.map(|at| at as u16).collect()
-        });
+        let rest = (0..program.ops.len()).filter(|at| !apart[*at]).map(|at| (at, at as u16));
         Schedule {
-            rest: rest.collect(),
+            rest: by_kind(program, rest),
             numbers: numbers.values().map(|tests| Numbers::new(program, tests)).collect(),
             texts: texts.into_iter().map(|(feature, tests)| Texts::new(program, feature, &tests)).collect(),
         }
@@ -101,8 +100,7 @@ impl Schedule {
 
     /// The instructions that stand alone, for a batch of those kinds.
     pub fn rest(&self, there: u16) -> &[u16] {
-        let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { Kind::ALL.len() };
-        self.rest.get(of).map_or(&[], Vec::as_slice)
+        of_batch(&self.rest, there)
     }
 
     /// Computes what is looked up together, for a batch of those kinds.
@@ -116,17 +114,35 @@ impl Schedule {
         let mut marks = std::mem::take(&mut registers.marks);
         for group in self.numbers.iter().filter(|group| group.kinds.0 & there != 0) {
             match group.ty {
-                NumberType::Int => group.run(inputs, |bits| bits as i64, &mut marks, registers),
-                NumberType::Uint => group.run(inputs, |bits| bits, &mut marks, registers),
-                NumberType::Double => group.run(inputs, f64::from_bits, &mut marks, registers),
+                NumberType::Int => group.run(inputs, there, |bits| bits as i64, &mut marks, registers),
+                NumberType::Uint => group.run(inputs, there, |bits| bits, &mut marks, registers),
+                NumberType::Double => group.run(inputs, there, f64::from_bits, &mut marks, registers),
             }
         }
         for group in self.texts.iter().filter(|group| group.kinds.0 & there != 0) {
             let lanes = (0..of_kind.len()).filter(|kind| group.kinds.0 >> kind & 1 != 0);
-            group.run(inputs, lanes.fold(0, |lanes, kind| lanes | of_kind[kind]), &mut marks, registers);
+            let wanted = lanes.fold(0, |lanes, kind| lanes | of_kind[kind]);
+            group.run(inputs, there, wanted, &mut marks, registers);
         }
         registers.marks = marks;
     }
+}
+
+/// Those things in their order, each for the kinds that its instruction is needed for.
+fn by_kind<T: Copy>(program: &Program, things: impl Iterator<Item = (usize, T)>) -> ByKind<T> {
+    let mut lists = vec![Vec::new(); Kind::ALL.len() + 1];
+    for (at, thing) in things {
+        let kinds = kinds_of(program, &[at]);
+        let needs = |list: usize| Kind::ALL.get(list).map_or(kinds.0 != 0, |kind| kinds.has(*kind));
+        (0..lists.len()).filter(|&list| needs(list)).for_each(|list| lists[list].push(thing));
+    }
+    lists
+}
+
+/// The list of a batch of those kinds.
+fn of_batch<T>(lists: &ByKind<T>, there: u16) -> &[T] {
+    let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { Kind::ALL.len() };
+    lists.get(of).map_or(&[], Vec::as_slice)
 }
 
 /// The kinds that some of those instructions are needed for.
@@ -140,13 +156,13 @@ impl Numbers {
     fn new(program: &Program, ops: &[usize]) -> Numbers {
         let read = |at: &usize| match program.ops[*at] {
             Op::Compare { to, ty, comparison, a: Source::Feature(feature), b: Source::Constant(bits) } => {
-                Some((to, ty, comparison, feature, bits))
+                Some((*at, to, ty, comparison, feature, bits))
             }
             _ => None,
         };
         let all: Vec<_> = ops.iter().filter_map(read).collect();
         let (feature, ty) =
-            all.first().map_or((FeatureId(0), NumberType::Int), |&(_, ty, _, feature, _)| (feature, ty));
+            all.first().map_or((FeatureId(0), NumberType::Int), |&(_, _, ty, _, feature, _)| (feature, ty));
         let order = |a: u64, b: u64| match ty {
             NumberType::Int => (a as i64).cmp(&(b as i64)),
             NumberType::Uint => a.cmp(&b),
@@ -159,53 +175,78 @@ impl Numbers {
         constants.sort_by(|&a, &b| order(a, b));
         constants.dedup_by(|a, b| order(*a, *b).is_eq());
         let place = |bits| constants.partition_point(|&constant| order(constant, bits).is_lt()) as u16;
-        let test = |&(to, _, comparison, _, bits)| Test { constant: place(bits), comparison, to };
-        let mut tests: Vec<Test> = all.iter().map(test).collect();
-        tests.sort_by_key(|test| test.constant);
+        let test = |&(at, to, _, comparison, _, bits)| (at, Test { constant: place(bits), comparison, to });
+        let tests = by_kind(program, all.iter().map(test));
         Numbers { feature, ty, kinds: kinds_of(program, ops), constants, tests }
     }
 
     fn run<T: PartialOrd>(
         &self,
         inputs: &Inputs<'_>,
+        there: u16,
         read: impl Fn(u64) -> T,
         marks: &mut [[u64; 2]],
         registers: &mut Registers,
     ) {
-        let (column, all) = (&inputs.columns[self.feature.index()], inputs.all());
-        let mut ordered = 0;
-        for (lane, &bits) in column[..inputs.checks.len()].iter().enumerate() {
+        let column = &inputs.columns[self.feature.index()][..inputs.checks.len()];
+        let tests = of_batch(&self.tests, there);
+        // The first constant that is not below the value, and the first above it; none for what is no number, which is
+        // neither below nor above anything and equals nothing.
+        let places = |bits: u64| {
             let value = read(bits);
-            // What is no number is neither below nor above, and equals nothing.
-            if value.partial_cmp(&value).is_none() {
-                continue;
-            }
-            ordered |= 1 << lane;
+            value.partial_cmp(&value)?;
             let first = self.constants.partition_point(|&constant| read(constant) < value);
-            let after = first + usize::from(self.constants.get(first).is_some_and(|&c| read(c) == value));
-            marks[first][0] |= 1 << lane;
-            marks[after][1] |= 1 << lane;
+            let equal = self.constants.get(first).is_some_and(|&constant| read(constant) == value);
+            Some((first, first + usize::from(equal)))
+        };
+        if let [bits] = column {
+            let found = places(*bits);
+            let (first, after) = found.unwrap_or((usize::MAX, usize::MAX));
+            let seen = |constant| [u64::from(first <= constant), u64::from(after <= constant)];
+            return put_all(tests, u64::from(found.is_some()), 1, seen, registers);
         }
-        let (mut at_most, mut below, mut next) = (0, 0, 0);
-        for (constant, marks) in marks[..=self.constants.len()].iter_mut().enumerate() {
-            // Lanes whose value is at most this constant, and lanes whose value is below it.
-            let [first, after] = std::mem::take(marks);
-            at_most |= first;
-            below |= after;
-            while let Some(test) = self.tests.get(next).filter(|test| usize::from(test.constant) == constant)
-            {
-                next += 1;
-                let truth = match test.comparison {
-                    Comparison::Less => below,
-                    Comparison::LessOrEqual => at_most,
-                    Comparison::Greater => ordered & !at_most,
-                    Comparison::GreaterOrEqual => ordered & !below,
-                    Comparison::Equal => at_most & !below,
-                    Comparison::NotEqual => all & !(at_most & !below),
-                };
-                registers.put(test.to, Mask { truth, fault: 0 });
+        let mut ordered = 0;
+        for (lane, &bits) in column.iter().enumerate() {
+            if let Some((first, after)) = places(bits) {
+                ordered |= 1 << lane;
+                marks[first][0] |= 1 << lane;
+                marks[after][1] |= 1 << lane;
             }
         }
+        let marks = &mut marks[..=self.constants.len()];
+        let (mut at_most, mut below) = (0, 0);
+        for [first, after] in marks.iter_mut() {
+            // From here on: lanes whose value is at most this constant, and lanes whose value is below it.
+            at_most |= *first;
+            below |= *after;
+            (*first, *after) = (at_most, below);
+        }
+        put_all(tests, ordered, inputs.all(), |constant| marks[constant], registers);
+        marks.fill([0; 2]);
+    }
+}
+
+/// The truth of each comparison. `ordered` are the lanes that have a number; `seen` gives those whose value is at most a
+/// constant, and those whose value is below it.
+#[inline(always)]
+fn put_all(
+    tests: &[Test],
+    ordered: u64,
+    all: u64,
+    seen: impl Fn(usize) -> [u64; 2],
+    registers: &mut Registers,
+) {
+    for test in tests {
+        let [at_most, below] = seen(usize::from(test.constant));
+        let truth = match test.comparison {
+            Comparison::Less => below,
+            Comparison::LessOrEqual => at_most,
+            Comparison::Greater => ordered & !at_most,
+            Comparison::GreaterOrEqual => ordered & !below,
+            Comparison::Equal => at_most & !below,
+            Comparison::NotEqual => all & !(at_most & !below),
+        };
+        registers.put(test.to, Mask { truth, fault: 0 });
     }
 }
 
@@ -222,23 +263,33 @@ impl Texts {
             let next = places.len() as u16;
             let constant =
                 *places.entry(program.texts[usize::from(text.0)].as_slice().into()).or_insert(next);
-            tests.push(Test { constant, comparison, to });
+            tests.push((at, Test { constant, comparison, to }));
         }
+        let tests = by_kind(program, tests.into_iter());
         Texts { feature, kinds: kinds_of(program, ops), places, tests }
     }
 
-    fn run(&self, inputs: &Inputs<'_>, wanted: u64, marks: &mut [[u64; 2]], registers: &mut Registers) {
+    fn run(
+        &self,
+        inputs: &Inputs<'_>,
+        there: u16,
+        wanted: u64,
+        marks: &mut [[u64; 2]],
+        registers: &mut Registers,
+    ) {
+        let mut found: ArrayVec<u16, LANES> = ArrayVec::new();
         for lane in crate::decide::lanes(wanted) {
             if let Some(&place) = self.places.get(inputs.text_of(self.feature, lane)) {
                 marks[usize::from(place)][0] |= 1 << lane;
+                found.push(place);
             }
         }
-        for test in &self.tests {
+        for test in of_batch(&self.tests, there) {
             let same = marks[usize::from(test.constant)][0];
             let truth = if test.comparison == Comparison::Equal { same } else { inputs.all() & !same };
             registers.put(test.to, Mask { truth, fault: 0 });
         }
-        marks[..self.places.len()].fill([0; 2]);
+        found.iter().for_each(|&place| marks[usize::from(place)] = [0; 2]);
     }
 }
 

@@ -156,7 +156,7 @@ impl Engine {
         let runs = (0..RUNS).map(|_| {
             let started = Instant::now();
             for _ in 0..LOOPS {
-                black_box(run_rules(snapshot, black_box(checks), &mut self.scratch));
+                black_box(run_rules(snapshot, Now::default(), black_box(checks), &mut self.scratch));
             }
             started.elapsed().as_nanos() as f64 / f64::from(LOOPS) / checks.len() as f64
         });
