@@ -151,6 +151,7 @@ fn own(
         accounts: 4_096,
         devices: 64,
         velocity_keys: 64,
+        busy_keys: 64,
         list_entries: 64,
         decisions: 1 << 16,
         seed: [9; 16],

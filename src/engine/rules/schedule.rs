@@ -364,7 +364,7 @@ mod tests {
                 (0..8_usize, -4..5_i64, prop_oneof![-4.0..4.0_f64, Just(f64::NAN), Just(-0.0)], "[ab名]{0,2}"), 1..65),
         ) {
             let sizes = Sizes {
-                accounts: 64, devices: 64, velocity_keys: 64, list_entries: 64, decisions: 64, seed: [1; 16],
+                accounts: 64, devices: 64, velocity_keys: 64, busy_keys: 64, list_entries: 64, decisions: 64, seed: [1; 16],
             };
             let tables = Tables::new(&sizes).unwrap();
             let policy = Policy { program: program.clone(), ..Policy::default() };

@@ -124,6 +124,7 @@ fn decided(expression: &str, events: &[Given]) -> Option<[Vec<Verdict>; 2]> {
             accounts: 4_096,
             devices: 4_096,
             velocity_keys: 4_096,
+            busy_keys: 4_096,
             list_entries: 64,
             decisions: 4_096,
             seed: [1; 16],

@@ -106,6 +106,7 @@ impl Site {
             accounts: 512,
             devices: 512,
             velocity_keys: 512,
+            busy_keys: 512,
             list_entries: 64,
             decisions: 512,
             seed: [1; 16],

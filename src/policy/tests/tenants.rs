@@ -31,6 +31,7 @@ fn tables() -> Tables {
         accounts: 256,
         devices: 256,
         velocity_keys: 256,
+        busy_keys: 256,
         list_entries: 64,
         decisions: 256,
         seed: [1; 16],
