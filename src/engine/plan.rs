@@ -50,14 +50,21 @@ pub(crate) struct Laid {
 struct Place {
     near: usize,
     far: usize,
+    rare: usize,
     part: usize,
 }
 
 impl Laid {
     /// The window's words in its key's slot.
     pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
-        let Place { near, far, part } = self.place;
+        let Place { near, far, part, .. } = self.place;
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
+    }
+
+    /// The window's rare words.
+    pub fn rare<'a>(&self, payload: &Payload<'a>) -> Far<'a> {
+        let Place { rare, part, .. } = self.place;
+        payload.part(part, rare..rare + self.room.rare)
     }
 }
 
@@ -96,10 +103,12 @@ impl Plan {
             let mut shape = Shape { renewed: true, ..Shape::default() };
             for (part, window) in windows.iter_mut().enumerate() {
                 window.tag = tables.take_tag();
-                window.place = Place { near: shape.near, far: shape.far, part };
+                window.place = Place { near: shape.near, far: shape.far, rare: shape.rare, part };
                 shape.near += window.room.near;
                 shape.far += window.room.far;
+                shape.rare += window.room.rare;
             }
+            windows.iter_mut().for_each(|window| window.place.rare += shape.far);
             shape.zeroed = shape.near;
             // An event may be dated before its arrival, or after it.
             let longest_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
@@ -179,7 +188,7 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         }
         Aggregate::Distinct(_) => Distinct::room(exact),
         Aggregate::Max(_) => Max::ROOM,
-        Aggregate::Last | Aggregate::First => Room { near: 1, far: 0 },
+        Aggregate::Last | Aggregate::First => Room { near: 1, ..Room::default() },
     };
     let reservable = matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_));
     if window.status == Status::Approved && !reservable {

@@ -119,7 +119,7 @@ fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, 
             if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
         }
         Aggregate::Distinct(field) => {
-            let set = Distinct::new(near, far, &window.span);
+            let set = Distinct::new(near, far, window.rare(&payload), &window.span);
             let hash = scratch.hashes[field.index()][lane];
             let count =
                 if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };

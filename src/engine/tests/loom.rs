@@ -14,7 +14,7 @@ type Words = (Vec<Word>, Word, Vec<Word>);
 
 fn words(room: Room) -> Arc<Words> {
     let words = |count| (0..count).map(|_| Word::new(0)).collect();
-    Arc::new((words(room.near), Word::new(0), words(room.far)))
+    Arc::new((words(room.near), Word::new(0), words(room.far + room.rare)))
 }
 
 fn permits<T>(words: &Words, act: impl FnOnce(Permits<'_>) -> T) -> T {
@@ -30,7 +30,8 @@ fn recent(words: &Words, time_ms: i64) -> i64 {
 }
 
 fn distinct<T>(words: &Words, act: impl FnOnce(Distinct<'_>) -> T) -> T {
-    act(Distinct::new(&words.0, Far::new(&words.1, &words.2), &Span::new(1_000)))
+    let (far, more) = Far::new(&words.1, &words.2).split(words.2.len() - Distinct::room(1).rare);
+    act(Distinct::new(&words.0, far, more, &Span::new(1_000)))
 }
 
 /// Runs both over the same words at once; gives what each returned.
@@ -136,7 +137,7 @@ fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
 
 /// A table of one set with two places.
 fn table(far: usize, busy: Option<usize>) -> Arc<Slots> {
-    let shape = Shape { near: 1, zeroed: 1, far, busy, renewed: true };
+    let shape = Shape { near: 1, zeroed: 1, far, rare: 0, busy, renewed: true };
     Arc::new(Slots::new(1, shape, 1_000, &Default::default()).expect("small"))
 }
 
