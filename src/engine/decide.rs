@@ -14,7 +14,7 @@ use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{fields, lists, profile, record, rules, velocity, verdict, verify};
+use crate::{breaker, fields, lists, profile, record, rules, velocity, verdict, verify};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -209,7 +209,7 @@ fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratc
     }
 }
 
-/// The rules that match.
+/// The rules that match, and the breakers that refuse.
 fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     rules::run(snapshot, &snapshot.policy.program, checks, scratch);
     let mut kinds = [0_u64; wire::Kind::ALL.len()];
@@ -217,6 +217,7 @@ fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scr
         kinds[usize::from(check.kind.code())] |= 1 << lane;
     }
     verdict::matches(snapshot, now.ms, fresh, &kinds, scratch);
+    breaker::pass(snapshot, now.ms, fresh, &kinds, scratch);
 }
 
 fn all(checks: &[Check<'_>]) -> u64 {

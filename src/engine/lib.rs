@@ -17,6 +17,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod breaker;
 mod decide;
 mod decision;
 pub mod feature;

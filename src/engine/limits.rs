@@ -16,6 +16,10 @@ pub const PENDING_MAX: usize = 8;
 pub const RETENTION_MS: i64 = 60_000;
 /// Most limits of one policy.
 pub const LIMITS_MAX: usize = 64;
+/// Most breakers of one policy.
+pub const BREAKERS_MAX: usize = 64;
+/// Most trials of a half-open breaker.
+pub const BREAKER_TRIALS_MAX: u32 = 1_000;
 /// Most lists of one policy.
 pub const LISTS_MAX: usize = 64;
 /// Most rules of one policy.
@@ -70,5 +74,6 @@ pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 const _: () = assert!(LANES == u64::BITS as usize, "a mask is one word");
 const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
 const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
+const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
 const _: () = assert!(RECORD_BYTES_MAX >= 512 + FEATURES_MAX * 10);

@@ -9,10 +9,10 @@ use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Reason, Verdict}
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
 use crate::forest::{Forest, ForestError, ForestSpec};
-use crate::limits::{LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
+use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::plan::Plan;
-use crate::policy::{Aggregate, Mode, Policy, ReasonText, Window};
+use crate::policy::{Aggregate, BreakerState, Mode, Origin, Policy, ReasonText, Window};
 use crate::program::{Op, TextSource};
 use crate::tables::{SizeError, Tables};
 use crate::token::TokenKey;
@@ -47,6 +47,13 @@ pub enum BuildError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A breaker that cannot be kept.
+    Breaker {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The model reads a feature that the policy does not have, or that is text.
     UnknownInput(String),
     /// The trees are no forest.
@@ -66,6 +73,7 @@ impl std::fmt::Display for BuildError {
         match self {
             BuildError::TooMany { what, count, max } => write!(f, "{count} {what}, where {max} have room"),
             BuildError::Window { feature, why } => write!(f, "feature {feature} {why}"),
+            BuildError::Breaker { id, why } => write!(f, "breaker {id} {why}"),
             BuildError::UnknownInput(name) => {
                 write!(f, "the model reads {name}, which is no number of this policy")
             }
@@ -133,7 +141,7 @@ pub struct Snapshot {
     /// Tells this snapshot from every other of the process.
     pub(crate) serial: u64,
     book: Book,
-    /// Places in the book: of rules, then limits, then the engine's own reasons.
+    /// Places in the book, by [`Policy::index_of`].
     words: Vec<u32>,
     version: u32,
     ext: HashMap<String, FeatureId>,
@@ -280,7 +288,7 @@ impl Snapshot {
         })
     }
 
-    /// Place of a match among the policy's rules, then its limits, then the engine's own reasons.
+    /// Index of a match, as [`Policy::origin_of`] reads it.
     pub fn hit_index(&self, hit: &Hit) -> usize {
         hit.index as usize
     }
@@ -293,12 +301,9 @@ impl Snapshot {
             .map(|words| &**words)
     }
 
-    pub(crate) fn hit(&self, index: usize, value: wire::Value, threshold: wire::Value) -> Hit {
+    pub(crate) fn hit(&self, origin: Origin, value: wire::Value, threshold: wire::Value) -> Hit {
+        let index = self.policy.index_of(origin);
         Hit { reason: self.words[index], index: index as u32, value, threshold }
-    }
-
-    pub(crate) fn builtin_index(&self, reason: BuiltinReason) -> usize {
-        self.policy.rules.len() + self.policy.limits.len() + reason as usize
     }
 
     pub(crate) fn version(&self) -> u32 {
@@ -324,6 +329,7 @@ fn check_sizes(policy: &Policy) -> Result<(), BuildError> {
     let sizes = [
         ("rules", policy.rules.len(), RULES_MAX),
         ("limits", policy.limits.len(), LIMITS_MAX),
+        ("breakers", policy.breakers.len(), BREAKERS_MAX),
         ("lists", policy.lists.len(), LISTS_MAX),
         ("velocity features", policy.windows.len(), WINDOWS_MAX),
         ("instructions", policy.program.ops.len() + policy.gate.ops.len(), OPS_MAX),
@@ -344,7 +350,7 @@ fn inputs(features: &FeatureTable, spec: &ForestSpec) -> Result<Vec<(FeatureId, 
     spec.inputs.iter().map(column).collect()
 }
 
-/// Enters the words of rules, limits and built-in reasons into the book; gives their places.
+/// Enters the words of every match into the book, in the order of [`Policy::index_of`]; gives their places.
 fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
     let mut known: HashMap<Arc<ReasonText>, u32> =
         book.reasons.iter().enumerate().map(|(place, words)| (words.clone(), place as u32)).collect();
@@ -356,6 +362,13 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
     });
     let rules = policy.rules.iter().map(|rule| rule.reason.clone());
     let limits = policy.limits.iter().map(|limit| limit.reason.clone());
+    let breakers = policy.breakers.iter().flat_map(|breaker| {
+        let words = |state: BreakerState| ReasonText {
+            text: format!("{}{}", state.prefix(), breaker.reason.text),
+            ..breaker.reason.clone()
+        };
+        BreakerState::ALL.map(words)
+    });
     let enter = |words: ReasonText| {
         let words = Arc::new(words);
         *known.entry(words.clone()).or_insert_with(|| {
@@ -363,7 +376,7 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
             book.reasons.len() as u32 - 1
         })
     };
-    rules.chain(limits).chain(own).map(enter).collect()
+    rules.chain(limits).chain(breakers).chain(own).map(enter).collect()
 }
 
 /// Text features that the programs ask `has()` of, and those they read.
@@ -403,8 +416,9 @@ fn hashed(policy: &Policy) -> Vec<FeatureId> {
         _ => None,
     });
     let lists = policy.lists.iter().map(|list| list.on);
+    let breakers = policy.breakers.iter().flat_map(|breaker| breaker.key.iter().copied());
     let mut hashed: Vec<FeatureId> =
-        always.iter().map(|b| b.id()).chain(keys).chain(sets).chain(lists).collect();
+        always.iter().map(|b| b.id()).chain(keys).chain(sets).chain(lists).chain(breakers).collect();
     hashed.sort_unstable();
     hashed.dedup();
     debug_assert!(hashed.iter().all(|id| id.index() < BUILTINS.len() || policy.ext.contains(id)));

@@ -80,7 +80,9 @@ pub(crate) fn reserve(
         if key == 0 {
             continue;
         }
-        let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else {
+        let found = scratch.windows[at].claim(&group.table, lane, now_ms);
+        scratch.windows[at].keep(lane, found);
+        let Some(found) = found else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
