@@ -5,14 +5,16 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
-use engine::limits::{EXACT_COUNT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::limits::{BREAKERS_MAX, EXACT_COUNT_MAX, KEYS_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Window, Witness};
 use engine::program::{Kinds, Truth};
+use engine::table::Terms;
 use wire::{Challenge, Verdict};
 
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::breaker::Breaker as DeclaredBreaker;
 use crate::document::limit::Limit as DeclaredLimit;
 use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
@@ -60,9 +62,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         sink,
     };
     let (mut limits, exact_limits) = stage.limits(document);
+    let mut breakers = stage.breakers(document);
     let (mut rules, info) = stage.rules(document, utc_offset_minutes);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
-    let lowered = stage.program.finish(rules.iter().map(|rule| rule.when));
+    let of_breakers = breakers.iter().map(|breaker| breaker.when);
+    let lowered = stage.program.finish(rules.iter().map(|rule| rule.when).chain(of_breakers));
     let mut room = OPS_MAX;
     for program in [&gate.program, &lowered.program] {
         let too_many = match program {
@@ -79,7 +83,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         }
     }
     unread(document, &symbols, [&gate.read, &lowered.read], sink);
-    let tests = testing::compile(&document.tests, &symbols, &rules, sink);
+    let tests = testing::compile(&document.tests, &symbols, &ids(document, &rules), sink);
     let windows = exact::windows(document, &symbols, &lowered.thresholds, &exact_limits, sink);
     let lists = symbols.all_lists();
     let ((gate, in_gate), (mut program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
@@ -89,8 +93,12 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     for rule in &mut rules {
         rule.when = in_program.truth(rule.when);
     }
-    let live = rules.iter().filter(|rule| rule.mode != Mode::Off);
-    program.kinds = lower::kinds(&program, live.map(|rule| (rule.when, rule.kinds)));
+    for breaker in &mut breakers {
+        breaker.when = in_program.truth(breaker.when);
+    }
+    let live = rules.iter().filter(|rule| rule.mode != Mode::Off).map(|rule| (rule.when, rule.kinds));
+    let of_breakers = breakers.iter().map(|breaker| (breaker.when, breaker.kinds));
+    program.kinds = lower::kinds(&program, live.chain(of_breakers));
     if sink.errors() == 0 {
         review::review(&program, &rules, &conditions(document, &rules), sink);
     }
@@ -102,6 +110,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         ext: symbols.ext,
         gate,
         limits,
+        breakers,
         program,
         rules,
         bands,
@@ -111,6 +120,15 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     Some(Bundle { policy, rules: info, tests })
 }
 
+/// Every id that tests may speak of: of rules, limits, breakers. Those with a fault stand among them, so that no test is told
+/// that it names nothing.
+fn ids<'d>(document: &'d Document, rules: &'d [Rule]) -> Vec<&'d str> {
+    let limits = document.limits.iter().map(|limit| &limit.id);
+    let breakers = document.breakers.iter().map(|breaker| &breaker.id);
+    let declared = limits.chain(breakers).map(|id| id.as_ref().map_or("", |id| id.text.as_str()));
+    rules.iter().map(|rule| rule.reason.rule.as_str()).chain(declared).collect()
+}
+
 /// Where the condition of each rule stands; lists' rules, which come first, have none of their own.
 fn conditions(document: &Document, rules: &[Rule]) -> Vec<Option<Place>> {
     let own = document.rules.iter().map(|rule| rule.when.as_ref().map(|when| when.place));
@@ -118,7 +136,7 @@ fn conditions(document: &Document, rules: &[Rule]) -> Vec<Option<Place>> {
     std::iter::repeat_n(None, of_lists).chain(own).collect()
 }
 
-/// Velocity features that no rule and no limit reads.
+/// Velocity features that no rule, limit or breaker reads.
 fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 2], sink: &mut Sink) {
     for declared in document.features.iter().filter(|feature| !feature.for_model) {
         let name = &declared.name;
@@ -131,7 +149,9 @@ fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 2]
         }
         let fault = Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
         sink.push(
-            fault.label("no rule and no limit does").help("a feature that a model reads says `for: model`"),
+            fault
+                .label("no rule, limit or breaker does")
+                .help("a feature that a model reads says `for: model`"),
         );
     }
 }
@@ -197,8 +217,9 @@ impl Stage<'_, '_> {
                 info.push(RuleInfo { owner: list.owner.clone(), place: list.name.place });
             }
         }
-        let mut ids = Names::new("rule or limit", self.sources);
-        document.limits.iter().filter_map(|limit| limit.id.as_ref()).for_each(|id| {
+        let mut ids = Names::new("rule, limit or breaker", self.sources);
+        let limits = document.limits.iter().filter_map(|limit| limit.id.as_ref());
+        limits.chain(document.breakers.iter().filter_map(|breaker| breaker.id.as_ref())).for_each(|id| {
             ids.declare(id, self.sink);
         });
         for declared in &document.rules {
@@ -311,6 +332,49 @@ impl Stage<'_, '_> {
             limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
         }
         (limits, exact)
+    }
+
+    fn breakers(&mut self, document: &Document) -> Vec<policy::Breaker> {
+        let mut keys: HashSet<Vec<FeatureId>> =
+            self.symbols.windows.iter().map(|window| window.key.clone()).collect();
+        let mut breakers = Vec::new();
+        for declared in &document.breakers {
+            if breakers.len() >= BREAKERS_MAX {
+                let message = format!("a policy has at most {BREAKERS_MAX} breakers");
+                self.sink.error(Code::Bound, declared.place, message);
+                break;
+            }
+            let known = keys.len();
+            breakers.extend(self.breaker(declared));
+            keys.extend(breakers.last().map(|breaker| breaker.key.clone()));
+            if keys.len() > known && keys.len() > KEYS_MAX {
+                let message =
+                    format!("a policy keeps windows and breakers by at most {KEYS_MAX} different keys");
+                self.sink.error(Code::Bound, declared.place, message);
+            }
+        }
+        breakers
+    }
+
+    fn breaker(&mut self, declared: &DeclaredBreaker) -> Option<policy::Breaker> {
+        let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
+        let key: Vec<FeatureId> =
+            declared.key.iter().filter_map(|word| self.symbols.text_field(word, self.sink)).collect();
+        let (when, witness) = condition?;
+        Some(policy::Breaker {
+            key,
+            kinds: declared.kinds,
+            when,
+            terms: Terms {
+                open_ms: declared.open_ms,
+                half_open_ms: declared.half_open_ms,
+                trials: declared.trials,
+            },
+            verdict: declared.verdict,
+            challenge: declared.challenge,
+            reason: reason(&declared.reason, declared.id.as_ref()?.text.clone()),
+            witness,
+        })
     }
 
     /// The window that a limit bounds, and its maximum.

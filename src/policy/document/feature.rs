@@ -131,7 +131,7 @@ fn read_aggregate(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Read> {
     }
 }
 
-fn read_key(node: &Node, sink: &mut Sink) -> Vec<Word> {
+pub(super) fn read_key(node: &Node, sink: &mut Sink) -> Vec<Word> {
     let members = values::one_or_many(node, "a field or a list of fields", sink);
     if members.len() > KEY_FIELDS_MAX {
         sink.error(Code::Bound, node.place, format!("a key has at most {KEY_FIELDS_MAX} fields"));

@@ -3,6 +3,7 @@
 //! A declaration survives its faults: a key that cannot be read leaves a gap or a default, so that the stages after this
 //! one find the faults of the other keys in the same run. Nothing of it is ever run, because one error refuses the policy.
 
+pub(crate) mod breaker;
 pub(crate) mod feature;
 pub(crate) mod limit;
 pub(crate) mod list;
@@ -27,6 +28,7 @@ pub(crate) struct Document {
     pub lists: Vec<list::List>,
     pub features: Vec<feature::Feature>,
     pub limits: Vec<limit::Limit>,
+    pub breakers: Vec<breaker::Breaker>,
     pub rules: Vec<rule::Rule>,
     pub bands: Vec<settings::Bands>,
     pub settings: Vec<settings::Settings>,
@@ -63,6 +65,10 @@ impl Document {
         if let Some(node) = fields.get("limits") {
             let limits = values::list(node, "a list of limits", sink);
             self.limits.extend(limits.iter().filter_map(|node| limit::read(node, sink)));
+        }
+        if let Some(node) = fields.get("breakers") {
+            let breakers = values::list(node, "a list of breakers", sink);
+            self.breakers.extend(breakers.iter().filter_map(|node| breaker::read(node, sink)));
         }
         if let Some(node) = fields.get("rules") {
             for node in values::list(node, "a list of rules", sink) {

@@ -79,6 +79,67 @@ limits:
 }
 
 #[test]
+fn a_breaker_opens_on_what_a_rule_may_read_and_its_tests_name_it() {
+    let text = "
+features:
+  moves: { count: transfer, by: account, window: 1m }
+limits: []
+breakers:
+  - id: surge
+    by: [account, counterparty]
+    on: [transfer]
+    when: moves > 2 && model_score < 0.5
+    open: 10m
+    half_open: 5m
+    trials: 1
+    then: challenge
+    challenge: pin
+    reason: { code: L300, text: t }
+rules:
+  - { id: never, tier: deny, on: [pay], when: amount > 99.00, reason: { code: R1, text: t } }
+tests:
+  - name: stated
+    given: { kind: transfer, counterparty: b, moves: 3 }
+    expect: { verdict: challenge, challenge: pin, rules: [surge], not: [never] }
+  - name: an event without the whole key is none of its business
+    given: { kind: transfer, moves: 3 }
+    expect: { verdict: allow, not: [surge] }
+  - name: opens, half-opens, closes
+    events:
+      - { at: 0s, kind: transfer, account: a, counterparty: b, expect: allow }
+      - { at: 1s, kind: transfer, account: a, counterparty: b, expect: allow }
+      - { at: 2s, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 5m, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 5m, kind: transfer, account: a, counterparty: other, expect: allow }
+      - { at: 602s, kind: transfer, account: a, counterparty: b, expect: { verdict: allow, not: [surge] } }
+      - { at: 700s, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 902s, kind: transfer, account: a, counterparty: b, expect: allow }
+";
+    let compiled = policy::compile_sources(&[("b.yaml", text)]);
+    assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+    let bundle = compiled.bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert!(failures.is_empty(), "{failures:?}");
+    let policy = bundle.policy;
+    let breaker = &policy.breakers[0];
+    assert_eq!(breaker.key, [Builtin::Account.id(), Builtin::Counterparty.id()]);
+    assert_eq!(
+        (breaker.terms.open_ms, breaker.terms.half_open_ms, breaker.terms.trials),
+        (600_000, 300_000, 1)
+    );
+    assert_eq!(breaker.witness.unwrap().feature, window(&policy, "moves").feature);
+    assert_eq!(window(&policy, "moves").exact, 3, "compared exactly");
+    // An expectation that does not hold says so.
+    let wrong = text.replace(
+        "expect: { verdict: allow, not: [surge] }\n  - name: opens",
+        "expect: { rules: [surge] }\n  - name: opens",
+    );
+    let bundle = policy::compile_sources(&[("b.yaml", &wrong)]).bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert_eq!((failures.len(), failures[0].expected.as_str()), (1, "a match of surge"));
+}
+
+#[test]
 fn a_list_with_an_action_is_a_rule() {
     let policy = compile(
         "
