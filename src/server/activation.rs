@@ -24,7 +24,7 @@ pub struct Activation {
     pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
-    /// Counters of its rules and limits, in the order of [`Snapshot`]'s hits.
+    /// Counters of its matches, by [`Policy::index_of`].
     pub hits: Vec<Counter>,
     /// When it took over, in Unix milliseconds.
     pub activated_ms: i64,
@@ -34,7 +34,7 @@ pub struct Activation {
 pub struct Facts {
     /// The compiled policy, as far as people ask about it.
     pub policy: Policy,
-    /// Words of every match by its place: the policy's rules, its limits, the engine's own.
+    /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
@@ -171,7 +171,8 @@ pub fn prepare(
         }
     }
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
-    let hits = metrics.rule_hits(words.iter().map(|words| words.rule.as_str()));
+    let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
+    let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
     let facts = Facts {
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),

@@ -42,4 +42,5 @@ fn the_bounds_on_the_page_are_the_bounds() {
         (10_000, 256, 16)
     );
     assert_eq!((engine::limits::LISTS_MAX, engine::limits::LIMITS_MAX), (64, 64));
+    assert_eq!((engine::limits::BREAKERS_MAX, engine::limits::BREAKER_TRIALS_MAX), (64, 1_000));
 }

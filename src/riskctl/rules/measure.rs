@@ -83,7 +83,7 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
         features.push(((only(Some(at))? - without).max(0.0), share(taken_in)));
     }
     let all = Engine::snapshot(
-        Policy { windows: Vec::new(), limits: Vec::new(), ..policy.clone() },
+        Policy { windows: Vec::new(), limits: Vec::new(), breakers: Vec::new(), ..policy.clone() },
         &whole.tables,
     )?;
     let in_batch = whole.rules_ns(&all, last);

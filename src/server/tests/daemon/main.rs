@@ -2,6 +2,7 @@
 
 mod admin;
 mod bad_input;
+mod breakers;
 mod frames;
 mod harness;
 mod http;
