@@ -134,8 +134,8 @@ builtins! {
     Factors "factors" Int Scalar::Int(0), "authentication factors passed, 0 to 3";
     Face "biometric.face" Double Scalar::Double(0.0), "face match, 0 to 1";
     Voice "biometric.voice" Double Scalar::Double(0.0), "voice match, 0 to 1";
-    Hour "hour" Int Scalar::Int(0), "hour of the day at the policy's UTC offset, 0 to 23";
-    Weekday "weekday" Int Scalar::Int(0), "day of the week at the policy's UTC offset, 1 Monday to 7 Sunday";
+    Hour "hour" Int Scalar::Int(0), "hour of the day in the policy's time zone, 0 to 23";
+    Weekday "weekday" Int Scalar::Int(0), "day of the week in the policy's time zone, 1 Monday to 7 Sunday";
     TextBytes "text_bytes" Int Scalar::Int(0), "length of text in bytes";
     TokenPresent "token.present" Bool Scalar::Bool(false), "the check carries a sealed QR token";
     TokenValid "token.valid" Bool Scalar::Bool(false), "the token opens with a known key, has not expired and names this packet";

@@ -3,7 +3,7 @@
 use wire::{Challenge, Verdict};
 
 use crate::feature::{FeatureId, FeatureTable};
-use crate::program::{Kinds, NumberType, Program, Source, Truth};
+use crate::program::{Kinds, NumberType, Program, Source, Truth, Zone};
 use crate::table::Terms;
 
 /// Order of decision: the first tier with a live match decides.
@@ -284,8 +284,8 @@ pub struct Policy {
     pub bands: Bands,
     /// Challenge asked for by the challenge band.
     pub band_challenge: Option<Challenge>,
-    /// Offset of the policy's local time from UTC, in minutes; 480 is China.
-    pub utc_offset_minutes: i32,
+    /// The policy's local time: of hour and weekday.
+    pub zone: Zone,
 }
 
 impl Policy {

@@ -425,7 +425,25 @@ pub struct Zone {
     pub until_us: i64,
 }
 
+impl Default for Zone {
+    /// UTC.
+    fn default() -> Zone {
+        Zone::fixed("UTC", 0)
+    }
+}
+
 impl Zone {
+    /// A zone that always has that offset, in seconds east of UTC.
+    pub fn fixed(name: &str, seconds: i32) -> Zone {
+        Zone { name: name.to_owned(), offsets: vec![(i64::MIN, seconds)], until_us: i64::MAX }
+    }
+
+    /// Milliseconds east of UTC at that moment; where nothing is known any more, the last that was.
+    pub fn offset_ms(&self, moment_ms: i64) -> i64 {
+        let last = self.offsets.last().map_or(0, |&(_, seconds)| seconds);
+        i64::from(self.offset(moment_ms.saturating_mul(1_000)).unwrap_or(last)) * 1_000
+    }
+
     /// Seconds east of UTC at that moment, as far as it is known.
     pub fn offset(&self, moment_us: i64) -> Option<i32> {
         if moment_us >= self.until_us {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use engine::feature::{FeatureId, Type};
 use engine::limits::{BREAKERS_MAX, EXACT_COUNT_MAX, KEYS_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Window, Witness};
-use engine::program::{Kinds, Truth};
+use engine::program::{Kinds, Truth, Zone};
 use engine::table::Terms;
 use wire::{Challenge, Verdict};
 
@@ -52,7 +52,7 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 }
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
-    let (bands, band_challenge, utc_offset_minutes) = settings(document, sources, sink);
+    let (bands, band_challenge, zone) = settings(document, sources, sink);
     let lowering = |moment| Lowering::new(&symbols, moment);
     let mut stage = Stage {
         sources,
@@ -63,7 +63,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     };
     let (mut limits, exact_limits) = stage.limits(document);
     let mut breakers = stage.breakers(document);
-    let (mut rules, info) = stage.rules(document, utc_offset_minutes);
+    let (mut rules, info) = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
     let of_breakers = breakers.iter().map(|breaker| breaker.when);
     let lowered = stage.program.finish(rules.iter().map(|rule| rule.when).chain(of_breakers));
@@ -115,7 +115,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         rules,
         bands,
         band_challenge,
-        utc_offset_minutes,
+        zone,
     };
     Some(Bundle { policy, rules: info, tests })
 }
@@ -161,7 +161,7 @@ fn settings(
     document: &Document,
     sources: &Sources,
     sink: &mut Sink,
-) -> (policy::Bands, Option<Challenge>, i32) {
+) -> (policy::Bands, Option<Challenge>, Zone) {
     let mut once = |places: Vec<Place>, what: &str| {
         if let [first, second, ..] = places[..] {
             let fault = Diagnostic::error(Code::Duplicate, second, format!("{what} stand once in a policy"));
@@ -171,9 +171,9 @@ fn settings(
     once(document.bands.iter().map(|bands| bands.place).collect(), "`bands`");
     once(document.settings.iter().map(|settings| settings.place).collect(), "`settings`");
     let bands = document.bands.first().map_or_else(policy::Bands::default, |declared| declared.bands);
-    let none = settings::Settings { place: Place::default(), utc_offset_minutes: None, band_challenge: None };
+    let none = settings::Settings { place: Place::default(), zone: None, band_challenge: None };
     let settings = document.settings.first().unwrap_or(&none);
-    (bands, settings.band_challenge.or(Some(Challenge::Sms)), settings.utc_offset_minutes.unwrap_or(0))
+    (bands, settings.band_challenge.or(Some(Challenge::Sms)), settings.zone.clone().unwrap_or_default())
 }
 
 /// What expressions are compiled with.
@@ -209,7 +209,7 @@ impl Stage<'_, '_> {
     }
 
     /// Rules in order: those of lists' actions first, then the files' own.
-    fn rules(&mut self, document: &Document, utc_offset_minutes: i32) -> (Vec<Rule>, Vec<RuleInfo>) {
+    fn rules(&mut self, document: &Document, zone: &Zone) -> (Vec<Rule>, Vec<RuleInfo>) {
         let (mut rules, mut info) = (Vec::new(), Vec::new());
         for list in &document.lists {
             if let Some(rule) = self.list_rule(list) {
@@ -224,7 +224,7 @@ impl Stage<'_, '_> {
         });
         for declared in &document.rules {
             let is_new = declared.id.as_ref().is_some_and(|id| ids.declare(id, self.sink));
-            let rule = self.rule(declared, utc_offset_minutes);
+            let rule = self.rule(declared, zone);
             if is_new {
                 rules.push(rule);
                 info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
@@ -242,11 +242,11 @@ impl Stage<'_, '_> {
     }
 
     /// A rule; one with a fault stands in for itself, so that the tests that name it are read as well.
-    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> Rule {
+    fn rule(&mut self, declared: &DeclaredRule, zone: &Zone) -> Rule {
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         let expires_ms = match &declared.expires {
             Some(word) => {
-                let ends_ms = expires_ms(word, utc_offset_minutes, self.sink);
+                let ends_ms = expires_ms(word, zone, self.sink);
                 if ends_ms.is_some_and(|ends_ms| ends_ms <= jiff::Timestamp::now().as_millisecond()) {
                     let message = "this rule has expired and no longer acts";
                     let fault = Diagnostic::warning(Code::Expired, word.place, message);
@@ -425,13 +425,20 @@ fn reason(declared: &Reason, rule: String) -> ReasonText {
     }
 }
 
+/// When a day begins in a zone.
+fn midnight(date: jiff::civil::Date, zone: &Zone) -> Option<jiff::Timestamp> {
+    let utc = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+    let before = |ms: i64| utc.as_millisecond() - zone.offset_ms(ms);
+    // The offset at midnight is nearly always that of the same hour in UTC; where it is not, once more settles it.
+    jiff::Timestamp::from_millisecond(before(before(utc.as_millisecond()))).ok()
+}
+
 /// The moment from which a rule no longer acts: a date begins at midnight of the policy's local time.
-fn expires_ms(word: &Word, utc_offset_minutes: i32, sink: &mut Sink) -> Option<i64> {
-    let offset = jiff::tz::Offset::from_seconds(utc_offset_minutes * 60).unwrap_or(jiff::tz::Offset::UTC);
+fn expires_ms(word: &Word, zone: &Zone, sink: &mut Sink) -> Option<i64> {
     let date = word.text.parse::<jiff::civil::Date>().ok();
     // A date alone is no moment; a text with a time must say its offset.
     let moment = match date.filter(|_| word.text.len() == "2027-03-01".len()) {
-        Some(date) => offset.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok(),
+        Some(date) => midnight(date, zone),
         None => word.text.parse::<jiff::Timestamp>().ok(),
     };
     if moment.is_none() {

@@ -173,10 +173,34 @@ rules:
     assert_eq!(expires, [1_803_830_400_000, 1_803_859_200_000, i64::MAX]);
     assert_eq!((policy.rules[0].verdict, policy.rules[0].sample_percent), (Verdict::Review, 10));
     assert_eq!(policy.rules[1].score, -0.2);
-    assert_eq!((policy.bands.challenge, policy.bands.review, policy.utc_offset_minutes), (2.0, 0.9, 480));
+    assert_eq!(
+        (policy.bands.challenge, policy.bands.review, policy.zone.offset(0)),
+        (2.0, 0.9, Some(8 * 3_600))
+    );
     assert_eq!(policy.band_challenge, Some(Challenge::Pin));
     // Three rules that ask the same thing share its one instruction.
     assert_eq!(policy.program.ops.len(), 1);
+}
+
+#[test]
+fn hours_and_midnights_follow_the_clocks_of_a_zone() {
+    let text = "
+settings: { time_zone: Europe/Berlin }
+rules:
+  - { id: evening, tier: review, when: hour == 20 && weekday == 3, reason: { code: R1, text: t } }
+  - { id: summer, tier: deny, when: kyc == 1, expires: 2037-07-01, reason: { code: R2, text: t } }
+  - { id: winter, tier: deny, when: kyc == 2, expires: 2037-01-01, reason: { code: R3, text: t } }
+  - { id: later, tier: deny, when: kyc == 3, expires: 2150-07-01, reason: { code: R4, text: t } }
+tests:
+  - { name: in July the evening begins at six, given: { kind: pay, time: '2026-07-01T18:00:00Z' }, expect: review }
+  - { name: in January an hour later, given: { kind: pay, time: '2026-01-07T19:59:59Z' }, expect: review }
+  - { name: and not before, given: { kind: pay, time: '2026-01-07T18:59:59Z' }, expect: allow }
+";
+    let bundle = policy::compile_sources(&[("z.yaml", text)]).bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert!(failures.is_empty(), "{failures:?}");
+    let expires: Vec<i64> = bundle.policy.rules[1..].iter().map(|rule| rule.expires_ms).collect();
+    assert_eq!(expires, [2_130_012_000_000, 2_114_377_200_000, 5_695_916_400_000]);
 }
 
 #[test]

@@ -30,6 +30,31 @@ fn every_expression_of_the_page_is_true() {
 }
 
 #[test]
+fn the_page_tells_of_every_profile_feature_what_the_table_does() {
+    use engine::feature::{BUILTINS, Builtin, Scalar, Type};
+    let from = Builtin::AccountAge.id().index();
+    let own = [Builtin::ModelScore, Builtin::Score];
+    for &(builtin, name, ty, missing, doc) in BUILTINS[from..].iter().filter(|row| !own.contains(&row.0)) {
+        let missing = match missing {
+            Scalar::Bool(truth) => truth.to_string(),
+            Scalar::Int(number) => number.to_string(),
+            Scalar::Money(minor) => format!("{}.{:02}", minor / 100, minor % 100),
+            Scalar::Double(number) => format!("{number:?}"),
+            Scalar::NoText => panic!("{builtin:?} is a text"),
+        };
+        let ty = match ty {
+            Type::Bool => "bool",
+            Type::Int => "int",
+            Type::Money => "money",
+            Type::Double => "double",
+            Type::Text => "text",
+        };
+        let row = format!("| `{name}` | {ty} | {doc} | {missing} |");
+        assert!(PAGE.lines().any(|line| line == row), "{row}");
+    }
+}
+
+#[test]
 fn the_bounds_on_the_page_are_the_bounds() {
     use policy::limits::{
         EXPRESSION_BYTES_MAX, EXPRESSION_MARKS_MAX, FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX,

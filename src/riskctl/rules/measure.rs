@@ -98,7 +98,7 @@ fn emptied(policy: &Policy) -> Policy {
         features: policy.features.clone(),
         ext: policy.ext.clone(),
         lists: policy.lists.clone(),
-        utc_offset_minutes: policy.utc_offset_minutes,
+        zone: policy.zone.clone(),
         ..Policy::default()
     }
 }
