@@ -44,6 +44,7 @@ pub mod token;
 mod velocity;
 mod verdict;
 mod verify;
+mod zone;
 
 pub use decide::{Now, decide, decide_given};
 pub use decision::{Decision, Hit};
