@@ -242,6 +242,28 @@ fn a_slot_has_one_block_whoever_opens_it() {
         assert_eq!((a, b), (vec![0], vec![0]));
         let (a, b) = (open(0, 0)(&table), open(0, 1)(&table));
         assert_eq!((a, b), (vec![1], vec![1]), "what either wrote is there");
+    });
+}
+
+#[test]
+fn one_block_for_two_keys_is_never_shared() {
+    bounded(|| {
+        let table = table(1, Some(1));
+        let open = |worker: usize, key: u64, now_ms: i64| {
+            move |table: &Slots| {
+                let _pin = table.pins().enter(worker, now_ms);
+                let Some(found) = table.find_or_claim(key, now_ms) else { return };
+                for word in table.payload(found.slot).part(0, 0..1).opened() {
+                    let before = word.swap(key, Ordering::AcqRel);
+                    assert!(before == 0 || before == key, "{key} found {before}");
+                }
+                assert!(table.holds(found.slot, key));
+            }
+        };
+        open(0, 7, NOW_MS)(&table);
+        both(&table, open(0, 7, NOW_MS + 160), open(1, 8, NOW_MS + 160));
+    });
+}
 
 /// A breaker with one trial.
 fn circuit(word: &Word, now_ms: i64, trips: bool) -> Passage {
@@ -268,23 +290,6 @@ fn three_at_once(opened: bool, events: [(i64, bool); 3], check: fn([Passage; 3])
 }
 
 #[test]
-fn one_block_for_two_keys_is_never_shared() {
-    bounded(|| {
-        let table = table(1, Some(1));
-        let open = |worker: usize, key: u64, now_ms: i64| {
-            move |table: &Slots| {
-                let _pin = table.pins().enter(worker, now_ms);
-                let Some(found) = table.find_or_claim(key, now_ms) else { return };
-                for word in table.payload(found.slot).part(0, 0..1).opened() {
-                    let before = word.swap(key, Ordering::AcqRel);
-                    assert!(before == 0 || before == key, "{key} found {before}");
-                }
-                assert!(table.holds(found.slot, key));
-            }
-        };
-        open(0, 7, NOW_MS)(&table);
-        both(&table, open(0, 7, NOW_MS + 160), open(1, 8, NOW_MS + 160));
-
 fn a_breaker_that_three_trip_at_once_opens_once() {
     three_at_once(false, [(NOW_MS, true), (NOW_MS + 1, true), (NOW_MS, true)], |passages| {
         let opened = passages.iter().filter(|passage| **passage == Passage::Opened).count();
