@@ -14,7 +14,7 @@ use wire::{Check, Degraded, Kind};
 use crate::feature::Builtin;
 use crate::key;
 use crate::scratch::{Scratch, Sought};
-use crate::table::{Ordering, Word};
+use crate::table::{Ordering, Slots, Word};
 use crate::tables::Tables;
 
 pub use account::WORDS as ACCOUNT_WORDS;
@@ -22,6 +22,8 @@ pub use device::WORDS as DEVICE_WORDS;
 
 /// A profile untouched for this long may go without being counted as a loss: ninety days.
 pub const EXPIRY_MS: i64 = 90 * 86_400_000;
+
+const _: () = assert!(Slots::lines(ACCOUNT_WORDS) == 2 && Slots::lines(DEVICE_WORDS) == 1);
 
 /// Bits of a word beside a time of 44: what fits there is small.
 const BESIDE_BITS: u32 = 20;

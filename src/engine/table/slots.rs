@@ -129,6 +129,11 @@ impl Slots {
         &self.pins
     }
 
+    /// Cache lines that a slot of so many near words takes.
+    pub const fn lines(near: usize) -> usize {
+        (HEAD_WORDS + near).div_ceil(Memory::LINE_WORDS)
+    }
+
     /// The slots a key may stand in.
     pub(super) fn places(&self, key: u64) -> std::ops::Range<usize> {
         let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
