@@ -120,12 +120,8 @@ impl Case {
     /// The policy with these windows, and with the limits and rules on them.
     pub fn build(&self, active: &[usize]) -> Built {
         let mut policy = Policy { version: format!("{active:?}"), ..Policy::default() };
-        let own = Feature {
-            name: "ext.n".to_owned(),
-            ty: Type::Int,
-            missing: Scalar::Int(0),
-            doc: String::new(),
-        };
+        let own =
+            Feature { name: "ext.n".to_owned(), ty: Type::Int, missing: Scalar::Int(0), doc: String::new() };
         let own = policy.features.push(own).expect("room");
         policy.ext.push(own);
         let mut built = Built { policy, windows: Vec::new(), limits: Vec::new(), rules: Vec::new() };
@@ -285,8 +281,7 @@ impl CheckSpec {
 
     /// The check as the engine takes it.
     pub fn check(&self, now_ms: i64) -> Check<'static> {
-        let text =
-            |name: &str, n: usize| if n == 0 { String::new() } else { format!("{name}{n}") }.into();
+        let text = |name: &str, n: usize| if n == 0 { String::new() } else { format!("{name}{n}") }.into();
         let mut check = Check::new(format!("id{}", self.id), self.kind, format!("account{}", self.account));
         check.time_ms = self.stated_ms.map(|stated_ms| now_ms + stated_ms);
         check.device.id = text("device", self.device);

@@ -115,7 +115,9 @@ impl Draw {
         for _ in 0..self.rng.between(1, 3) {
             let mut fields = KEYS.to_vec();
             let count = self.rng.pick(&[1, 1, 1, 2, 2, 3, 4]);
-            keys.push((0..count).map(|_| fields.remove(self.rng.below(fields.len() as i64) as usize)).collect());
+            keys.push(
+                (0..count).map(|_| fields.remove(self.rng.below(fields.len() as i64) as usize)).collect(),
+            );
         }
         let mut approved = 0;
         let mut windows: Vec<WindowSpec> = Vec::new();
@@ -173,7 +175,8 @@ impl Draw {
                 };
                 // A compiled policy holds one more than a limit on a count exactly; a hand-made one may do as it likes.
                 let kyc = self.rng.percent(30).then(|| self.rng.below(3) as u8);
-                let verdict = self.rng.pick(&[Verdict::Deny, Verdict::Deny, Verdict::Review, Verdict::Challenge]);
+                let verdict =
+                    self.rng.pick(&[Verdict::Deny, Verdict::Deny, Verdict::Review, Verdict::Challenge]);
                 limits.push(LimitSpec { window, max, kyc, verdict });
             }
         }
@@ -184,7 +187,8 @@ impl Draw {
         let mut rules = Vec::new();
         for window in 0..windows.len() {
             if self.rng.percent(30) {
-                let tier = self.rng.pick(&[Tier::Deny, Tier::Allow, Tier::Review, Tier::Challenge, Tier::Challenge]);
+                let tier =
+                    self.rng.pick(&[Tier::Deny, Tier::Allow, Tier::Review, Tier::Challenge, Tier::Challenge]);
                 rules.push(RuleSpec { window, from: self.rng.pick(&[1, 2, 3, 5, 10, 64, 1_000]), tier });
             }
         }
@@ -221,7 +225,11 @@ impl Draw {
             if self.ids > 0 && self.rng.percent(20) {
                 let outcome = self.rng.below(OutcomeKind::ALL.len() as i64) as usize;
                 let outcome = match self.rng.percent(50) {
-                    true => self.rng.pick(&[OutcomeKind::Failed, OutcomeKind::Cancelled, OutcomeKind::ChallengePassed]),
+                    true => self.rng.pick(&[
+                        OutcomeKind::Failed,
+                        OutcomeKind::Cancelled,
+                        OutcomeKind::ChallengePassed,
+                    ]),
                     false => OutcomeKind::ALL[outcome],
                 };
                 steps.push(Step::Outcome(self.known_id(), outcome));

@@ -6,12 +6,14 @@ use engine::feature::{FeatureId, Scalar, Type};
 use engine::limits::LANES;
 use engine::policy::{Status, Tier};
 use engine::record::Record;
-use engine::{BuildError, Decision, Now, OutcomeEffect, Parts, Scratch, Sizes, Snapshot, Tables, decide, outcome};
+use engine::{
+    BuildError, Decision, Now, OutcomeEffect, Parts, Scratch, Sizes, Snapshot, Tables, decide, outcome,
+};
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 use wire::{Check, Degraded, OutcomeKind, Value, Verdict};
 
 use crate::case::{Built, Case, CheckSpec, Kept, Step};
-use crate::memory::{Class, Table, Window};
+use crate::memory::{Asked, Class, Table, Window};
 
 /// What was compared, by name: that a run has seen everything can be told from it.
 pub type Tally = BTreeMap<&'static str, u64>;
@@ -140,7 +142,8 @@ impl<'a> Twin<'a> {
                 Some(&window) => window,
                 None => {
                     let key = &self.case.windows[spec].key;
-                    let shared = fresh.iter().find(|&&other| self.case.windows[self.windows[other].spec].key == *key);
+                    let shared =
+                        fresh.iter().find(|&&other| self.case.windows[self.windows[other].spec].key == *key);
                     let table = shared.map_or(self.kept_in.len(), |&other| self.windows[other].table);
                     if table == self.kept_in.len() {
                         self.kept_in.push(Table::new(0));
@@ -266,7 +269,8 @@ impl<'a> Twin<'a> {
             }
         }
         let degraded = decision.degraded & Degraded::Velocity.bit() != 0;
-        let mut fresh = Fresh { check, decision, values: Vec::new(), reserved: Vec::new(), refused: Vec::new() };
+        let mut fresh =
+            Fresh { check, decision, values: Vec::new(), reserved: Vec::new(), refused: Vec::new() };
         let mut touched: Vec<usize> = Vec::new();
         for place in 0..self.active.len() {
             let at = self.active[place];
@@ -322,7 +326,11 @@ impl<'a> Twin<'a> {
             if maybe_absent {
                 continue;
             }
-            let promise = self.windows[at].promise(spec, &self.kept_in[table], &key, dated_ms, own);
+            // A maximum beyond the exact range is held by the sum, and the sum is what its refusal tells.
+            let by_sum = refused.is_some() && limit.is_some_and(|(_, max)| max > i64::from(spec.exact));
+            let exact = if by_sum { 0 } else { spec.exact };
+            let asked = Asked { key: &key, time_ms: dated_ms, own, exact };
+            let promise = self.windows[at].promise(spec, &self.kept_in[table], &asked);
             if !promise.holds(value) {
                 return Err(named(&format!("at {dated_ms}, key {key:?}: promised {promise:?}"), value));
             }
@@ -330,13 +338,18 @@ impl<'a> Twin<'a> {
                 Class::Exact => "exact",
                 Class::OneSided => "one-sided",
                 Class::Late => "late",
+                Class::Wrapped => "wrapped",
             });
             if let Some((_, max)) = limit {
                 self.note(if refused.is_some() { "limits that refused" } else { "limits that let pass" });
                 let (low, high) = promise.ends();
                 match refused {
-                    Some(quoted) if quoted != value => return Err(named("the limit quotes another value", quoted)),
-                    Some(_) if high <= max => return Err(named(&format!("refused by {max}: {promise:?}"), value)),
+                    Some(quoted) if quoted != value => {
+                        return Err(named("the limit quotes another value", quoted));
+                    }
+                    Some(_) if high <= max => {
+                        return Err(named(&format!("refused by {max}: {promise:?}"), value));
+                    }
                     None if low > max => return Err(named(&format!("passes {max}: {promise:?}"), value)),
                     _ => {}
                 }
@@ -357,7 +370,8 @@ impl<'a> Twin<'a> {
         let built = self.built.as_ref()?;
         let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]).enumerate();
         let applies = limits.filter(|(_, limit)| {
-            limit.window == built.windows[place].0 && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
+            limit.window == built.windows[place].0
+                && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
         });
         applies.map(|(at, limit)| (at, limit.max)).min_by_key(|&(_, max)| max)
     }
@@ -373,7 +387,8 @@ impl<'a> Twin<'a> {
     /// The verdict by the values recorded, and what it gives back.
     fn conclude(&mut self, snapshot: &Snapshot, fresh: &Fresh<'_>) -> Result<(), String> {
         let Some(built) = &self.built else { return Ok(()) };
-        let limits = fresh.refused.iter().map(|&limit| (Tier::Guard, self.case.limits[built.limits[limit]].verdict));
+        let limits =
+            fresh.refused.iter().map(|&limit| (Tier::Guard, self.case.limits[built.limits[limit]].verdict));
         let matching = built.rules.iter().map(|&rule| &self.case.rules[rule]).filter(|rule| {
             let place = built.windows.iter().position(|(window, _)| *window == rule.window);
             place.is_some_and(|place| fresh.values[place] >= rule.from)
@@ -394,8 +409,7 @@ impl<'a> Twin<'a> {
         if !matches!(expected, Verdict::Allow | Verdict::Challenge) {
             reserved.clear();
         }
-        let known =
-            Known { decision: *fresh.decision, check: fresh.check.clone(), reserved, outcome: None };
+        let known = Known { decision: *fresh.decision, check: fresh.check.clone(), reserved, outcome: None };
         self.ids.insert(fresh.check.id, known);
         Ok(())
     }
@@ -489,7 +503,8 @@ impl<'a> Twin<'a> {
 
 fn recorded(snapshot: &Snapshot, record: &Record, feature: FeatureId) -> Result<i64, String> {
     let row = snapshot.policy().features.row(feature);
-    let bits = record.features.iter().find(|(id, _)| *id == feature.0).map_or(row.missing.bits(), |(_, bits)| *bits);
+    let bits =
+        record.features.iter().find(|(id, _)| *id == feature.0).map_or(row.missing.bits(), |(_, bits)| *bits);
     match Scalar::from_bits(row.ty, bits) {
         Scalar::Int(number) | Scalar::Money(number) => Ok(number),
         other => Err(format!("{} is {other:?}, a {:?}", row.name, Type::Int)),

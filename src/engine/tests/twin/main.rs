@@ -69,7 +69,8 @@ fn check(seed: u64, scratch: &mut Scratch) -> Tally {
     match run(&case, scratch) {
         Ok(tally) => tally,
         Err(what) => {
-            let (small, why) = shrink::shrink(case, what.clone(), |case| run(case, &mut Scratch::new(0)).err());
+            let (small, why) =
+                shrink::shrink(case, what.clone(), |case| run(case, &mut Scratch::new(0)).err());
             panic!(
                 "seed {seed}: {what}\nagain with RISKD_TWIN_SEED={seed}\nthe smallest case that fails: {why}\n{}",
                 small.lines()

@@ -15,7 +15,11 @@ pub type Key = Vec<usize>;
 /// Slots of a set: the least recently used of so many makes room.
 const WAYS: usize = 16;
 /// Longest window that is measured in single milliseconds; longer ones are exact to two.
-const FINE_MS_MAX: i64 = 18 * 86_400_000;
+const FINE_MS_MAX: i64 = 18 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+/// Numbers of sub-windows wrap after so many; so many of them are taken for ones ahead.
+const TURN: i64 = 1 << 20;
+const AHEAD: i64 = 8_192 + 3 * SUB_WINDOWS;
 
 /// An event in a window.
 #[derive(Clone, Debug)]
@@ -40,6 +44,16 @@ pub struct Window {
     loose_until_ms: HashMap<Key, i64>,
 }
 
+/// Who asks for a value.
+pub struct Asked<'a> {
+    pub key: &'a Key,
+    pub time_ms: i64,
+    /// Place of the event that asks, where the window takes it in; its value includes it.
+    pub own: Option<usize>,
+    /// Events of a count that are held singly.
+    pub exact: u16,
+}
+
 /// What is promised of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Promise {
@@ -56,6 +70,8 @@ pub enum Class {
     OneSided,
     /// The event is dated before another of its key.
     Late,
+    /// Numbers of sub-windows have wrapped since an event of the key.
+    Wrapped,
 }
 
 impl Promise {
@@ -160,13 +176,7 @@ struct Total {
 
 impl Window {
     pub fn new(spec: usize, table: usize) -> Window {
-        Window {
-            spec,
-            table,
-            events: Vec::new(),
-            crowded_ms: HashMap::new(),
-            loose_until_ms: HashMap::new(),
-        }
+        Window { spec, table, events: Vec::new(), crowded_ms: HashMap::new(), loose_until_ms: HashMap::new() }
     }
 
     /// Takes an event in; gives its place.
@@ -222,16 +232,9 @@ impl Window {
         total
     }
 
-    /// What is promised of the value at that time, by the events taken in so far. `own` is the place of the event that
-    /// asks, where the window takes it in; its value includes it.
-    pub fn promise(
-        &self,
-        spec: &WindowSpec,
-        table: &Table,
-        key: &Key,
-        time_ms: i64,
-        own: Option<usize>,
-    ) -> Promise {
+    /// What is promised of the value, by the events taken in so far.
+    pub fn promise(&self, spec: &WindowSpec, table: &Table, asked: &Asked<'_>) -> Promise {
+        let &Asked { key, time_ms, own, exact } = asked;
         let Some(touched) = table.keys.get(key) else { unreachable!("every key is touched first") };
         let approved = spec.status == Status::Approved;
         // Approved events are dated at their decision, whose time never goes back.
@@ -239,14 +242,16 @@ impl Window {
         let view = View { kept: self, spec, key, time_ms, newest_ms, sure: touched.sure, own };
         match spec.aggregate {
             Kept::Count if approved => {
-                let loose = self.loose_until_ms.get(key).is_some_and(|&until_ms| time_ms < until_ms);
-                view.number(|_| 1, if loose { 0 } else { i64::from(spec.exact) })
+                let loose = self.loose_until_ms.get(key).is_some_and(|&until_ms| time_ms < until_ms)
+                    // A stamp of when that was wraps after fifty days.
+                    || self.crowded_ms.get(key).is_some_and(|&at_ms| time_ms - at_ms > 40 * DAY_MS);
+                view.number(|_| 1, if loose { 0 } else { i64::from(exact) })
             }
-            Kept::Count => view.number(|_| 1, i64::from(spec.exact)),
+            Kept::Count => view.number(|_| 1, i64::from(exact)),
             Kept::Sum(_) => view.number(|event| event.number, 0),
             Kept::Max(_) => view.largest(),
             Kept::Distinct(_) => view.distinct(),
-            Kept::Last => view.last(),
+            Kept::Last => view.last(&touched.anew),
             Kept::First => view.first(&touched.anew),
         }
     }
@@ -299,6 +304,20 @@ impl View<'_> {
         (SUB_WINDOWS + 1) * self.sub_window_ms() + slack_ms(self.spec)
     }
 
+    /// Whether an event of the key lies about one turn of the sub-windows' numbers back: what it left in a cell then looks
+    /// like one of a later sub-window, which is not taken out for another.
+    fn wrapped(&self) -> bool {
+        let mut ages =
+            self.kept.of(self.key).map(|event| (self.time_ms - event.time_ms) / self.sub_window_ms());
+        ages.any(|age| (TURN - AHEAD..TURN + 3 * SUB_WINDOWS).contains(&age))
+    }
+
+    /// What events weigh that are older than the window by a day: their stamps are dated later, out of the window, and one
+    /// that makes room soon after counts in the sub-window before it.
+    fn moved(&self, of: impl Fn(&Event) -> i64) -> i64 {
+        self.total(i64::MIN, self.newest_ms - self.spec.window_ms - DAY_MS, of).all
+    }
+
     fn total(&self, first_ms: i64, last_ms: i64, of: impl Fn(&Event) -> i64) -> Total {
         self.kept.total(self.key, self.sure, |time_ms| (first_ms..=last_ms).contains(&time_ms), of)
     }
@@ -314,16 +333,22 @@ impl View<'_> {
         if most + ahead < exact && !self.too_late() {
             return Promise::Between(truth.sure, most, Class::Exact);
         }
+        let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
+        // Of a late event this is certain: what lies in its own window and in the newest one's, and the event itself.
+        let low = self.total(self.newest_ms - window_ms + 1, time_ms, of).sure.max(own);
+        if self.wrapped() {
+            // Sums know their newest sub-window, so they stay on the safe side.
+            let counts = self.spec.aggregate == Kept::Count && self.spec.status == Status::Attempt;
+            return Promise::Between(if counts { own } else { low }, i64::MAX, Class::Wrapped);
+        }
         if !self.late() {
-            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all.max(exact);
+            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all + self.moved(of);
+            let high = high.max(exact);
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        // What is certain: events in the windows of both this event and the newest one, and the event itself.
-        let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
-        let low = self.total(self.newest_ms - window_ms + 1, time_ms, of).sure.max(own);
         let first_ms = if self.too_late() { i64::MIN } else { time_ms - self.reach_ms() + 1 };
-        let high = self.total(first_ms, i64::MAX, of).all.max(exact);
+        let high = (self.total(first_ms, i64::MAX, of).all + self.moved(of)).max(exact);
         Promise::Between(low, high, Class::Late)
     }
 
@@ -333,6 +358,9 @@ impl View<'_> {
             self.kept.of(self.key).filter(within).map(|event| event.number).max().unwrap_or(0)
         };
         let own = self.own.map_or(0, |own| self.kept.events[own].number);
+        if self.wrapped() {
+            return Promise::Between(own, i64::MAX, Class::Wrapped);
+        }
         let low = within(self.newest_ms - self.spec.window_ms + 1, self.time_ms, self.sure).max(own);
         let last_ms = if self.late() { self.time_ms + self.sub_window_ms() } else { self.time_ms };
         let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0);
@@ -351,7 +379,8 @@ impl View<'_> {
                     && (self.time_ms - reach_ms + 1..=last_ms).contains(&event.time_ms)
                     && event.turn >= sure
             };
-            let values: HashSet<usize> = self.kept.of(self.key).filter(within).map(|event| event.value).collect();
+            let values: HashSet<usize> =
+                self.kept.of(self.key).filter(within).map(|event| event.value).collect();
             values.len() as i64
         };
         let (window_ms, exact) = (self.spec.window_ms, i64::from(self.spec.exact));
@@ -369,11 +398,14 @@ impl View<'_> {
         }
     }
 
-    fn last(&self) -> Promise {
-        let before = |sure: u64| {
+    fn last(&self, anew: &[u64]) -> Promise {
+        let before = |turn: u64| {
             let newest = |last_ms: i64| {
                 let others = self.kept.events.iter().enumerate().filter(|(at, event)| {
-                    Some(*at) != self.own && event.key == *self.key && event.turn >= sure && event.time_ms <= last_ms
+                    Some(*at) != self.own
+                        && event.key == *self.key
+                        && event.turn >= turn
+                        && event.time_ms <= last_ms
                 });
                 others.map(|(_, event)| event.time_ms).max()
             };
@@ -386,12 +418,15 @@ impl View<'_> {
             // Where an event is dated later than this one, that may be taken for the one before.
             [seconds(newest(i64::MAX)), seconds(newest(self.time_ms))]
         };
-        Promise::OneOf([before(0), before(self.sure)].concat())
+        Promise::OneOf(std::iter::once(0).chain(anew.iter().copied()).flat_map(before).collect())
     }
 
     fn first(&self, anew: &[u64]) -> Promise {
         let first = |turn: u64| {
-            self.kept.of(self.key).find(|event| event.turn >= turn).map_or(0, |first| (self.time_ms - first.time_ms).max(0) / 1_000)
+            self.kept
+                .of(self.key)
+                .find(|event| event.turn >= turn)
+                .map_or(0, |first| (self.time_ms - first.time_ms).max(0) / 1_000)
         };
         Promise::OneOf(std::iter::once(0).chain(anew.iter().copied()).map(first).collect())
     }

@@ -3,11 +3,7 @@
 use crate::case::{Case, Step};
 
 /// A smaller case and why it fails.
-pub fn shrink(
-    mut case: Case,
-    mut why: String,
-    fails: impl Fn(&Case) -> Option<String>,
-) -> (Case, String) {
+pub fn shrink(mut case: Case, mut why: String, fails: impl Fn(&Case) -> Option<String>) -> (Case, String) {
     let mut tries = 3_000;
     loop {
         let mut smaller = false;
@@ -53,9 +49,11 @@ impl Change {
     fn count(self, case: &Case) -> usize {
         match self {
             Change::Steps => case.steps.len(),
-            Change::Checks | Change::Times => {
-                case.steps.iter().map(|step| if let Step::Decide(checks) = step { checks.len() } else { 0 }).sum()
-            }
+            Change::Checks | Change::Times => case
+                .steps
+                .iter()
+                .map(|step| if let Step::Decide(checks) = step { checks.len() } else { 0 })
+                .sum(),
             Change::Rules => case.rules.len(),
             Change::Limits => case.limits.len(),
             Change::Windows => case.windows.len(),
