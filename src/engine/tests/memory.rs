@@ -85,7 +85,8 @@ impl Hour {
             let who = if bits[at] & 1 == 0 { bits[at] >> 8 & 0xf } else { (bits[at] >> 8) % ACCOUNTS };
             [&mut *id, &mut *account, &mut *device].into_iter().for_each(String::clear);
             // A hundredth repeats an id.
-            let number = if bits[at] % 100 == 0 { self.batches * BATCH / 2 } else { self.batches * BATCH + at };
+            let number =
+                if bits[at] % 100 == 0 { self.batches * BATCH / 2 } else { self.batches * BATCH + at };
             let written = write!(id, "{number}").and(write!(account, "u{who}"));
             written.and(write!(device, "d{}", who / 2 + bits[at] % 3)).expect("memory for a text");
         }
@@ -133,9 +134,8 @@ fn an_hour_of_traffic_takes_no_memory_beyond_the_tables() {
     let (before, warm_up) = (resident(), std::mem::take(&mut hour.allocations));
     (0..MEASURED).for_each(|_| hour.batch());
     let after = resident();
-    let evictions = |name: &str| {
-        hour.tables.fill().iter().find(|row| row.name == name).map_or(0, |row| row.evictions)
-    };
+    let evictions =
+        |name: &str| hour.tables.fill().iter().find(|row| row.name == name).map_or(0, |row| row.evictions);
     assert!(evictions("velocity") > 10_000 && evictions("accounts") > 10_000, "tables were never full");
     assert_eq!(hour.allocations, 0, "allocated by the engine, and {warm_up} in the warm-up");
     assert!(after <= before + before / 50, "{before} pages before, {after} after");

@@ -1,7 +1,12 @@
 //! The engine against its slow, obvious twin: random policies over random events, every value and every answer compared.
 //!
 //! `RISKD_TWIN_CASES` asks for more cases than the suite runs, `RISKD_TWIN_SEED` for the one that was printed.
-#![expect(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros, reason = "a test is told how much to do, and says what it did")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test is told how much to do, and says what it did"
+)]
 
 mod case;
 mod draw;
