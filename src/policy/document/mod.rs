@@ -121,6 +121,9 @@ pub(crate) fn kinds(node: &Node, sink: &mut Sink) -> Option<Kinds> {
         Kind::ALL.iter().map(|&kind| (kind.name(), Kinds::of(&[kind]))).collect();
     all.push(("any", Kinds::ALL));
     let members = values::one_or_many(node, "a kind of event or a list of them", sink);
+    if members.is_empty() && sink.errors() == errors {
+        sink.error(Code::Bound, node.place, "no kind of event is named");
+    }
     let sets = members.into_iter().filter_map(|member| values::choice(member, "a kind of event", &all, sink));
     let union = Kinds(sets.fold(0, |union, set| union | set.0));
     (sink.errors() == errors).then_some(union)
