@@ -55,7 +55,8 @@ fn a_window_that_cannot_be_kept_is_refused_with_its_name_and_the_reason() {
         assert_eq!(why, "feature seen has a key of none or more than four fields", "{count}");
     }
     let amount = Builtin::Amount.id();
-    let cases: [(fn(&mut Window), &str); 8] = [
+    type Change = fn(&mut Window);
+    let cases: [(Change, &str); 8] = [
         (|window| window.key = vec![Builtin::Amount.id()], "has a key that is not text"),
         (|window| window.exact = EXACT_COUNT_MAX as u16 + 2, "is exact beyond 64"),
         (|window| window.exact = u16::MAX, "is exact beyond 64"),

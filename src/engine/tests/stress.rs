@@ -124,7 +124,7 @@ impl Site {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            if random % CHECKS_A_MS == 0 {
+            if random.is_multiple_of(CHECKS_A_MS) {
                 self.clock_ms.fetch_add(1, SeqCst);
             }
             let (account, packet, amount) =
@@ -161,7 +161,7 @@ impl Site {
                 std::thread::yield_now();
                 continue;
             };
-            let kind = if teller % 2 == 0 { OutcomeKind::Failed } else { OutcomeKind::Cancelled };
+            let kind = if teller.is_multiple_of(2) { OutcomeKind::Failed } else { OutcomeKind::Cancelled };
             approval.given_back = Some(self.order.fetch_add(1, SeqCst));
             let now_ms = self.clock_ms.load(SeqCst);
             let effect = outcome(&self.snapshot, &self.tables, now_ms, &approval.id, kind);

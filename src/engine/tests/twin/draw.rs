@@ -219,8 +219,13 @@ impl Draw {
                 let rest = self.rest(windows);
                 steps.push(Step::Rest(rest));
             }
-            if self.reloads && self.rng.percent(6) {
-                steps.push(Step::Reload(self.active(windows)));
+            if self.reloads && self.rng.percent(8) {
+                let (without, with) = (self.active(windows), self.active(windows));
+                steps.push(Step::Reload(without));
+                if self.rng.percent(50) {
+                    // Out of force and in again.
+                    steps.push(Step::Reload(with));
+                }
             }
             if self.ids > 0 && self.rng.percent(20) {
                 let outcome = self.rng.below(OutcomeKind::ALL.len() as i64) as usize;

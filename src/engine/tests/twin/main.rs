@@ -11,6 +11,7 @@
 mod case;
 mod draw;
 mod drive;
+mod known;
 mod memory;
 mod shrink;
 

@@ -8,6 +8,7 @@ use engine::limits::{LATE_MS, SUB_WINDOWS};
 use engine::policy::Status;
 
 use crate::case::{Kept, WindowSpec};
+use crate::known;
 
 /// Values of a key's fields.
 pub type Key = Vec<usize>;
@@ -244,7 +245,7 @@ impl Window {
             Kept::Count if approved => {
                 let loose = self.loose_until_ms.get(key).is_some_and(|&until_ms| time_ms < until_ms)
                     // A stamp of when that was wraps after fifty days.
-                    || self.crowded_ms.get(key).is_some_and(|&at_ms| time_ms - at_ms > 40 * DAY_MS);
+                    || known::PERMITS_WRAP && self.crowded_ms.get(key).is_some_and(|&at_ms| time_ms - at_ms > 40 * DAY_MS);
                 view.number(|_| 1, if loose { 0 } else { i64::from(exact) })
             }
             Kept::Count => view.number(|_| 1, i64::from(exact)),
@@ -290,9 +291,16 @@ impl View<'_> {
         self.newest_ms > self.time_ms
     }
 
-    /// Later than any event may be that has a place of its own.
+    /// Later than an event may be that finds its place for certain.
     fn too_late(&self) -> bool {
         self.newest_ms - self.time_ms > LATE_MS
+    }
+
+    /// The window's first moment, as far as its events are sure to be there: of a late event that is what lies in its own
+    /// window and in the newest one's.
+    fn first_sure_ms(&self) -> i64 {
+        let loses = self.too_late() || known::LATE_LOSES;
+        (if loses { self.newest_ms } else { self.time_ms }) - self.spec.window_ms + 1
     }
 
     fn sub_window_ms(&self) -> i64 {
@@ -307,6 +315,9 @@ impl View<'_> {
     /// Whether an event of the key lies about one turn of the sub-windows' numbers back: what it left in a cell then looks
     /// like one of a later sub-window, which is not taken out for another.
     fn wrapped(&self) -> bool {
+        if !known::NUMBERS_WRAP {
+            return false;
+        }
         let mut ages =
             self.kept.of(self.key).map(|event| (self.time_ms - event.time_ms) / self.sub_window_ms());
         ages.any(|age| (TURN - AHEAD..TURN + 3 * SUB_WINDOWS).contains(&age))
@@ -315,6 +326,9 @@ impl View<'_> {
     /// What events weigh that are older than the window by a day: their stamps are dated later, out of the window, and one
     /// that makes room soon after counts in the sub-window before it.
     fn moved(&self, of: impl Fn(&Event) -> i64) -> i64 {
+        if !known::STAMPS_MOVE_TOO_NEAR {
+            return 0;
+        }
         self.total(i64::MIN, self.newest_ms - self.spec.window_ms - DAY_MS, of).all
     }
 
@@ -334,8 +348,7 @@ impl View<'_> {
             return Promise::Between(truth.sure, most, Class::Exact);
         }
         let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
-        // Of a late event this is certain: what lies in its own window and in the newest one's, and the event itself.
-        let low = self.total(self.newest_ms - window_ms + 1, time_ms, of).sure.max(own);
+        let low = self.total(self.first_sure_ms(), time_ms, of).sure.max(own);
         if self.wrapped() {
             // Sums know their newest sub-window, so they stay on the safe side.
             let counts = self.spec.aggregate == Kept::Count && self.spec.status == Status::Attempt;
@@ -347,7 +360,10 @@ impl View<'_> {
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        let first_ms = if self.too_late() { i64::MIN } else { time_ms - self.reach_ms() + 1 };
+        let first_ms = match self.too_late() && known::STAMPS_MOVE_TOO_NEAR {
+            true => i64::MIN,
+            false => time_ms - self.reach_ms() + 1,
+        };
         let high = (self.total(first_ms, i64::MAX, of).all + self.moved(of)).max(exact);
         Promise::Between(low, high, Class::Late)
     }
@@ -361,7 +377,7 @@ impl View<'_> {
         if self.wrapped() {
             return Promise::Between(own, i64::MAX, Class::Wrapped);
         }
-        let low = within(self.newest_ms - self.spec.window_ms + 1, self.time_ms, self.sure).max(own);
+        let low = within(self.first_sure_ms(), self.time_ms, self.sure).max(own);
         let last_ms = if self.late() { self.time_ms + self.sub_window_ms() } else { self.time_ms };
         let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0);
         let class = match low == high {
@@ -388,9 +404,14 @@ impl View<'_> {
         let high = values(window_ms + slack_ms(self.spec), self.time_ms, 0);
         if self.late() {
             let own = self.own.is_some_and(|own| self.kept.events[own].value != 0);
-            let reach_ms = if self.too_late() { i64::MAX / 2 } else { window_ms + slack_ms(self.spec) };
+            let reach_ms = match self.too_late() && known::STAMPS_MOVE_TOO_NEAR {
+                true => i64::MAX / 2,
+                false => window_ms + slack_ms(self.spec),
+            };
             let high = values(reach_ms, i64::MAX, 0);
-            return Promise::Between(i64::from(own), high, Class::Late);
+            let loses = self.too_late() || known::LATE_DISTINCT_LOSES;
+            let low = if loses { i64::from(own) } else { low.min(exact) };
+            return Promise::Between(low, high, Class::Late);
         }
         match high <= exact {
             true => Promise::Between(low, high, Class::Exact),
