@@ -121,6 +121,7 @@ fn an_hour_of_traffic_takes_no_memory_beyond_the_tables() {
         accounts: 6_000,
         devices: 6_000,
         velocity_keys: 6_000,
+        busy_keys: 1_000,
         list_entries: 1_000,
         decisions: 30_000,
         seed: [7; 16],

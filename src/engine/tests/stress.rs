@@ -88,6 +88,7 @@ impl Site {
             accounts: 100,
             devices: 100,
             velocity_keys: 100,
+            busy_keys: 100,
             list_entries: 1,
             // Twice the ids: none is forgotten.
             decisions: 2 * DECIDING * CHECKS,

@@ -87,6 +87,7 @@ pub enum Step {
 pub struct Case {
     pub start_ms: i64,
     pub velocity_keys: usize,
+    pub busy_keys: usize,
     pub decisions: usize,
     pub windows: Vec<WindowSpec>,
     pub limits: Vec<LimitSpec>,
@@ -108,8 +109,9 @@ pub struct Built {
 impl Case {
     /// A line for each thing that it holds.
     pub fn lines(&self) -> String {
-        let Case { start_ms, velocity_keys, decisions, windows, limits, rules, steps } = self;
-        let mut lines = vec![format!("start {start_ms}, {velocity_keys} keys, {decisions} decisions")];
+        let Case { start_ms, velocity_keys, busy_keys, decisions, windows, limits, rules, steps } = self;
+        let mut lines =
+            vec![format!("start {start_ms}, {velocity_keys} keys, {busy_keys} busy, {decisions} decisions")];
         lines.extend(windows.iter().enumerate().map(|(at, window)| format!("{at}: {window:?}")));
         lines.extend(limits.iter().map(|limit| format!("{limit:?}")));
         lines.extend(rules.iter().map(|rule| format!("{rule:?}")));

@@ -64,9 +64,11 @@ pub fn case(seed: u64) -> Case {
     let rules = draw.rules(&windows);
     let steps = draw.steps(&windows);
     let tiny = draw.tiny;
+    let velocity_keys = if tiny { draw.rng.between(1, 30) as usize } else { 400 };
     Case {
         start_ms: draw.start_ms,
-        velocity_keys: if tiny { draw.rng.between(1, 30) as usize } else { 400 },
+        velocity_keys,
+        busy_keys: if draw.rng.percent(25) { draw.rng.between(1, 12) as usize } else { velocity_keys },
         decisions: if tiny && draw.rng.percent(50) { draw.rng.between(1, 100) as usize } else { 4_000 },
         windows,
         limits,

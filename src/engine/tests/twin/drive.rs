@@ -27,6 +27,7 @@ pub fn run(case: &Case, scratch: &mut Scratch) -> Result<Tally, String> {
         accounts: 100,
         devices: 100,
         velocity_keys: case.velocity_keys,
+        busy_keys: case.busy_keys,
         list_entries: 1,
         decisions: case.decisions,
         seed: [3; 16],
@@ -81,6 +82,8 @@ struct Twin<'a> {
     ids: HashMap<usize, Known>,
     /// Live keys have been evicted from velocity tables.
     evicting: bool,
+    /// Blocks of far words have run out: nothing is certain of any busy key from there on.
+    blind: bool,
     /// The table of decisions is smaller than the ids that come.
     forgetting: bool,
     tally: Tally,
@@ -101,6 +104,7 @@ impl<'a> Twin<'a> {
             id_table: Table::new(i64::MAX),
             ids: HashMap::new(),
             evicting: false,
+            blind: false,
             forgetting: case.decisions < 1_000,
             tally: Tally::new(),
         }
@@ -171,6 +175,10 @@ impl<'a> Twin<'a> {
             .map(|(.., bytes)| Record::decode(bytes).map_err(|error| error.to_string()))
             .collect::<Result<_, _>>()?;
         self.evicting |= self.tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0);
+        if self.evicting && self.case.busy_keys < self.case.velocity_keys && !self.blind {
+            self.blind = true;
+            self.note("out of blocks");
+        }
         let mut records = records.iter();
         for (specs, decisions) in specs.chunks(LANES).zip(decisions.chunks(LANES)) {
             self.group(&snapshot, specs, decisions, &mut records)?;
@@ -323,7 +331,7 @@ impl<'a> Twin<'a> {
                 fresh.reserved.push(Reserved { window: at, place: own, stands: true });
             }
             fresh.refused.extend(limit.filter(|_| refused.is_some()).map(|(limit, _)| limit));
-            if maybe_absent {
+            if maybe_absent || self.blind {
                 continue;
             }
             // A maximum beyond the exact range is held by the sum, and the sum is what its refusal tells.

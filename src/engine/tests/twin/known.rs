@@ -22,3 +22,6 @@ pub const LATE_DISTINCT_LOSES: bool = true;
 /// A window dropped by one reload and added by another gives back what it had reserved in its first life: out of what others
 /// have reserved since.
 pub const GIVES_BACK_OF_OTHERS: bool = true;
+
+/// A distinct value beyond the exact range that comes again no later than those within it counts twice in that answer.
+pub const DISTINCT_TWICE: bool = true;

@@ -65,6 +65,7 @@ fn policies_over_events_agree_with_the_twin() {
         "reloads",
         "ids forgotten",
         "windows without room",
+        "out of blocks",
     ] {
         assert!(all.contains_key(what), "no case had: {what}");
     }

@@ -18,6 +18,8 @@ const WAYS: usize = 16;
 /// Longest window that is measured in single milliseconds; longer ones are exact to two.
 const FINE_MS_MAX: i64 = 18 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
+/// Distinct values beyond the exact range that are still told apart before an estimate begins.
+const SAMPLED: i64 = 64;
 /// Numbers of sub-windows wrap after so many; so many of them are taken for ones ahead.
 const TURN: i64 = 1 << 20;
 const AHEAD: i64 = 8_192 + 3 * SUB_WINDOWS;
@@ -408,12 +410,13 @@ impl View<'_> {
                 true => i64::MAX / 2,
                 false => window_ms + slack_ms(self.spec),
             };
-            let high = values(reach_ms, i64::MAX, 0);
+            let high = values(reach_ms, i64::MAX, 0) + i64::from(known::DISTINCT_TWICE);
             let loses = self.too_late() || known::LATE_DISTINCT_LOSES;
             let low = if loses { i64::from(own) } else { low.min(exact) };
             return Promise::Between(low, high, Class::Late);
         }
-        match high <= exact {
+        match high <= exact + SAMPLED {
+            true if high > exact && known::DISTINCT_TWICE => Promise::Between(low, high + 1, Class::Exact),
             true => Promise::Between(low, high, Class::Exact),
             false => Promise::Between(low.min(exact), i64::MAX, Class::OneSided),
         }
