@@ -346,7 +346,6 @@ impl<'a> Twin<'a> {
                 Class::Exact => "exact",
                 Class::OneSided => "one-sided",
                 Class::Late => "late",
-                Class::Wrapped => "wrapped",
             });
             if let Some((_, max)) = limit {
                 self.note(if refused.is_some() { "limits that refused" } else { "limits that let pass" });

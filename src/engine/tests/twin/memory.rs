@@ -20,9 +20,6 @@ const FINE_MS_MAX: i64 = 18 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 /// Distinct values beyond the exact range that are still told apart before an estimate begins.
 const SAMPLED: i64 = 64;
-/// Numbers of sub-windows wrap after so many; so many of them are taken for ones ahead.
-const TURN: i64 = 1 << 20;
-const AHEAD: i64 = 8_192 + 3 * SUB_WINDOWS;
 
 /// An event in a window.
 #[derive(Clone, Debug)]
@@ -73,8 +70,6 @@ pub enum Class {
     OneSided,
     /// The event is dated before another of its key.
     Late,
-    /// Numbers of sub-windows have wrapped since an event of the key.
-    Wrapped,
 }
 
 impl Promise {
@@ -245,9 +240,7 @@ impl Window {
         let view = View { kept: self, spec, key, time_ms, newest_ms, sure: touched.sure, own };
         match spec.aggregate {
             Kept::Count if approved => {
-                let loose = self.loose_until_ms.get(key).is_some_and(|&until_ms| time_ms < until_ms)
-                    // A stamp of when that was wraps after fifty days.
-                    || known::PERMITS_WRAP && self.crowded_ms.get(key).is_some_and(|&at_ms| time_ms - at_ms > 40 * DAY_MS);
+                let loose = self.loose_until_ms.get(key).is_some_and(|&until_ms| time_ms < until_ms);
                 view.number(|_| 1, if loose { 0 } else { i64::from(exact) })
             }
             Kept::Count => view.number(|_| 1, i64::from(exact)),
@@ -301,8 +294,7 @@ impl View<'_> {
     /// The window's first moment, as far as its events are sure to be there: of a late event that is what lies in its own
     /// window and in the newest one's.
     fn first_sure_ms(&self) -> i64 {
-        let loses = self.too_late() || known::LATE_LOSES;
-        (if loses { self.newest_ms } else { self.time_ms }) - self.spec.window_ms + 1
+        self.newest_ms - self.spec.window_ms + 1
     }
 
     fn sub_window_ms(&self) -> i64 {
@@ -314,24 +306,10 @@ impl View<'_> {
         (SUB_WINDOWS + 1) * self.sub_window_ms() + slack_ms(self.spec)
     }
 
-    /// Whether an event of the key lies about one turn of the sub-windows' numbers back: what it left in a cell then looks
-    /// like one of a later sub-window, which is not taken out for another.
-    fn wrapped(&self) -> bool {
-        if !known::NUMBERS_WRAP {
-            return false;
-        }
-        let mut ages =
-            self.kept.of(self.key).map(|event| (self.time_ms - event.time_ms) / self.sub_window_ms());
-        ages.any(|age| (TURN - AHEAD..TURN + 3 * SUB_WINDOWS).contains(&age))
-    }
-
-    /// What events weigh that are older than the window by a day: their stamps are dated later, out of the window, and one
-    /// that makes room soon after counts in the sub-window before it.
+    /// What events weigh that are older than the window by a day.
     fn moved(&self, of: impl Fn(&Event) -> i64) -> i64 {
-        if !known::STAMPS_MOVE_TOO_NEAR {
-            return 0;
-        }
-        self.total(i64::MIN, self.newest_ms - self.spec.window_ms - DAY_MS, of).all
+        let last_ms = self.newest_ms - self.spec.window_ms - DAY_MS;
+        if known::STAMPS_MOVE_TOO_NEAR { self.total(i64::MIN, last_ms, of).all } else { 0 }
     }
 
     fn total(&self, first_ms: i64, last_ms: i64, of: impl Fn(&Event) -> i64) -> Total {
@@ -351,22 +329,14 @@ impl View<'_> {
         }
         let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
         let low = self.total(self.first_sure_ms(), time_ms, of).sure.max(own);
-        if self.wrapped() {
-            // Sums know their newest sub-window, so they stay on the safe side.
-            let counts = self.spec.aggregate == Kept::Count && self.spec.status == Status::Attempt;
-            return Promise::Between(if counts { own } else { low }, i64::MAX, Class::Wrapped);
-        }
         if !self.late() {
             let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all + self.moved(of);
             let high = high.max(exact);
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        let first_ms = match self.too_late() && known::STAMPS_MOVE_TOO_NEAR {
-            true => i64::MIN,
-            false => time_ms - self.reach_ms() + 1,
-        };
-        let high = (self.total(first_ms, i64::MAX, of).all + self.moved(of)).max(exact);
+        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all + self.moved(of);
+        let high = high.max(exact);
         Promise::Between(low, high, Class::Late)
     }
 
@@ -376,9 +346,6 @@ impl View<'_> {
             self.kept.of(self.key).filter(within).map(|event| event.number).max().unwrap_or(0)
         };
         let own = self.own.map_or(0, |own| self.kept.events[own].number);
-        if self.wrapped() {
-            return Promise::Between(own, i64::MAX, Class::Wrapped);
-        }
         let low = within(self.first_sure_ms(), self.time_ms, self.sure).max(own);
         let last_ms = if self.late() { self.time_ms + self.sub_window_ms() } else { self.time_ms };
         let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0);
@@ -406,11 +373,8 @@ impl View<'_> {
         let high = values(window_ms + slack_ms(self.spec), self.time_ms, 0);
         if self.late() {
             let own = self.own.is_some_and(|own| self.kept.events[own].value != 0);
-            let reach_ms = match self.too_late() && known::STAMPS_MOVE_TOO_NEAR {
-                true => i64::MAX / 2,
-                false => window_ms + slack_ms(self.spec),
-            };
-            let high = values(reach_ms, i64::MAX, 0) + i64::from(known::DISTINCT_TWICE);
+            let high = values(window_ms + slack_ms(self.spec), i64::MAX, 0);
+            let high = high + i64::from(known::DISTINCT_TWICE);
             let loses = self.too_late() || known::LATE_DISTINCT_LOSES;
             let low = if loses { i64::from(own) } else { low.min(exact) };
             return Promise::Between(low, high, Class::Late);

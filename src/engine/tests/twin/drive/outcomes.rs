@@ -4,7 +4,6 @@ use engine::{OutcomeEffect, outcome};
 use wire::{OutcomeKind, Verdict};
 
 use super::{Reserved, Twin};
-use crate::known;
 
 impl Twin<'_> {
     pub(super) fn outcome(&mut self, id: usize, kind: OutcomeKind) -> Result<(), String> {
@@ -65,14 +64,6 @@ impl Twin<'_> {
 
     /// The engine looks every reserved key up again, where its window is in force.
     fn touch_reserved(&mut self, reserved: &[Reserved]) {
-        for reserved in reserved.iter().filter(|reserved| !self.active.contains(&reserved.window)) {
-            let window = &self.windows[reserved.window];
-            let again = self.active.iter().find(|&&at| self.windows[at].spec == window.spec);
-            if let Some(&again) = again.filter(|_| known::GIVES_BACK_OF_OTHERS) {
-                let (_, key) = window.event(reserved.place);
-                self.kept_in[self.windows[again].table].doubt(&key, self.turn);
-            }
-        }
         for reserved in reserved.iter().filter(|reserved| self.active.contains(&reserved.window)) {
             let window = &self.windows[reserved.window];
             let (turn, key) = window.event(reserved.place);
