@@ -80,8 +80,11 @@ impl Twin<'_> {
         for reserved in reserved {
             let number = self.windows[reserved.window].spec;
             let spec = &self.case.windows[number];
-            // A window that was dropped and added again is in force under the same name.
-            let Some(&at) = self.active.iter().find(|&&at| self.windows[at].spec == number) else { continue };
+            // One that was dropped and added again is another window: it knows of nothing that was asked before.
+            let at = reserved.window;
+            if !self.active.contains(&at) {
+                continue;
+            }
             let (key, number) = self.windows[reserved.window].again(reserved.place);
             let table = &mut self.kept_in[self.windows[at].table];
             if !table.knows(&key) {
