@@ -47,9 +47,9 @@ impl<'a> Distinct<'a> {
                 Step::Counted => return self.count(time_ms),
                 Step::Uncounted => return self.count(time_ms) + 1,
                 Step::Late => {
-                    let count = self.count(time_ms) + 1;
+                    // It may be among the others already, and must not count twice.
                     self.more.put(hash, time_ms);
-                    return count;
+                    return self.count(time_ms).max(1);
                 }
             }
         }

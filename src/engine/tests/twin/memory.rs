@@ -306,12 +306,6 @@ impl View<'_> {
         (SUB_WINDOWS + 1) * self.sub_window_ms() + slack_ms(self.spec)
     }
 
-    /// What events weigh that are older than the window by a day.
-    fn moved(&self, of: impl Fn(&Event) -> i64) -> i64 {
-        let last_ms = self.newest_ms - self.spec.window_ms - DAY_MS;
-        if known::STAMPS_MOVE_TOO_NEAR { self.total(i64::MIN, last_ms, of).all } else { 0 }
-    }
-
     fn total(&self, first_ms: i64, last_ms: i64, of: impl Fn(&Event) -> i64) -> Total {
         self.kept.total(self.key, self.sure, |time_ms| (first_ms..=last_ms).contains(&time_ms), of)
     }
@@ -330,12 +324,12 @@ impl View<'_> {
         let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
         let low = self.total(self.first_sure_ms(), time_ms, of).sure.max(own);
         if !self.late() {
-            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all + self.moved(of);
+            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all;
             let high = high.max(exact);
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all + self.moved(of);
+        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all;
         let high = high.max(exact);
         Promise::Between(low, high, Class::Late)
     }
@@ -374,13 +368,11 @@ impl View<'_> {
         if self.late() {
             let own = self.own.is_some_and(|own| self.kept.events[own].value != 0);
             let high = values(window_ms + slack_ms(self.spec), i64::MAX, 0);
-            let high = high + i64::from(known::DISTINCT_TWICE);
             let loses = self.too_late() || known::LATE_DISTINCT_LOSES;
             let low = if loses { i64::from(own) } else { low.min(exact) };
             return Promise::Between(low, high, Class::Late);
         }
         match high <= exact + SAMPLED {
-            true if high > exact && known::DISTINCT_TWICE => Promise::Between(low, high + 1, Class::Exact),
             true => Promise::Between(low, high, Class::Exact),
             false => Promise::Between(low.min(exact), i64::MAX, Class::OneSided),
         }
