@@ -38,6 +38,8 @@ pub const WINDOW_MS_MAX: i64 = 30 * 86_400_000;
 pub const LATE_MS: i64 = 5_000;
 /// Sub-windows of a window: a value beyond the exact range is above the true one by at most one of them.
 pub const SUB_WINDOWS: i64 = 16;
+/// Counts are laid out for a multiple of so many events, so that a constant may grow with a reload and be exact at once.
+pub const EXACT_STEP: usize = 8;
 /// Largest constant that a count can be compared with exactly.
 pub const EXACT_COUNT_MAX: usize = 64;
 /// Most distinct values that `distinct` holds exactly.

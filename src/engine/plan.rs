@@ -7,8 +7,8 @@ use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 
 use crate::feature::{FeatureId, FeatureTable, Type};
 use crate::limits::{
-    BREAKER_TRIALS_MAX, EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, KEY_FIELDS_MAX, KEYS_MAX, PENDING_MAX,
-    WINDOW_MS_MAX, WINDOW_MS_MIN,
+    BREAKER_TRIALS_MAX, EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, EXACT_STEP, KEY_FIELDS_MAX, KEYS_MAX,
+    PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
 };
 use crate::policy::{Aggregate, Breaker, Policy, Status, Window};
 use crate::program::Kinds;
@@ -54,6 +54,8 @@ pub(crate) struct Laid {
     pub window_ms: i64,
     pub span: Span,
     pub exact: u16,
+    /// Events or values that there is room for exactly.
+    capacity: u16,
     room: Room,
     place: Place,
     /// Places of its limits among the policy's.
@@ -74,6 +76,15 @@ struct Place {
 }
 
 impl Laid {
+    /// Takes the place of a window that had the same definition. How much of it is exact follows from the constants of rules
+    /// and limits: where these ask for more than there is room for, the counts are worth more than the exactness, which
+    /// comes with the next start.
+    fn go_on(&mut self, standing: &Laid) {
+        (self.place, self.room, self.tag) = (standing.place, standing.room, standing.tag);
+        self.capacity = standing.capacity;
+        self.exact = self.exact.min(standing.capacity);
+    }
+
     /// The window's words in its key's slot.
     pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
         let Place { near, far, part, .. } = self.place;
@@ -91,6 +102,8 @@ impl Laid {
 #[derive(Default)]
 pub(crate) struct Plan {
     pub groups: Vec<Group>,
+    /// Windows that kept their counts and have no room to be as exact as rules and limits now ask.
+    pub narrowed: Vec<FeatureId>,
 }
 
 impl Plan {
@@ -108,7 +121,10 @@ impl Plan {
             }
             let standing = previous.and_then(|previous| previous.standing(&laid.signature));
             if let Some((group, standing)) = standing {
-                (laid.place, laid.tag) = (standing.place, standing.tag);
+                laid.go_on(standing);
+                if laid.exact < window.exact {
+                    plan.narrowed.push(window.feature);
+                }
                 plan.kept(group, &window.key).windows.push(laid);
             } else {
                 Fresh::of(&mut fresh, &window.key).windows.push(laid);
@@ -251,13 +267,18 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
     if window.key.iter().any(|&field| row(field).ty != Type::Text) {
         return fault("has a key that is not text");
     }
+    // A little more than is needed, for a constant that grows with a reload.
     let exact = usize::from(window.exact);
+    let capacity = match window.aggregate {
+        Aggregate::Count => exact.next_multiple_of(EXACT_STEP).min(EXACT_COUNT_MAX + 1),
+        _ => exact,
+    };
     let limits: Vec<usize> =
         (0..policy.limits.len()).filter(|&limit| policy.limits[limit].window == place).collect();
     let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
-        Aggregate::Count if window.status == Status::Attempt => Recent::room(exact),
-        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(exact)),
+        Aggregate::Count if window.status == Status::Attempt => Recent::room(capacity),
+        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(capacity)),
         Aggregate::Count => Sum::ROOM,
         Aggregate::Sum(field) | Aggregate::Max(field)
             if !matches!(row(field).ty, Type::Int | Type::Money) =>
@@ -293,6 +314,7 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         window_ms: window.window_ms,
         span: Span::new(window.window_ms),
         exact: window.exact,
+        capacity: capacity as u16,
         room,
         place: Place::default(),
         limits,
@@ -330,12 +352,11 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
     };
     let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
     format!(
-        "{} {aggregate} {:x} {} {} {:?} {}",
+        "{} {aggregate} {:x} {} {} {:?}",
         name(window.feature),
         window.kinds.0,
         key.join(","),
         window.window_ms,
         window.status,
-        window.exact
     )
 }

@@ -205,6 +205,12 @@ impl Snapshot {
         &self.policy
     }
 
+    /// Velocity features that kept their counts over a reload and are exact to fewer events than rules and limits now ask
+    /// for: beyond that they are never too low, and at most one sub-window too high. The next start makes room.
+    pub fn narrowed(&self) -> impl Iterator<Item = &str> {
+        self.plan.narrowed.iter().map(|&feature| self.policy.features.row(feature).name.as_str())
+    }
+
     /// Content hash of the policy.
     pub fn policy_version(&self) -> &str {
         &self.policy.version

@@ -150,6 +150,12 @@ pub fn prepare(
     let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
+    for feature in snapshot.narrowed() {
+        tracing::warn!(
+            feature,
+            "kept its counts; until the next start it is exact to fewer events than the rules ask"
+        );
+    }
     // A list that rules look other fields up in stands there again for each of them, under one name.
     let mut names = HashSet::new();
     let declared: Vec<KnownList> = bundle

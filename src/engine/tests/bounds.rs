@@ -107,7 +107,10 @@ fn more_of_anything_than_there_is_room_for_is_refused_by_number() {
     approved.policy.windows.iter_mut().for_each(|window| window.status = Status::Approved);
     for (draft, expected) in [
         (many(WINDOWS_MAX + 1, by_key), format!("257 velocity features, where {WINDOWS_MAX} have room")),
-        (many(KEYS_MAX + 1, pair), format!("17 keys that windows and breakers are kept by, where {KEYS_MAX} have room")),
+        (
+            many(KEYS_MAX + 1, pair),
+            format!("17 keys that windows and breakers are kept by, where {KEYS_MAX} have room"),
+        ),
         (rules, format!("10001 rules, where {RULES_MAX} have room")),
         (limits, format!("65 limits, where {LIMITS_MAX} have room")),
         (approved, format!("9 approved features of one kind, where {PENDING_MAX} have room")),
