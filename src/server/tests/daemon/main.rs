@@ -8,6 +8,7 @@ mod harness;
 mod http;
 mod journal_fails;
 mod life;
+mod limit_of_ten;
 mod limits;
 mod lists;
 mod reload;
