@@ -11,3 +11,4 @@ pub mod report;
 pub mod run;
 pub mod site;
 pub mod traffic;
+pub mod velocity;

@@ -43,6 +43,16 @@ impl Machine {
             stall_us_max: stall_us_max(probe),
         }
     }
+
+    /// The first line of a report.
+    pub fn text(&self) -> String {
+        let Machine { cpu, cores, pinned, load, optimised, stall_us_max } = self;
+        format!(
+            "{cpu}, {cores} cores, one used ({}), load {load}, {}; largest stall {stall_us_max:.0} us",
+            if *pinned { "pinned" } else { "not pinned" },
+            if *optimised { "release" } else { "NOT OPTIMISED" },
+        )
+    }
 }
 
 /// Nanoseconds the calling thread has spent on its processor. What is measured never waits, so on a quiet machine this is

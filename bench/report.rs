@@ -49,12 +49,7 @@ impl Report {
 
     /// As a table.
     pub fn text(&self, machine: &Machine) -> String {
-        let Machine { cpu, cores, pinned, load, optimised, stall_us_max } = machine;
-        let mut text = format!(
-            "{cpu}, {cores} cores, one used ({}), load {load}, {}; largest stall {stall_us_max:.0} us\n",
-            if *pinned { "pinned" } else { "not pinned" },
-            if *optimised { "release" } else { "NOT OPTIMISED" },
-        );
+        let mut text = format!("{}\n", machine.text());
         let fills: Vec<String> =
             self.fills.iter().map(|(name, entries, slots)| format!("{name} {entries}/{slots}")).collect();
         let verdicts: Vec<String> =

@@ -30,7 +30,8 @@ pub const BATCHES: [usize; 2] = [1, engine::limits::LANES];
 /// Names of all cases, in the order of the report.
 pub fn stages() -> Vec<String> {
     let lacking = Part::ALL.iter().map(|part| format!("without {}", part.name()));
-    let whole = std::iter::once("whole".to_owned()).chain(lacking).chain(["without all".to_owned()]);
+    let whole = std::iter::once("whole".to_owned()).chain(lacking);
+    let whole = whole.chain(["windows alone".to_owned(), "without all".to_owned()]);
     whole.chain(codec::STAGES.iter().map(|&name| name.to_owned())).chain(forests::stages()).collect()
 }
 
@@ -108,6 +109,8 @@ fn cases(site: &Site, wanted: impl Fn(&str) -> bool) -> Result<Vec<Case>, String
     for part in Part::ALL {
         add(format!("without {}", part.name()), &[part])?;
     }
+    let others: Vec<Part> = Part::ALL.into_iter().filter(|&part| part != Part::Windows).collect();
+    add("windows alone".to_owned(), &others)?;
     add("without all".to_owned(), &Part::ALL)?;
     Ok(cases)
 }

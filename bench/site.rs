@@ -17,11 +17,21 @@ const POLICY: [(&str, &str); 2] = [
     ("rules.yaml", include_str!("policy/rules.yaml")),
 ];
 
-static COMPILED: LazyLock<Result<Policy, String>> = LazyLock::new(|| {
-    let compiled = policy::compile_sources(&POLICY);
+static COMPILED: LazyLock<Result<Policy, String>> = LazyLock::new(|| compile(&POLICY));
+
+/// The reference policy and another file of rules.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn policy_with(file: (&'static str, &'static str)) -> Result<Policy, String> {
+    compile(&[POLICY[0], POLICY[1], file])
+}
+
+fn compile(files: &[(&str, &str)]) -> Result<Policy, String> {
+    let compiled = policy::compile_sources(files);
     let rendered = compiled.render(false);
     compiled.bundle.map(|bundle| bundle.policy).ok_or(rendered)
-});
+}
 
 /// A part of the check that a snapshot can be made without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

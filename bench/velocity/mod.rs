@@ -1,0 +1,221 @@
+//! The velocity stage's work alone, beside what else could do it: twelve windows over four keys in riskd's tables, in dashmap,
+//! papaya, governor and Redis, over the same events in the same run; then on two cores, and with one packet that is hot.
+
+mod entry;
+mod event;
+mod limiters;
+mod lookups;
+mod maps;
+mod parallel;
+mod redis;
+mod report;
+mod system;
+mod tables;
+mod twin;
+
+use std::time::Instant;
+
+use engine::policy::Policy;
+
+use self::entry::{Cells, Times};
+use self::event::{Event, KEYS, Skew, Stream, VALUES, Values};
+use self::limiters::Limiters;
+use self::maps::{Dash, Papaya};
+use self::redis::Redis;
+use self::system::System;
+use self::tables::Tables;
+use self::twin::Counts;
+use crate::run::{BATCHES, Plan};
+use crate::site;
+
+pub use self::report::{Line, Report, Scaling};
+
+/// Stages of this part, which run only when they are asked for: they want memory for several keepers at once.
+pub const STAGES: [&str; 2] = ["tables", "velocity"];
+
+/// The windows in the order of their values, and the place of their key among an event's. The last one is added to the
+/// reference policy, for the hot packet.
+const WINDOWS: [(&str, usize); VALUES] = [
+    ("claims_by_account_10m", 0),
+    ("transfers_by_account_1h", 0),
+    ("paid_by_account_1d", 0),
+    ("payees_by_account_1d", 0),
+    ("claims_by_device_10m", 1),
+    ("accounts_by_device_1d", 1),
+    ("logins_by_device_1h", 1),
+    ("events_by_ip_1m", 2),
+    ("claims_by_ip_10m", 2),
+    ("withdrawn_by_ip_1d", 2),
+    ("pair_transfers_7d", 3),
+    ("pair_largest_7d", 3),
+    ("claims_by_packet_10m", 4),
+];
+
+const PACKETS: &str = "
+features:
+  claims_by_packet_10m: { count: claim, by: packet, window: 10m }
+rules:
+  - id: crowded-packet
+    tier: review
+    when: claims_by_packet_10m >= 20
+    reason: { code: R999, text: many claims of one packet }
+";
+
+/// Most events of a round: what they say stays below the size of the caches' misses they cause.
+const EVENTS_MAX: u64 = 1 << 16;
+
+fn key_of(window: usize) -> usize {
+    WINDOWS[window].1
+}
+
+fn policy() -> Result<Policy, String> {
+    let policy = site::policy_with(("windows_of_packets.yaml", PACKETS))?;
+    let name = |window: &engine::policy::Window| policy.features.row(window.feature).name.as_str();
+    let names: Vec<&str> = policy.windows.iter().map(name).collect();
+    if names == WINDOWS.map(|(name, _)| name) {
+        Ok(policy)
+    } else {
+        Err(format!(
+            "the reference policy has other windows than the bench's peers keep: {}",
+            names.join(", ")
+        ))
+    }
+}
+
+/// A keeper in the run.
+struct Case {
+    name: String,
+    keeper: Box<dyn System>,
+    /// Nanoseconds a check by traffic, batch and round.
+    ns: [[Vec<f64>; 2]; 2],
+    /// Allocations a check, by traffic and batch, over all rounds after the first.
+    allocated: [[u64; 2]; 2],
+}
+
+/// Traffic that all keepers take.
+const SKEWS: [Skew; 2] = [Skew::Uniform, Skew::Zipf];
+
+/// Runs the stages that are wanted.
+///
+/// # Errors
+/// What could not be made, or who did other work than the rest, in words.
+pub fn run(plan: &Plan) -> Result<Report, String> {
+    let wanted = |stage: &str| plan.stages.iter().any(|wanted| wanted == stage);
+    let mut report = Report { accounts: plan.accounts, ..Report::default() };
+    if wanted("tables") {
+        report.tables = lookups::run(plan)?;
+    }
+    if wanted("velocity") {
+        velocity(plan, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn velocity(plan: &Plan, report: &mut Report) -> Result<(), String> {
+    let policy = policy()?;
+    let redis = Redis::start();
+    report.redis = match &redis {
+        Ok(redis) => redis.version().to_owned(),
+        Err(error) => format!("NOT RUN ({error})"),
+    };
+    drop(redis);
+    report.compared = agree(&policy)?;
+
+    let started = Instant::now();
+    let keys = plan.accounts as usize;
+    let tables = Tables::new(&policy, keys)?;
+    let dash = Dash::<Times>::with_room(keys);
+    let mut cases = vec![
+        case("riskd's tables", tables),
+        case("dashmap, times", dash),
+        case("dashmap, cells", Dash::<Cells>::with_room(keys)),
+        case("papaya, times", Papaya::<Times>::with_room(keys)),
+        case("governor", Limiters::default()),
+    ];
+    if let Ok(redis) = Redis::start() {
+        cases.push(case("redis", redis));
+    }
+    let mut filling = Stream::new(plan.accounts, Skew::Uniform, 7, 0);
+    let (mut events, mut values) = (Vec::new(), vec![[0; VALUES]; EVENTS_MAX as usize]);
+    for _ in 0..(2 * plan.accounts).div_ceil(EVENTS_MAX) {
+        filling.fill(&mut events, EVENTS_MAX.min(2 * plan.accounts) as usize);
+        for case in &cases {
+            for events in events.chunks(BATCHES[1]) {
+                case.keeper.take(0, events, &mut values[..events.len()]);
+            }
+        }
+    }
+    report.fill_s = started.elapsed().as_secs_f64();
+
+    let count = plan.checks.clamp(128, EVENTS_MAX) as usize;
+    let mut streams = SKEWS.map(|skew| Stream::new(plan.accounts, skew, 8, filling.time_ms()));
+    for round in 0..=plan.rounds {
+        for (skew, stream) in streams.iter_mut().enumerate() {
+            stream.fill(&mut events, count);
+            for case in &mut cases {
+                for (at, half) in events.chunks(count.div_ceil(2)).enumerate() {
+                    let (ns, allocated) = measure(&*case.keeper, half, BATCHES[at], &mut values);
+                    // The first round only warms up.
+                    if round > 0 {
+                        case.ns[skew][at].push(ns);
+                        case.allocated[skew][at] += allocated;
+                    }
+                }
+            }
+        }
+    }
+    let events_measured = (plan.rounds * count / 2) as f64;
+    for (skew, traffic) in SKEWS.iter().enumerate() {
+        for case in &cases {
+            report.lines.push(Line::new(case, skew, traffic.name(), events_measured));
+        }
+    }
+    let start_ms = streams.iter().map(Stream::time_ms).max().unwrap_or(0);
+    cases.truncate(2);
+    report.scaling = parallel::run(plan, &cases, count, start_ms);
+    Ok(())
+}
+
+fn case(name: &str, keeper: impl System + 'static) -> Case {
+    Case {
+        name: name.to_owned(),
+        keeper: Box::new(keeper),
+        ns: Default::default(),
+        allocated: Default::default(),
+    }
+}
+
+/// Nanoseconds a check, and allocations.
+fn measure(keeper: &dyn System, events: &[Event], batch: usize, values: &mut [Values]) -> (f64, u64) {
+    let mut spent_ns = 0;
+    let allocated = allocation_counter::measure(|| {
+        let start_ns = keeper.processor_ns();
+        for events in events.chunks(batch) {
+            keeper.take(0, events, &mut values[..events.len()]);
+            std::hint::black_box(&values);
+        }
+        spent_ns = keeper.processor_ns() - start_ns;
+    });
+    (spent_ns as f64 / events.len() as f64, allocated.count_total)
+}
+
+/// Holds every keeper against the twin; governor tells no values to hold.
+fn agree(policy: &Policy) -> Result<u64, String> {
+    const KEYS_HELD: usize = 1 << 15;
+    let tables = Tables::new(policy, KEYS_HELD)?;
+    let (times, cells) = (Dash::<Times>::with_room(0), Dash::<Cells>::with_room(0));
+    let papaya = Papaya::<Times>::with_room(0);
+    let redis = Redis::start();
+    let mut keepers: Vec<(&str, Counts, &dyn System)> = vec![
+        ("riskd", Counts::AsPromised, &tables),
+        ("dashmap", Counts::Times, &times),
+        ("dashmap", Counts::Cells, &cells),
+        ("papaya", Counts::Times, &papaya),
+    ];
+    if let Ok(redis) = &redis {
+        keepers.push(("redis", Counts::Times, redis));
+    }
+    twin::agreement(policy, &keepers)
+}
+
+const _: () = assert!(KEYS == 5 && WINDOWS[VALUES - 1].1 == KEYS - 1);
