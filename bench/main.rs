@@ -19,8 +19,8 @@ struct Flags {
     /// Checks a case is measured over in each round
     #[arg(long, default_value_t = 262_144)]
     checks: u64,
-    /// Only this case, or those whose names begin with these words; may be given again. `tables` and `velocity` stand beside
-    /// peers and run alone, and only when they are asked for
+    /// Only this case, or those whose names begin with these words; may be given again. `tables`, `velocity` and `scaling` stand
+    /// beside peers and run only when they are asked for, apart from the rest
     #[arg(long = "stage", value_name = "NAME", value_parser = stage)]
     stages: Vec<String>,
     /// Print JSON

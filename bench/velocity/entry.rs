@@ -1,6 +1,6 @@
 //! The windows as one would write them for a map: what is known of one key, changed by whoever holds its entry alone.
 //!
-//! Counts come in two forms. [`Times`] keeps the latest 64 times, so it is exact up to there and then says 64; [`Cells`] keeps
+//! Counts come in two forms. [`Times`] keeps the latest 64 times, so it is exact up to there and then says 64; [`Cellwise`] keeps
 //! sixteen sub-windows and the one that is leaving, so it is never low and at most one sub-window high. Sums and maxima are
 //! cells in both; a set keeps values and when each was last seen. Nothing here is given back, evicted, or safe without a lock.
 
@@ -47,26 +47,37 @@ impl Count for Times {
 
 /// Numbers by sub-window.
 #[derive(Default)]
-pub struct Cells {
+pub struct Cells<N> {
     latest: i64,
-    cells: [i64; CELLS],
+    cells: [N; CELLS],
 }
 
-impl Cells {
+/// A count by sub-window.
+pub type Cellwise = Cells<u32>;
+/// Money by sub-window.
+type Amounts = Cells<i64>;
+
+impl<N: Copy + Default + Into<i64>> Cells<N> {
     /// Empties what has left the window, and gives the cell of that time.
-    fn turn_to(&mut self, time_ms: i64, window_ms: i64) -> &mut i64 {
+    fn turn_to(&mut self, time_ms: i64, window_ms: i64) -> &mut N {
         let epoch = time_ms / (window_ms / 16);
         let passed = (epoch - self.latest).clamp(0, CELLS as i64);
         for step in 0..passed {
-            self.cells[(epoch - step) as usize % CELLS] = 0;
+            self.cells[(epoch - step) as usize % CELLS] = N::default();
         }
         self.latest = self.latest.max(epoch);
         &mut self.cells[epoch as usize % CELLS]
     }
 
+    fn total(&self) -> i64 {
+        self.cells.iter().map(|&cell| cell.into()).sum()
+    }
+}
+
+impl Amounts {
     fn sum(&mut self, takes: bool, amount: i64, time_ms: i64, window_ms: i64) -> i64 {
         *self.turn_to(time_ms, window_ms) += if takes { amount } else { 0 };
-        self.cells.iter().sum()
+        self.total()
     }
 
     fn max(&mut self, takes: bool, amount: i64, time_ms: i64, window_ms: i64) -> i64 {
@@ -76,9 +87,10 @@ impl Cells {
     }
 }
 
-impl Count for Cells {
+impl Count for Cellwise {
     fn take(&mut self, takes: bool, time_ms: i64, window_ms: i64) -> i64 {
-        self.sum(takes, 1, time_ms, window_ms)
+        *self.turn_to(time_ms, window_ms) += u32::from(takes);
+        self.total()
     }
 }
 
@@ -116,7 +128,7 @@ pub trait Entry: Default + Send {
 pub struct Account<C> {
     claims: C,
     transfers: C,
-    paid: Cells,
+    paid: Amounts,
     payees: Set,
 }
 
@@ -133,14 +145,14 @@ pub struct Device<C> {
 pub struct Address<C> {
     events: C,
     claims: C,
-    withdrawn: Cells,
+    withdrawn: Amounts,
 }
 
 /// Windows over an account and a counterparty.
 #[derive(Default)]
 pub struct Pair<C> {
     transfers: C,
-    largest: Cells,
+    largest: Amounts,
 }
 
 /// The window over a packet.

@@ -113,7 +113,7 @@ impl Stream {
         // A group of 64 arrives at once, so that it can be decided at one time without a check of it being late.
         self.made += 1;
         let time_ms = self.time_ms;
-        if self.made % LANES as u64 == 0 {
+        if self.made.is_multiple_of(LANES as u64) {
             let turn = (self.made / LANES as u64) as usize % self.steps_ms.len();
             self.time_ms += self.steps_ms[turn];
         }

@@ -7,12 +7,11 @@ use engine::limits::LANES;
 use engine::table::{Pins, Shape, Slots};
 use papaya::HashMap;
 
-use super::event::{Event, Stream, VALUES, Values};
+use super::event::{Event, Values};
 use super::maps::Hashed;
 use super::report::Line;
 use super::system::System;
-use super::{Case, EVENTS_MAX, Plan, SKEWS, case, measure};
-use crate::run::BATCHES;
+use super::{Case, Plan, beside_each_other, case, fill};
 
 const KEYS: usize = 4;
 /// Nothing expires while it is measured.
@@ -86,7 +85,10 @@ impl System for Papaya {
     }
 }
 
-/// Fills the tables, measures them in turn, and sees to it that they count alike.
+/// Fills the tables and measures them in turn.
+///
+/// # Errors
+/// There is no memory for them.
 pub fn run(plan: &Plan) -> Result<Vec<Line>, String> {
     let keys = plan.accounts as usize;
     let shape = Shape { near: 1, zeroed: 1, far: 0, renewed: false };
@@ -99,30 +101,6 @@ pub fn run(plan: &Plan) -> Result<Vec<Line>, String> {
         case("dashmap", Dash((0..KEYS).map(|_| dash()).collect())),
         case("papaya", Papaya((0..KEYS).map(|_| papaya()).collect())),
     ];
-    let mut filling = Stream::new(plan.accounts, SKEWS[0], 7, 0);
-    let (mut events, mut values) = (Vec::new(), vec![[0; VALUES]; EVENTS_MAX as usize]);
-    for _ in 0..(2 * plan.accounts).div_ceil(EVENTS_MAX) {
-        filling.fill(&mut events, EVENTS_MAX.min(2 * plan.accounts) as usize);
-        cases.iter().for_each(|case| case.keeper.take(0, &events, &mut values));
-    }
-    let count = plan.checks.clamp(128, EVENTS_MAX) as usize;
-    let mut streams = SKEWS.map(|skew| Stream::new(plan.accounts, skew, 8, filling.time_ms()));
-    for round in 0..=plan.rounds {
-        for (skew, stream) in streams.iter_mut().enumerate() {
-            stream.fill(&mut events, count);
-            for case in &mut cases {
-                for (at, half) in events.chunks(count.div_ceil(2)).enumerate() {
-                    let (ns, allocated) = measure(&*case.keeper, half, BATCHES[at], &mut values);
-                    if round > 0 {
-                        case.ns[skew][at].push(ns);
-                        case.allocated[skew][at] += allocated;
-                    }
-                }
-            }
-        }
-    }
-    let measured = (plan.rounds * count / 2) as f64;
-    Ok((0..SKEWS.len())
-        .flat_map(|skew| cases.iter().map(move |case| Line::new(case, skew, SKEWS[skew].name(), measured)))
-        .collect())
+    let start_ms = fill(plan, &cases);
+    Ok(beside_each_other(plan, &mut cases, start_ms))
 }

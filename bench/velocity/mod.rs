@@ -1,5 +1,6 @@
 //! The velocity stage's work alone, beside what else could do it: twelve windows over four keys in riskd's tables, in dashmap,
-//! papaya, governor and Redis, over the same events in the same run; then on two cores, and with one packet that is hot.
+//! papaya, governor and Redis, over the same events in the same run; the tables under it with one number a key; and all of it on
+//! two cores, and with one packet that is hot.
 
 mod entry;
 mod event;
@@ -13,12 +14,13 @@ mod system;
 mod tables;
 mod twin;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use engine::policy::Policy;
 
-use self::entry::{Cells, Times};
-use self::event::{Event, KEYS, Skew, Stream, VALUES, Values};
+use self::entry::{Cellwise, Times};
+use self::event::{Event, Skew, Stream, VALUES, Values};
 use self::limiters::Limiters;
 use self::maps::{Dash, Papaya};
 use self::redis::Redis;
@@ -31,7 +33,7 @@ use crate::site;
 pub use self::report::{Line, Report, Scaling};
 
 /// Stages of this part, which run only when they are asked for: they want memory for several keepers at once.
-pub const STAGES: [&str; 2] = ["tables", "velocity"];
+pub const STAGES: [&str; 3] = ["tables", "velocity", "scaling"];
 
 /// The windows in the order of their values, and the place of their key among an event's. The last one is added to the
 /// reference policy, for the hot packet.
@@ -61,7 +63,7 @@ rules:
     reason: { code: R999, text: many claims of one packet }
 ";
 
-/// Most events of a round: what they say stays below the size of the caches' misses they cause.
+/// Events of a round at most: made ahead, and read once from end to end.
 const EVENTS_MAX: u64 = 1 << 16;
 
 fn key_of(window: usize) -> usize {
@@ -108,51 +110,72 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     if wanted("velocity") {
         velocity(plan, &mut report)?;
     }
+    if wanted("scaling") {
+        let cases = [
+            case("riskd's tables", Tables::new(&policy()?, plan.accounts as usize)?),
+            case("dashmap, times", Dash::<Times>::with_room(plan.accounts as usize)),
+        ];
+        let start_ms = fill(plan, &cases);
+        report.scaling = parallel::run(plan, &cases, start_ms);
+    }
     Ok(report)
 }
 
 fn velocity(plan: &Plan, report: &mut Report) -> Result<(), String> {
     let policy = policy()?;
-    let redis = Redis::start();
-    report.redis = match &redis {
-        Ok(redis) => redis.version().to_owned(),
-        Err(error) => format!("NOT RUN ({error})"),
-    };
-    drop(redis);
     report.compared = agree(&policy)?;
-
     let started = Instant::now();
     let keys = plan.accounts as usize;
-    let tables = Tables::new(&policy, keys)?;
-    let dash = Dash::<Times>::with_room(keys);
+    let tables = Arc::new(Tables::new(&policy, keys)?);
     let mut cases = vec![
-        case("riskd's tables", tables),
-        case("dashmap, times", dash),
-        case("dashmap, cells", Dash::<Cells>::with_room(keys)),
+        case("riskd's tables", tables.clone()),
+        case("dashmap, times", Dash::<Times>::with_room(keys)),
+        case("dashmap, cells", Dash::<Cellwise>::with_room(keys)),
         case("papaya, times", Papaya::<Times>::with_room(keys)),
         case("governor", Limiters::default()),
     ];
-    if let Ok(redis) = Redis::start() {
-        cases.push(case("redis", redis));
-    }
+    report.redis = match Redis::start() {
+        Ok(redis) => {
+            let version = redis.version().to_owned();
+            cases.push(case("redis", redis));
+            version
+        }
+        Err(error) => format!("NOT RUN ({error})"),
+    };
+    let start_ms = fill(plan, &cases);
+    report.fill_s = started.elapsed().as_secs_f64();
+    report.lines = beside_each_other(plan, &mut cases, start_ms);
+    (report.held, report.evicted) = tables.fill();
+    Ok(())
+}
+
+/// Two checks an account on average, to every keeper; gives the time at which they end.
+fn fill(plan: &Plan, cases: &[Case]) -> i64 {
     let mut filling = Stream::new(plan.accounts, Skew::Uniform, 7, 0);
-    let (mut events, mut values) = (Vec::new(), vec![[0; VALUES]; EVENTS_MAX as usize]);
-    for _ in 0..(2 * plan.accounts).div_ceil(EVENTS_MAX) {
-        filling.fill(&mut events, EVENTS_MAX.min(2 * plan.accounts) as usize);
-        for case in &cases {
+    let (mut events, mut values) = (Vec::new(), vec![[0; VALUES]; BATCHES[1]]);
+    let mut left = 2 * plan.accounts;
+    while left > 0 {
+        filling.fill(&mut events, EVENTS_MAX.min(left) as usize);
+        left -= events.len() as u64;
+        for case in cases {
             for events in events.chunks(BATCHES[1]) {
                 case.keeper.take(0, events, &mut values[..events.len()]);
             }
         }
     }
-    report.fill_s = started.elapsed().as_secs_f64();
+    filling.time_ms()
+}
 
+/// Measures the cases in turn over the same events, so that a slow minute of the machine falls on all of them alike.
+fn beside_each_other(plan: &Plan, cases: &mut [Case], start_ms: i64) -> Vec<Line> {
     let count = plan.checks.clamp(128, EVENTS_MAX) as usize;
-    let mut streams = SKEWS.map(|skew| Stream::new(plan.accounts, skew, 8, filling.time_ms()));
+    let (mut events, mut values) = (Vec::new(), vec![[0; VALUES]; BATCHES[1]]);
+    let mut streams = SKEWS.map(|skew| Stream::new(plan.accounts, skew, 8, start_ms));
     for round in 0..=plan.rounds {
         for (skew, stream) in streams.iter_mut().enumerate() {
             stream.fill(&mut events, count);
-            for case in &mut cases {
+            for case in &mut *cases {
+                // The first half alone, the second in batches: nobody finds in the cache what he has just been asked.
                 for (at, half) in events.chunks(count.div_ceil(2)).enumerate() {
                     let (ns, allocated) = measure(&*case.keeper, half, BATCHES[at], &mut values);
                     // The first round only warms up.
@@ -164,16 +187,10 @@ fn velocity(plan: &Plan, report: &mut Report) -> Result<(), String> {
             }
         }
     }
-    let events_measured = (plan.rounds * count / 2) as f64;
-    for (skew, traffic) in SKEWS.iter().enumerate() {
-        for case in &cases {
-            report.lines.push(Line::new(case, skew, traffic.name(), events_measured));
-        }
-    }
-    let start_ms = streams.iter().map(Stream::time_ms).max().unwrap_or(0);
-    cases.truncate(2);
-    report.scaling = parallel::run(plan, &cases, count, start_ms);
-    Ok(())
+    let measured = (plan.rounds * count / 2) as f64;
+    let of_skew =
+        |skew: usize| cases.iter().map(move |case| Line::new(case, skew, SKEWS[skew].name(), measured));
+    (0..SKEWS.len()).flat_map(of_skew).collect()
 }
 
 fn case(name: &str, keeper: impl System + 'static) -> Case {
@@ -203,7 +220,7 @@ fn measure(keeper: &dyn System, events: &[Event], batch: usize, values: &mut [Va
 fn agree(policy: &Policy) -> Result<u64, String> {
     const KEYS_HELD: usize = 1 << 15;
     let tables = Tables::new(policy, KEYS_HELD)?;
-    let (times, cells) = (Dash::<Times>::with_room(0), Dash::<Cells>::with_room(0));
+    let (times, cells) = (Dash::<Times>::with_room(0), Dash::<Cellwise>::with_room(0));
     let papaya = Papaya::<Times>::with_room(0);
     let redis = Redis::start();
     let mut keepers: Vec<(&str, Counts, &dyn System)> = vec![
@@ -217,5 +234,3 @@ fn agree(policy: &Policy) -> Result<u64, String> {
     }
     twin::agreement(policy, &keepers)
 }
-
-const _: () = assert!(KEYS == 5 && WINDOWS[VALUES - 1].1 == KEYS - 1);

@@ -15,6 +15,13 @@ use super::system::System;
 const SCRIPT: &str = include_str!("windows.lua");
 /// Most memory the server may take; past it, it refuses, which ends the case.
 const MEMORY: &str = "3gb";
+/// Starts the server and ends it when the bench closes the pipe, which it does however it ends itself.
+const WARDEN: &str = r#"
+command -v redis-server >/dev/null || exit 127
+redis-server "$@" &
+cat >/dev/null
+kill -9 $!
+"#;
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -23,6 +30,7 @@ pub struct Redis {
     child: Child,
     connection: Mutex<Connection>,
     version: String,
+    process: String,
     // Removed with the value, after the server has ended.
     _folder: TempDir,
 }
@@ -44,17 +52,18 @@ impl Redis {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let socket = folder.path().join("redis.sock");
         let (at, dir) = (socket.display().to_string(), folder.path().display().to_string());
-        let mut child = Command::new("redis-server")
-            .args(["--port", "0", "--unixsocket", &at, "--dir", &dir])
+        let mut child = Command::new("sh")
+            .args(["-c", WARDEN, "sh", "--port", "0", "--unixsocket", &at, "--dir", &dir])
             .args(["--save", "", "--appendonly", "no", "--maxmemory", MEMORY, "--loglevel", "warning"])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("redis-server: {error}"))?;
         match connect(&socket, &mut child) {
-            Ok((connection, version)) => {
-                Ok(Redis { child, connection: Mutex::new(connection), version, _folder: folder })
+            Ok((connection, version, process)) => {
+                let connection = Mutex::new(connection);
+                Ok(Redis { child, connection, version, process, _folder: folder })
             }
             Err(error) => {
                 end(&mut child);
@@ -69,7 +78,7 @@ impl Redis {
     }
 
     fn server_ns(&self) -> Option<i64> {
-        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.child.id())).ok()?;
+        let text = std::fs::read_to_string(format!("/proc/{}/schedstat", self.process)).ok()?;
         text.split(' ').next()?.parse().ok()
     }
 }
@@ -80,22 +89,21 @@ impl Drop for Redis {
     }
 }
 
-fn end(child: &mut Child) {
-    // It holds nothing that is worth a farewell.
-    let _ = child.kill();
-    let _ = child.wait();
+fn end(warden: &mut Child) {
+    drop(warden.stdin.take());
+    let _ = warden.wait();
 }
 
 /// Connects as soon as the server listens, and loads the script.
-fn connect(socket: &std::path::Path, child: &mut Child) -> Result<(Connection, String), String> {
+fn connect(socket: &std::path::Path, child: &mut Child) -> Result<(Connection, String, String), String> {
     let began = std::time::Instant::now();
     let stream = loop {
         match UnixStream::connect(socket) {
             Ok(stream) => break stream,
             Err(error) if began.elapsed() > PATIENCE => return Err(format!("redis-server: {error}")),
             Err(_) => {
-                if let Ok(Some(status)) = child.try_wait() {
-                    return Err(format!("redis-server ended: {status}"));
+                if let Ok(Some(_)) = child.try_wait() {
+                    return Err("no redis-server is installed".to_owned());
                 }
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -114,8 +122,8 @@ fn connect(socket: &std::path::Path, child: &mut Child) -> Result<(Connection, S
     connection.command(&[b"INFO", b"server"]);
     connection.send().map_err(words)?;
     let info = connection.bulk().map_err(words)?;
-    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("?").to_owned();
-    Ok((connection, version))
+    let told = |what: &str| info.lines().find_map(|line| line.strip_prefix(what)).unwrap_or("?").to_owned();
+    Ok((connection, told("redis_version:"), told("process_id:")))
 }
 
 impl Connection {

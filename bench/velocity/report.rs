@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use super::Case;
+use super::event::Skew;
 use crate::machine::Machine;
 use crate::run::median;
 
@@ -43,14 +44,14 @@ pub struct Scaling {
     pub keeper: String,
     /// Over which traffic.
     pub traffic: String,
-    /// One thread, by its processor time.
+    /// One thread; the median of the slices that count.
     pub one: f64,
-    /// Two threads together, by theirs.
+    /// Two threads together.
     pub two: f64,
-    /// One thread, by the clock on the wall.
-    pub one_wall: f64,
-    /// Two threads together, by the clock on the wall.
-    pub two_wall: f64,
+    /// Slices that count, of one thread and of two.
+    pub slices: [usize; 2],
+    /// Slices there were of each.
+    pub of: usize,
 }
 
 /// A run's result.
@@ -62,6 +63,10 @@ pub struct Report {
     pub fill_s: f64,
     /// Values that were held against an exact twin before anything was measured.
     pub compared: u64,
+    /// Slots of riskd's tables that hold or held a key at the end.
+    pub held: u64,
+    /// Keys that it evicted before their windows were over, for want of room; maps grow instead.
+    pub evicted: u64,
     /// Version of Redis, or why it did not run.
     pub redis: String,
     /// One number a key in each table, four keys a check.
@@ -90,11 +95,17 @@ impl Report {
                 "\nvelocity: twelve windows over four keys, {} accounts, filled in {:.1} s; redis {}\n",
                 self.accounts, self.fill_s, self.redis
             );
-            text += &format!("{} values of all keepers agree with an exact twin\n", self.compared);
+            text += &format!(
+                "{} values of all keepers agree with an exact twin; riskd took {} slots and evicted {} live keys, maps grow\n",
+                self.compared, self.held, self.evicted
+            );
             text += &lines(&self.lines);
         }
         if !self.scaling.is_empty() {
-            text += "\none core and two, batches of 64, millions of checks a second\n";
+            text += &format!(
+                "\none core and two: the windows, {} accounts, batches of 64, millions of checks a second\n",
+                self.accounts
+            );
             text += &scaling(&self.scaling);
         }
         text.truncate(text.trim_end().len());
@@ -137,23 +148,34 @@ fn scaling(lines: &[Scaling]) -> String {
         "one",
         "two",
         "two to one",
-        "one, wall",
-        "two, wall",
-        "two to one, wall",
+        "to spread, one",
+        "to spread, two",
+        "undisturbed slices",
     ]);
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
+        let hot = line.traffic == Skew::HotPacket.name();
+        // The line before a hot packet's is the same keeper's with spread ones.
+        let spread = lines[..at].last().filter(|_| hot);
+        let to_spread = |rate: fn(&Scaling) -> f64| {
+            spread.map_or(String::new(), |spread| figure(rate(line) / rate(spread)))
+        };
         table.add_row([
             line.keeper.clone(),
             line.traffic.clone(),
-            format!("{:.2}", line.one),
-            format!("{:.2}", line.two),
-            format!("{:.2}", line.two / line.one),
-            format!("{:.2}", line.one_wall),
-            format!("{:.2}", line.two_wall),
-            format!("{:.2}", line.two_wall / line.one_wall),
+            figure(line.one),
+            figure(line.two),
+            figure(line.two / line.one),
+            to_spread(|line| line.one),
+            to_spread(|line| line.two),
+            format!("{} and {} of {}", line.slices[0], line.slices[1], line.of),
         ]);
     }
     right(table, 2)
+}
+
+/// A machine that never lets two threads run together gives no figure.
+fn figure(number: f64) -> String {
+    if number.is_finite() { format!("{number:.2}") } else { "none".to_owned() }
 }
 
 fn right(mut table: Table, from: usize) -> String {

@@ -14,3 +14,9 @@ pub trait System: Send + Sync {
         processor_ns()
     }
 }
+
+impl<S: System> System for std::sync::Arc<S> {
+    fn take(&self, worker: usize, events: &[Event], values: &mut [Values]) {
+        S::take(self, worker, events, values);
+    }
+}
