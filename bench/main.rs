@@ -23,6 +23,10 @@ struct Flags {
     /// beside peers and run only when they are asked for, apart from the rest
     #[arg(long = "stage", value_name = "NAME", value_parser = stage)]
     stages: Vec<String>,
+    /// Of `tables`, `velocity` and `scaling` only those whose names begin with this, such as `riskd` or `redis`; may be given
+    /// again
+    #[arg(long = "keeper", value_name = "NAME")]
+    keepers: Vec<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
     };
     let machine = Machine::look(Duration::from_millis(if flags.quick { 20 } else { 500 }));
     let printed = if plan.stages.iter().any(|stage| velocity::STAGES.contains(&stage.as_str())) {
-        velocity::run(&plan)
+        velocity::run(&plan, &flags.keepers)
             .map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })
     } else {
         run(&plan).map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })

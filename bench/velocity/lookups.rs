@@ -1,5 +1,6 @@
 //! Tables alone: the four keys of a check, each with one number that is raised and read.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
@@ -11,7 +12,7 @@ use super::event::{Event, Values};
 use super::maps::Hashed;
 use super::report::Line;
 use super::system::System;
-use super::{Case, Plan, beside_each_other, case, fill};
+use super::{Keepers, OWN, Plan, beside_each_other, fill};
 
 const KEYS: usize = 4;
 /// Nothing expires while it is measured.
@@ -19,7 +20,7 @@ const EXPIRY_MS: i64 = 30 * 86_400_000;
 
 struct Own {
     tables: Vec<Slots>,
-    pins: Pins,
+    pins: Arc<Pins>,
 }
 
 impl System for Own {
@@ -43,7 +44,7 @@ impl System for Own {
             }
             for (lane, (event, values)) in events.iter().zip(values).enumerate() {
                 for (at, table) in self.tables.iter().enumerate().filter(|(at, _)| event.keys[*at] != 0) {
-                    if let Some(found) = table.claim(slots[at][lane], event.keys[at], now_ms, &self.pins) {
+                    if let Some(found) = table.claim(slots[at][lane], event.keys[at], now_ms) {
                         let word = &table.payload(found.slot).near()[0];
                         values[at] = word.fetch_add(1, Ordering::AcqRel) as i64 + 1;
                     }
@@ -89,18 +90,21 @@ impl System for Papaya {
 ///
 /// # Errors
 /// There is no memory for them.
-pub fn run(plan: &Plan) -> Result<Vec<Line>, String> {
-    let keys = plan.accounts as usize;
-    let shape = Shape { near: 1, zeroed: 1, far: 0, renewed: false };
-    let tables = (0..KEYS).map(|_| Slots::new(keys, shape, EXPIRY_MS)).collect::<Option<_>>();
-    let own = Own { tables: tables.ok_or("no memory for the tables")?, pins: Pins::default() };
-    let dash = || DashMap::with_capacity_and_hasher(keys, Hashed::default());
-    let papaya = || HashMap::with_capacity_and_hasher(keys, Hashed::default());
-    let mut cases: Vec<Case> = vec![
-        case("riskd's tables", own),
-        case("dashmap", Dash((0..KEYS).map(|_| dash()).collect())),
-        case("papaya", Papaya((0..KEYS).map(|_| papaya()).collect())),
-    ];
+pub fn run(plan: &Plan, keepers: Keepers<'_>) -> Result<Vec<Line>, String> {
+    let (keys, mut cases) = (plan.accounts as usize, Vec::new());
+    keepers.add(&mut cases, OWN, || {
+        let (pins, shape) = (Arc::default(), Shape { near: 1, zeroed: 1, ..Shape::default() });
+        let tables = (0..KEYS).map(|_| Slots::new(keys, shape, EXPIRY_MS, &pins)).collect::<Option<_>>();
+        Ok(Own { tables: tables.ok_or("no memory for the tables")?, pins })
+    })?;
+    keepers.add(&mut cases, "dashmap", || {
+        let map = || DashMap::with_capacity_and_hasher(keys, Hashed::default());
+        Ok(Dash((0..KEYS).map(|_| map()).collect()))
+    })?;
+    keepers.add(&mut cases, "papaya", || {
+        let map = || HashMap::with_capacity_and_hasher(keys, Hashed::default());
+        Ok(Papaya((0..KEYS).map(|_| map()).collect()))
+    })?;
     let start_ms = fill(plan, &cases);
     Ok(beside_each_other(plan, &mut cases, start_ms))
 }

@@ -94,58 +94,64 @@ struct Case {
     allocated: [[u64; 2]; 2],
 }
 
+/// The name of our own tables.
+const OWN: &str = "riskd's tables";
+
 /// Traffic that all keepers take.
 const SKEWS: [Skew; 2] = [Skew::Uniform, Skew::Zipf];
 
-/// Runs the stages that are wanted.
+/// Runs the stages that are wanted, with the keepers whose names begin with one of `keepers`, or with all if there are none.
 ///
 /// # Errors
 /// What could not be made, or who did other work than the rest, in words.
-pub fn run(plan: &Plan) -> Result<Report, String> {
+pub fn run(plan: &Plan, keepers: &[String]) -> Result<Report, String> {
+    let keepers = Keepers(keepers);
     let wanted = |stage: &str| plan.stages.iter().any(|wanted| wanted == stage);
     let mut report = Report { accounts: plan.accounts, ..Report::default() };
     if wanted("tables") {
-        report.tables = lookups::run(plan)?;
+        report.tables = lookups::run(plan, keepers)?;
     }
     if wanted("velocity") {
-        velocity(plan, &mut report)?;
+        velocity(plan, keepers, &mut report)?;
     }
     if wanted("scaling") {
-        let cases = [
-            case("riskd's tables", Tables::new(&policy()?, plan.accounts as usize)?),
-            case("dashmap, times", Dash::<Times>::with_room(plan.accounts as usize)),
-        ];
+        let (keys, mut cases) = (plan.accounts as usize, Vec::new());
+        keepers.add(&mut cases, OWN, || Tables::new(&policy()?, keys))?;
+        keepers.add(&mut cases, "dashmap, times", || Ok(Dash::<Times>::with_room(keys)))?;
         let start_ms = fill(plan, &cases);
         report.scaling = parallel::run(plan, &cases, start_ms);
     }
     Ok(report)
 }
 
-fn velocity(plan: &Plan, report: &mut Report) -> Result<(), String> {
+fn velocity(plan: &Plan, keepers: Keepers<'_>, report: &mut Report) -> Result<(), String> {
     let policy = policy()?;
     report.compared = agree(&policy)?;
     let started = Instant::now();
     let keys = plan.accounts as usize;
-    let tables = Arc::new(Tables::new(&policy, keys)?);
-    let mut cases = vec![
-        case("riskd's tables", tables.clone()),
-        case("dashmap, times", Dash::<Times>::with_room(keys)),
-        case("dashmap, cells", Dash::<Cellwise>::with_room(keys)),
-        case("papaya, times", Papaya::<Times>::with_room(keys)),
-        case("governor", Limiters::default()),
-    ];
-    report.redis = match Redis::start() {
-        Ok(redis) => {
-            let version = redis.version().to_owned();
-            cases.push(case("redis", redis));
-            version
-        }
-        Err(error) => format!("NOT RUN ({error})"),
-    };
+    let (mut cases, mut own) = (Vec::new(), None);
+    keepers.add(&mut cases, OWN, || {
+        let tables = Arc::new(Tables::new(&policy, keys)?);
+        own = Some(tables.clone());
+        Ok(tables)
+    })?;
+    keepers.add(&mut cases, "dashmap, times", || Ok(Dash::<Times>::with_room(keys)))?;
+    keepers.add(&mut cases, "dashmap, cells", || Ok(Dash::<Cellwise>::with_room(keys)))?;
+    keepers.add(&mut cases, "papaya, times", || Ok(Papaya::<Times>::with_room(keys)))?;
+    keepers.add(&mut cases, "governor", || Ok(Limiters::default()))?;
+    "not asked for".clone_into(&mut report.redis);
+    let started_redis = keepers.add(&mut cases, "redis", || {
+        let redis = Redis::start()?;
+        report.redis = redis.version().to_owned();
+        Ok(redis)
+    });
+    if let Err(error) = started_redis {
+        report.redis = format!("NOT RUN ({error})");
+    }
     let start_ms = fill(plan, &cases);
     report.fill_s = started.elapsed().as_secs_f64();
     report.lines = beside_each_other(plan, &mut cases, start_ms);
-    (report.held, report.evicted) = tables.fill();
+    (report.held, report.evicted) = own.map_or((0, 0), |tables| tables.fill());
     Ok(())
 }
 
@@ -191,6 +197,25 @@ fn beside_each_other(plan: &Plan, cases: &mut [Case], start_ms: i64) -> Vec<Line
     let of_skew =
         |skew: usize| cases.iter().map(move |case| Line::new(case, skew, SKEWS[skew].name(), measured));
     (0..SKEWS.len()).flat_map(of_skew).collect()
+}
+
+/// Names of who shall be measured.
+#[derive(Clone, Copy)]
+struct Keepers<'a>(&'a [String]);
+
+impl Keepers<'_> {
+    /// Makes a case of that name if it is wanted.
+    fn add<S: System + 'static>(
+        self,
+        cases: &mut Vec<Case>,
+        name: &str,
+        keeper: impl FnOnce() -> Result<S, String>,
+    ) -> Result<(), String> {
+        if self.0.is_empty() || self.0.iter().any(|wanted| name.starts_with(wanted)) {
+            cases.push(case(name, keeper()?));
+        }
+        Ok(())
+    }
 }
 
 fn case(name: &str, keeper: impl System + 'static) -> Case {

@@ -1,6 +1,7 @@
 //! riskd's windows: the engine's own tables, laid out and walked as its velocity stage does, apart from the rest of a decision.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use engine::limits::LANES;
 use engine::policy::{Aggregate, Policy, Status};
@@ -35,10 +36,13 @@ struct Group {
     windows: Vec<Laid>,
 }
 
+/// One in so many keys may be busy at a time, as a site would have it; the rest keep to their near words.
+const BUSY: usize = 4;
+
 /// A table a key, each with its windows.
 pub struct Tables {
     groups: Vec<Group>,
-    pins: Pins,
+    pins: Arc<Pins>,
 }
 
 /// The fields of each key, in the order of [`Event::keys`].
@@ -52,7 +56,7 @@ impl Tables {
     /// The policy has a window that the bench does not know, or there is no memory.
     pub fn new(policy: &Policy, keys: usize) -> Result<Tables, String> {
         let name = |feature: &engine::feature::FeatureId| policy.features.row(*feature).name.as_str();
-        let mut groups = Vec::new();
+        let (mut groups, pins) = (Vec::new(), Arc::default());
         for fields in FIELDS {
             let mut shape = Shape { renewed: true, ..Shape::default() };
             let (mut windows, mut longest_ms) = (Vec::new(), 0);
@@ -91,11 +95,11 @@ impl Tables {
             shape.zeroed = shape.near;
             // There are fewer packets than people.
             let keys = if fields == ["packet"] { keys.min(1 << 17) } else { keys };
-            let table = Slots::new(keys, shape, longest_ms)
+            let table = Slots::new(keys, Shape { busy: Some(keys / BUSY), ..shape }, longest_ms, &pins)
                 .ok_or_else(|| format!("no memory for {keys} keys of {}", fields.join(" and ")))?;
             groups.push(Group { table, windows });
         }
-        Ok(Tables { groups, pins: Pins::default() })
+        Ok(Tables { groups, pins })
     }
 
     /// Keys held, and keys evicted while their windows were not over.
@@ -132,7 +136,7 @@ impl Tables {
                 if key == 0 {
                     continue;
                 }
-                let Some(found) = group.table.claim(slots[at][lane], key, now_ms, &self.pins) else {
+                let Some(found) = group.table.claim(slots[at][lane], key, now_ms) else {
                     continue;
                 };
                 let payload = group.table.payload(found.slot);
