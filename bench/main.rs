@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     let machine = Machine::look(Duration::from_millis(if flags.quick { 20 } else { 500 }));
     let printed = if plan.stages.iter().any(|stage| velocity::STAGES.contains(&stage.as_str())) {
-        velocity::run(&plan, &flags.keepers)
+        velocity::run(&plan, &flags.keepers, &machine.core_ids)
             .map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })
     } else {
         run(&plan).map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })

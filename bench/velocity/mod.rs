@@ -17,6 +17,7 @@ mod twin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use core_affinity::CoreId;
 use engine::policy::Policy;
 
 use self::entry::{Cellwise, Times};
@@ -100,11 +101,12 @@ const OWN: &str = "riskd's tables";
 /// Traffic that all keepers take.
 const SKEWS: [Skew; 2] = [Skew::Uniform, Skew::Zipf];
 
-/// Runs the stages that are wanted, with the keepers whose names begin with one of `keepers`, or with all if there are none.
+/// Runs the stages that are wanted, with the keepers whose names begin with one of `keepers`, or with all if there are none. Two
+/// threads run on the last two of `cores`.
 ///
 /// # Errors
 /// What could not be made, or who did other work than the rest, in words.
-pub fn run(plan: &Plan, keepers: &[String]) -> Result<Report, String> {
+pub fn run(plan: &Plan, keepers: &[String], cores: &[CoreId]) -> Result<Report, String> {
     let keepers = Keepers(keepers);
     let wanted = |stage: &str| plan.stages.iter().any(|wanted| wanted == stage);
     let mut report = Report { accounts: plan.accounts, ..Report::default() };
@@ -119,7 +121,7 @@ pub fn run(plan: &Plan, keepers: &[String]) -> Result<Report, String> {
         keepers.add(&mut cases, OWN, || Tables::new(&policy()?, keys))?;
         keepers.add(&mut cases, "dashmap, times", || Ok(Dash::<Times>::with_room(keys)))?;
         let start_ms = fill(plan, &cases);
-        report.scaling = parallel::run(plan, &cases, start_ms);
+        report.scaling = parallel::run(plan, &cases, cores, start_ms);
     }
     Ok(report)
 }

@@ -1,11 +1,12 @@
 //! One thread and two on tables that they share: over spread keys, and with a packet that half of all claims are of.
 //!
 //! Measured by the clock on the wall, since waiting for each other is what is looked for. Other processes' turns would count
-//! as waiting too, so the work is cut into slices of about a millisecond and a slice counts only if all threads were at it
-//! together and had their processors throughout.
+//! as waiting too, so a thread takes the time of every thousand events, and such a slice counts only if the thread had its
+//! processor throughout, and so had every other thread at the same time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use core_affinity::CoreId;
 
 use super::event::{Event, Skew, Stream, VALUES};
 use super::report::Scaling;
@@ -17,31 +18,39 @@ use crate::run::{BATCHES, median};
 /// Traffic measured; the last beside the one before it is the hot key beside spread ones.
 const SKEWS: [Skew; 3] = [Skew::Zipf, Skew::Claims, Skew::HotPacket];
 const THREADS_MAX: usize = 2;
-/// Events a thread takes in a slice.
-const SLICE: usize = 2_048;
-/// Slices a round.
-const SLICES: usize = 24;
-/// Share of a slice's time that its threads must have had their processors.
+/// Events of a slice: about a millisecond.
+const SLICE: usize = 1_024;
+/// Slices a thread takes in a row.
+const SLICES: usize = 32;
+/// Share of a slice's time that its thread must have had its processor, and the others theirs.
 const UNDISTURBED: f64 = 0.95;
-/// Share of a slice's time that all of its threads must have been at it together.
-const TOGETHER: f64 = 0.9;
+
+/// A slice of a thread's work.
+struct Slice {
+    begun: Instant,
+    ended: Instant,
+    events: usize,
+    /// Whether the thread had its processor throughout.
+    undisturbed: bool,
+}
 
 /// Rates of the slices that count, by number of threads.
 type Rates = [Vec<f64>; THREADS_MAX];
 
 /// Measures each case with each traffic on one thread and on two, in turn.
-pub fn run(plan: &Plan, cases: &[Case], start_ms: i64) -> Vec<Scaling> {
-    let slice = SLICE.min(plan.checks as usize);
+pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<Scaling> {
     let stream = |skew| [3, 4].map(|seed| Stream::new(plan.accounts, skew, seed, start_ms));
     let mut streams = SKEWS.map(stream);
     let mut rates: Vec<[Rates; SKEWS.len()]> = cases.iter().map(|_| Default::default()).collect();
-    for at in 0..=plan.rounds * SLICES {
+    for round in 0..=plan.rounds {
         for (skew, streams) in streams.iter_mut().enumerate() {
             for (case, rates) in cases.iter().zip(&mut rates) {
                 for threads in 1..=THREADS_MAX {
-                    let rate = together(&*case.keeper, &mut streams[..threads], slice);
-                    // The first slice only warms up.
-                    rates[skew][threads - 1].extend(rate.filter(|_| at > 0));
+                    let found = together(&*case.keeper, cores, &mut streams[..threads]);
+                    // The first round only warms up.
+                    if round > 0 {
+                        rates[skew][threads - 1].extend(found);
+                    }
                 }
             }
         }
@@ -57,57 +66,74 @@ pub fn run(plan: &Plan, cases: &[Case], start_ms: i64) -> Vec<Scaling> {
                 one,
                 two,
                 slices,
-                of: plan.rounds * SLICES,
+                of: [plan.rounds * SLICES, THREADS_MAX * plan.rounds * SLICES],
             });
         }
     }
     found
 }
 
-/// Millions of checks a second of all threads together, from one start to the last one's end; none if they were disturbed.
-fn together(keeper: &dyn System, streams: &mut [Stream], slice: usize) -> Option<f64> {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let threads = streams.len();
-    let ready = AtomicUsize::new(0);
-    let work = |worker: usize, events: &[Event]| {
+/// Millions of checks a second of all threads together, by the slices that count: each thread is taken to be as fast as the
+/// one that was timed.
+fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream]) -> Vec<f64> {
+    let work = |worker: usize, events: &[Event]| -> Vec<Slice> {
         if let Some(core) = cores.iter().rev().nth(worker) {
             core_affinity::set_for_current(*core);
         }
         let mut values = [[0; VALUES]; BATCHES[1]];
-        // Spinning, so that all of them are on a processor when they start.
-        ready.fetch_add(1, Ordering::AcqRel);
-        while ready.load(Ordering::Acquire) < threads {
-            std::hint::spin_loop();
+        let mut slices = Vec::with_capacity(SLICES);
+        for slice in events.chunks(SLICE) {
+            let (begun, begun_ns) = (Instant::now(), processor_ns());
+            for events in slice.chunks(BATCHES[1]) {
+                keeper.take(worker, events, &mut values[..events.len()]);
+                std::hint::black_box(&values);
+            }
+            let (spent_ns, ended) = ((processor_ns() - begun_ns) as f64, Instant::now());
+            let undisturbed = spent_ns >= UNDISTURBED * (ended - begun).as_nanos() as f64;
+            slices.push(Slice { begun, ended, events: slice.len(), undisturbed });
         }
-        let (begun, begun_ns) = (Instant::now(), processor_ns());
-        for events in events.chunks(BATCHES[1]) {
-            keeper.take(worker, events, &mut values[..events.len()]);
-            std::hint::black_box(&values);
-        }
-        (begun, Instant::now(), processor_ns() - begun_ns)
+        slices
     };
     let drawn: Vec<Vec<Event>> = streams
         .iter_mut()
         .map(|stream| {
             let mut events = Vec::new();
-            stream.fill(&mut events, slice);
+            stream.fill(&mut events, SLICE * SLICES);
             events
         })
         .collect();
-    let done: Vec<(Instant, Instant, i64)> = std::thread::scope(|scope| {
+    let done: Vec<Vec<Slice>> = std::thread::scope(|scope| {
         let work = &work;
         let start = |(worker, events)| scope.spawn(move || work(worker, events));
         let running: Vec<_> = drawn.iter().map(Vec::as_slice).enumerate().map(start).collect();
         running.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let begun = done.iter().map(|done| done.0).min()?;
-    let ended = done.iter().map(|done| done.1).max()?;
-    let undisturbed =
-        done.iter().all(|(begun, ended, ns)| *ns as f64 >= UNDISTURBED * (*ended - *begun).as_nanos() as f64);
-    // One that was off its processor when the others started starts late.
-    let last_begun = done.iter().map(|done| done.0).max()?;
-    let first_ended = done.iter().map(|done| done.1).min()?;
-    let common_ns = first_ended.saturating_duration_since(last_begun).as_nanos() as f64;
-    let together = common_ns >= TOGETHER * (ended - begun).as_nanos() as f64;
-    (undisturbed && together).then(|| (threads * slice) as f64 / (ended - begun).as_nanos() as f64 * 1e3)
+    let mut rates = Vec::new();
+    for (at, own) in done.iter().enumerate() {
+        let others = || done.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, slices)| slices);
+        let counts = |slice: &&Slice| slice.undisturbed && others().all(|other| slice.is_covered_by(other));
+        rates.extend(own.iter().filter(counts).map(|slice| slice.rate() * done.len() as f64));
+    }
+    rates
+}
+
+impl Slice {
+    fn ns(&self) -> f64 {
+        (self.ended - self.begun).as_nanos() as f64
+    }
+
+    /// Millions of checks a second.
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.ns() * 1e3
+    }
+
+    /// Whether another thread was at work, undisturbed, all the while.
+    fn is_covered_by(&self, other: &[Slice]) -> bool {
+        let common = |slice: &Slice| {
+            slice.ended.min(self.ended).saturating_duration_since(slice.begun.max(self.begun)).as_nanos()
+                as f64
+        };
+        let covered: f64 = other.iter().filter(|slice| slice.undisturbed).map(common).sum();
+        covered >= UNDISTURBED * self.ns()
+    }
 }

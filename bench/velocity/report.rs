@@ -51,7 +51,7 @@ pub struct Scaling {
     /// Slices that count, of one thread and of two.
     pub slices: [usize; 2],
     /// Slices there were of each.
-    pub of: usize,
+    pub of: [usize; 2],
 }
 
 /// A run's result.
@@ -167,7 +167,7 @@ fn scaling(lines: &[Scaling]) -> String {
             figure(line.two / line.one),
             to_spread(|line| line.one),
             to_spread(|line| line.two),
-            format!("{} and {} of {}", line.slices[0], line.slices[1], line.of),
+            format!("{} of {}, {} of {}", line.slices[0], line.of[0], line.slices[1], line.of[1]),
         ]);
     }
     right(table, 2)
