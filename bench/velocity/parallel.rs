@@ -20,7 +20,7 @@ const SKEWS: [Skew; 3] = [Skew::Zipf, Skew::Claims, Skew::HotPacket];
 const THREADS_MAX: usize = 2;
 /// Events of a slice: about a millisecond.
 const SLICE: usize = 1_024;
-/// Slices a thread takes in a row.
+/// Slices a thread takes in a row, unless fewer checks are asked for.
 const SLICES: usize = 32;
 /// Share of a slice's time that its thread must have had its processor, and the others theirs.
 const UNDISTURBED: f64 = 0.95;
@@ -39,6 +39,8 @@ type Rates = [Vec<f64>; THREADS_MAX];
 
 /// Measures each case with each traffic on one thread and on two, in turn.
 pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<Scaling> {
+    let count = (SLICE * SLICES).min(plan.checks as usize);
+    let slices_of_round = count.div_ceil(SLICE);
     let stream = |skew| [3, 4].map(|seed| Stream::new(plan.accounts, skew, seed, start_ms));
     let mut streams = SKEWS.map(stream);
     let mut rates: Vec<[Rates; SKEWS.len()]> = cases.iter().map(|_| Default::default()).collect();
@@ -46,7 +48,7 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
         for (skew, streams) in streams.iter_mut().enumerate() {
             for (case, rates) in cases.iter().zip(&mut rates) {
                 for threads in 1..=THREADS_MAX {
-                    let found = together(&*case.keeper, cores, &mut streams[..threads]);
+                    let found = together(&*case.keeper, cores, &mut streams[..threads], count);
                     // The first round only warms up.
                     if round > 0 {
                         rates[skew][threads - 1].extend(found);
@@ -66,7 +68,7 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
                 one,
                 two,
                 slices,
-                of: [plan.rounds * SLICES, THREADS_MAX * plan.rounds * SLICES],
+                of: [1, THREADS_MAX].map(|threads| threads * plan.rounds * slices_of_round),
             });
         }
     }
@@ -75,7 +77,7 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
 
 /// Millions of checks a second of all threads together, by the slices that count: each thread is taken to be as fast as the
 /// one that was timed.
-fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream]) -> Vec<f64> {
+fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream], count: usize) -> Vec<f64> {
     let work = |worker: usize, events: &[Event]| -> Vec<Slice> {
         if let Some(core) = cores.iter().rev().nth(worker) {
             core_affinity::set_for_current(*core);
@@ -98,7 +100,7 @@ fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream]) -> Ve
         .iter_mut()
         .map(|stream| {
             let mut events = Vec::new();
-            stream.fill(&mut events, SLICE * SLICES);
+            stream.fill(&mut events, count);
             events
         })
         .collect();
