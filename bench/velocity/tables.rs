@@ -19,6 +19,8 @@ struct Laid {
     kinds: Kinds,
     near: Range<usize>,
     far: Range<usize>,
+    /// Behind the far words of all windows.
+    rare: Range<usize>,
     part: usize,
     span: Span,
 }
@@ -82,15 +84,20 @@ impl Tables {
                     kinds: window.kinds,
                     near: shape.near..shape.near + room.near,
                     far: shape.far..shape.far + room.far,
+                    rare: shape.rare..shape.rare + room.rare,
                     part: windows.len(),
                     span: Span::new(window.window_ms),
                 });
                 shape.near += room.near;
                 shape.far += room.far;
+                shape.rare += room.rare;
                 longest_ms = longest_ms.max(window.window_ms);
             }
             if windows.is_empty() {
                 return Err(format!("no window by {}", fields.join(" and ")));
+            }
+            for Laid { rare, .. } in &mut windows {
+                *rare = rare.start + shape.far..rare.end + shape.far;
             }
             shape.zeroed = shape.near;
             // There are fewer packets than people.
@@ -153,7 +160,8 @@ impl Laid {
         let (near, far) = (&payload.near()[self.near.clone()], payload.part(self.part, self.far.clone()));
         let (takes, time_ms) = (self.kinds.has(event.kind), event.time_ms);
         let distinct = |hash: u64| {
-            let set = Distinct::new(near, far, &self.span);
+            let rare = payload.part(self.part, self.rare.clone());
+            let set = Distinct::new(near, far, rare, &self.span);
             (if takes && hash != 0 { set.add(time_ms, hash) } else { set.count(time_ms) }) as i64
         };
         match self.measure {
