@@ -166,10 +166,11 @@ fn arrive(
     }
     profile::prefetch_heads(tables, checks.len(), scratch);
     velocity::prefetch_heads(snapshot, checks.len(), scratch);
-    lists::prefetch(snapshot, tables, checks.len(), scratch);
+    let listed = tables.lists.read();
+    lists::prefetch(snapshot, &listed, checks.len(), scratch);
     profile::prefetch_near(tables, now.ms, checks.len(), scratch);
     velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
-    lists::look_up(snapshot, tables, checks, fresh, scratch);
+    lists::look_up(snapshot, tables, &listed, checks, fresh, scratch);
     for lane in lanes(fresh) {
         let check = &checks[lane];
         verify::verify(snapshot, check, lane, scratch);

@@ -48,8 +48,6 @@ pub const EXACT_DISTINCT_MAX: usize = 64;
 pub const HITS_MAX: usize = 16;
 /// Longest prefix in a prefix list, in characters.
 pub const LIST_PREFIX_MAX: usize = 16;
-/// Entries looked at for one key of a list; a list table is built half as large again as asked, so longer runs are rare.
-pub const LIST_PROBES_MAX: usize = 128;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 63;
 /// Batches in flight at once: every worker's, and the one outcomes are applied under.

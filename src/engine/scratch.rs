@@ -12,7 +12,7 @@ use crate::limits::{
     BREAKERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX,
     RECORD_BYTES_MAX,
 };
-use crate::lists::ListHandle;
+use crate::lists;
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
 use crate::table::{Found, Slots};
@@ -189,7 +189,7 @@ impl Scratch {
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
-            wanted: Vec::with_capacity(LANES * ListHandle::ENTRIES_MAX),
+            wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
             lanes: vec![Lane::new(); LANES],

@@ -12,7 +12,7 @@ use crate::forest::{Forest, ForestError, ForestSpec};
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::plan::Plan;
-use crate::policy::{Aggregate, BreakerState, Mode, Origin, Policy, ReasonText, Window};
+use crate::policy::{Aggregate, BreakerState, List, Mode, Origin, Policy, ReasonText, Window};
 use crate::program::{Op, TextSource};
 use crate::tables::{SizeError, Tables};
 use crate::token::TokenKey;
@@ -168,7 +168,10 @@ impl Snapshot {
                 (Some(forest), inputs(&policy.features, spec)?)
             }
         };
-        let lists = policy.lists.iter().map(|list| tables.lists.handle(&list.name, list.matching)).collect();
+        let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
+        let no_memory = SizeError { table: "list_entries", entries: 0 };
+        let lists =
+            policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
         let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();
         let words = words(&policy, &mut book);
         let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
