@@ -163,17 +163,18 @@ pub fn prepare(
         .lists
         .iter()
         .filter(|list| names.insert(list.name.as_str()))
-        .map(|list| KnownList {
-            name: list.name.clone(),
-            matching: list.matching,
-            handle: tables.lists.handle(&list.name, list.matching),
+        .filter_map(|list| {
+            // The snapshot has made it already.
+            let handle = tables.lists.handle(&list.name, list.matching)?;
+            Some(KnownList { name: list.name.clone(), matching: list.matching, handle })
         })
         .collect();
     for list in &declared {
-        match lists.load(&tables.lists, list) {
-            Ok(0) => {}
-            Ok(refused) => tracing::warn!(list = list.name, refused, "list entries do not fit their list"),
-            Err(error) => return Err(Refusal::Disk(error.to_string())),
+        let load = lists
+            .load(&tables.lists, list, now_ms)
+            .map_err(|error| Refusal::Disk(format!("list {}: {error}", list.name)))?;
+        if load.unfit > 0 {
+            tracing::warn!(list = list.name, entries = load.unfit, "list entries do not fit their list");
         }
     }
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();

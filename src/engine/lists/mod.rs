@@ -143,7 +143,7 @@ impl Lists {
         let mut writer = self.writer();
         let entries = self.entries(list);
         let more = usize::from(!entries.stands(key.hash));
-        let entries = self.room(&mut writer, list, entries, more, now_ms)?;
+        let entries = self.room(&mut writer, list, more, now_ms)?;
         // The length first: who finds the entry by it would otherwise miss what stands already.
         entries.lengths.add(key);
         entries.put(key.hash, expires_ms, ended_by(now_ms));
@@ -163,7 +163,7 @@ impl Lists {
         let mut writer = self.writer();
         let entries = self.entries(list);
         let more = keys.filter(|key| !entries.stands(key.hash)).count();
-        self.room(&mut writer, list, entries, more, now_ms).map(|_| ())
+        self.room(&mut writer, list, more, now_ms).map(|_| ())
     }
 
     /// Takes a key off a list; says whether it was on it.
@@ -186,18 +186,20 @@ impl Lists {
         Draft::new(entries, self.capacity)
     }
 
-    /// Puts a draft in force in the place of all that a list had, for every batch that begins from now on.
+    /// Whether a draft finds room in the place of all that a list has, so that it can be made durable before it is put in
+    /// force.
     ///
     /// # Errors
-    /// [`ListError::Full`]; the list is as it was.
-    pub fn replace(&self, list: &ListHandle, draft: Draft) -> Result<(), ListError> {
+    /// [`ListError`] if it does not.
+    pub fn admit(&self, list: &ListHandle, draft: &Draft, now_ms: i64) -> Result<(), ListError> {
         let mut writer = self.writer();
-        let others = self.len() - self.entries(list).len();
-        if others + draft.len() > self.capacity {
-            return Err(ListError::Full { capacity: self.capacity });
-        }
-        self.put_in_force(&mut writer, list.place, Arc::new(draft.entries));
-        Ok(())
+        let more = draft.len().saturating_sub(self.entries(list).len());
+        self.spare(&mut writer, more, now_ms)
+    }
+
+    /// Puts a draft in force in the place of all that a list had, for every batch that begins from now on.
+    pub fn replace(&self, list: &ListHandle, draft: Draft) {
+        self.put_in_force(&mut self.writer(), list.place, Arc::new(draft.entries));
     }
 
     /// Gives memory back that tables out of force took; false if a batch still reads one of them.
@@ -265,33 +267,32 @@ impl Lists {
         self.directory.load().0[list.place].clone()
     }
 
-    /// The table of a list, with room for more: made anew if it has none, and if there is none at all, made anew along with
-    /// the others without what had ended.
+    /// The table of a list, with room for more: made anew if it has none.
     fn room(
         &self,
         writer: &mut Writer,
         list: &ListHandle,
-        entries: Arc<Entries>,
         more: usize,
         now_ms: i64,
     ) -> Result<Arc<Entries>, ListError> {
-        let full = || more > 0 && self.len().saturating_add(more as u64) > self.capacity;
-        if !full() && (more == 0 || entries.has_room(more)) {
-            return Ok(entries);
-        }
-        if full() {
-            let ended = |place: usize| self.directory.load().0[place].ended(ended_by(now_ms)) > 0;
-            for place in (0..writer.handles.len()).filter(|&place| ended(place)) {
-                self.renew(writer, place, 0, ended_by(now_ms)).ok_or(ListError::NoMemory)?;
-            }
-            if full() {
-                return Err(ListError::Full { capacity: self.capacity });
-            }
-        }
-        if !self.entries(list).has_room(more) {
+        self.spare(writer, more as u64, now_ms)?;
+        if more > 0 && !self.entries(list).has_room(more) {
             self.renew(writer, list.place, more, ended_by(now_ms)).ok_or(ListError::NoMemory)?;
         }
         Ok(self.entries(list))
+    }
+
+    /// Sees that all lists together may have so many entries more. If they may not, those that had ended go.
+    fn spare(&self, writer: &mut Writer, more: u64, now_ms: i64) -> Result<(), ListError> {
+        let full = || more > 0 && self.len().saturating_add(more) > self.capacity;
+        if !full() {
+            return Ok(());
+        }
+        let ended = |place: usize| self.directory.load().0[place].ended(ended_by(now_ms)) > 0;
+        for place in (0..writer.handles.len()).filter(|&place| ended(place)) {
+            self.renew(writer, place, 0, ended_by(now_ms)).ok_or(ListError::NoMemory)?;
+        }
+        if full() { Err(ListError::Full { capacity: self.capacity }) } else { Ok(()) }
     }
 
     fn renew(&self, writer: &mut Writer, place: usize, more: usize, ended_by_ms: i64) -> Option<()> {
