@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod forest;
 pub mod forests;
+pub mod lists;
 pub mod machine;
 pub mod report;
 pub mod run;

@@ -9,7 +9,7 @@ use crate::machine::processor_ns;
 use crate::report::{Report, Row};
 use crate::site::{Part, Site};
 use crate::traffic::{BLOCK, Stream};
-use crate::{codec, forests};
+use crate::{codec, forests, lists};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -31,8 +31,12 @@ pub const BATCHES: [usize; 2] = [1, engine::limits::LANES];
 pub fn stages() -> Vec<String> {
     let lacking = Part::ALL.iter().map(|part| format!("without {}", part.name()));
     let whole = std::iter::once("whole".to_owned()).chain(lacking);
-    let whole = whole.chain(["windows alone".to_owned(), "without all".to_owned()]);
-    whole.chain(codec::STAGES.iter().map(|&name| name.to_owned())).chain(forests::stages()).collect()
+    whole
+        .chain(["windows alone".to_owned(), "without all".to_owned()])
+        .chain(codec::STAGES.iter().map(|&name| name.to_owned()))
+        .chain(forests::stages())
+        .chain(lists::STAGES.map(str::to_owned))
+        .collect()
 }
 
 /// Whether a case is the one of that name, or one of those whose names begin with those words.
@@ -90,7 +94,16 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     let mut rows: Vec<Row> = cases.into_iter().map(|case| Row::new(case.name, case.ns)).collect();
     rows.extend(codec::run(&site, plan, wanted)?);
     rows.extend(forests::run(plan, wanted)?);
-    Ok(Report { fill_s, fills: fills(&site), allocations: tally.allocations, verdicts: tally.shares(), rows })
+    let (lists, loading) = lists::run(plan, wanted)?;
+    rows.extend(lists);
+    Ok(Report {
+        fill_s,
+        fills: fills(&site),
+        allocations: tally.allocations,
+        verdicts: tally.shares(),
+        rows,
+        loading,
+    })
 }
 
 fn cases(site: &Site, wanted: impl Fn(&str) -> bool) -> Result<Vec<Case>, String> {

@@ -217,7 +217,7 @@ pub enum Origin {
     Own(usize),
 }
 
-/// What a list is kept for. A list's action is an ordinary rule; watch only shows in `lists`.
+/// What a list is kept for. A list's action is an ordinary rule; that of a watched list is reported and adds nothing to the score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct List {
     /// Name in rules and in the lists API.

@@ -8,12 +8,12 @@
 //! A freed slot is marked only in a group of eight that has no free slot (no search passes through any other), marks count
 //! as taken, and a table that is taken to [`FULL`] is to be made anew without them: they cannot pile up.
 
+use super::slot::Slot;
 use super::{Hash, Lengths};
 use crate::table::{Memory, Ordering, Word};
 
 /// Slots of a group: the tags of a word.
 const GROUP: usize = 8;
-const ENTRY_WORDS: usize = 3;
 /// Tags of a slot that was never taken since the table was made, and of one that was freed.
 const FREE: u8 = 0;
 const FREED: u8 = 1;
@@ -53,7 +53,7 @@ impl Entries {
     pub fn with_room(entries: usize) -> Option<Entries> {
         let slots = entries.checked_mul(SLOTS_FOR_THREE)? / 3 + 1;
         let groups = slots.div_ceil(GROUP);
-        let memory = Memory::new(groups.checked_mul(1 + GROUP * ENTRY_WORDS)?)?;
+        let memory = Memory::new(groups.checked_mul(1 + GROUP * Slot::WORDS)?)?;
         let (standing, taken) = (Word::new(0), Word::new(0));
         Some(Entries { memory, groups, standing, taken, lengths: Lengths::default() })
     }
@@ -74,28 +74,7 @@ impl Entries {
 
     /// Whether an entry of that hash is in force at that time. Any thread.
     pub fn live(&self, hash: Hash, at_ms: i64) -> bool {
-        self.search(hash, |slot| {
-            let [high, low, expires] = self.slot(slot);
-            let holds = || {
-                high.load(Ordering::Acquire) == (hash >> 64) as u64
-                    && low.load(Ordering::Acquire) == hash as u64
-            };
-            if !holds() {
-                return None;
-            }
-            loop {
-                let found = expires.load(Ordering::Acquire);
-                // A slot that was given away in between may have shown the end of its next entry; then it shows the next
-                // hash too, or, given back since, another end.
-                if !holds() {
-                    return None;
-                }
-                if expires.load(Ordering::Acquire) == found {
-                    return Some(found as i64 > at_ms);
-                }
-            }
-        })
-        .unwrap_or(false)
+        self.search(hash, |slot| self.slot(slot).live(hash, at_ms)).unwrap_or(false)
     }
 
     /// Whether an entry of that hash stands, in force or not. The writer alone.
@@ -116,15 +95,11 @@ impl Entries {
             let tags = self.tags(group);
             for (at, tag) in tags.to_le_bytes().into_iter().enumerate() {
                 let slot = group * GROUP + at;
-                let [high, low, expires] = self.slot(slot);
-                if tag == tag_of(hash)
-                    && high.load(Ordering::Relaxed) == (hash >> 64) as u64
-                    && low.load(Ordering::Relaxed) == hash as u64
-                {
-                    expires.store(expires_ms as u64, Ordering::Release);
+                if tag == tag_of(hash) && self.slot(slot).holds(hash) {
+                    self.slot(slot).date(expires_ms);
                     return Put::Done;
                 }
-                let ended = tag & TAKEN != 0 && expires.load(Ordering::Relaxed) as i64 <= ended_by_ms;
+                let ended = tag & TAKEN != 0 && self.slot(slot).entry().1 <= ended_by_ms;
                 if room.is_none() && (ended || tag < TAKEN) {
                     (room, fresh) = (Some(slot), tag == FREE);
                 }
@@ -147,7 +122,7 @@ impl Entries {
         let Some(slot) = self.find(hash) else { return false };
         // A group that has a free slot has always had one, so no entry stands behind it that was turned away here.
         let free = has_free(self.tags(slot / GROUP));
-        self.slot(slot)[2].store(0, Ordering::Release);
+        self.slot(slot).end();
         self.tag(slot, if free { FREE } else { FREED });
         self.standing.fetch_sub(1, Ordering::Relaxed);
         self.taken.fetch_sub(u64::from(free), Ordering::Relaxed);
@@ -159,12 +134,8 @@ impl Entries {
         for group in 0..self.groups {
             for (at, tag) in self.tags(group).to_le_bytes().into_iter().enumerate() {
                 if tag & TAKEN != 0 {
-                    let [high, low, expires] = self.slot(group * GROUP + at);
-                    let hash = u128::from(high.load(Ordering::Acquire)) << 64;
-                    visit(
-                        hash | u128::from(low.load(Ordering::Acquire)),
-                        expires.load(Ordering::Acquire) as i64,
-                    );
+                    let (hash, expires_ms) = self.slot(group * GROUP + at).entry();
+                    visit(hash, expires_ms);
                 }
             }
         }
@@ -194,7 +165,7 @@ impl Entries {
 
     /// Bytes of memory taken.
     pub fn bytes(&self) -> u64 {
-        (self.groups * (1 + GROUP * ENTRY_WORDS) * size_of::<Word>()) as u64
+        (self.groups * (1 + GROUP * Slot::WORDS) * size_of::<Word>()) as u64
     }
 
     /// Groups that a search for what is not there goes through.
@@ -231,12 +202,7 @@ impl Entries {
 
     /// The slot of an entry. The writer alone.
     fn find(&self, hash: Hash) -> Option<usize> {
-        self.search(hash, |slot| {
-            let [high, low, _] = self.slot(slot);
-            let is = high.load(Ordering::Relaxed) == (hash >> 64) as u64
-                && low.load(Ordering::Relaxed) == hash as u64;
-            is.then_some(slot)
-        })
+        self.search(hash, |slot| self.slot(slot).holds(hash).then_some(slot))
     }
 
     fn home(&self, hash: Hash) -> usize {
@@ -259,20 +225,15 @@ impl Entries {
         self.memory.words()[slot / GROUP].store(tags, Ordering::Release);
     }
 
-    fn slot(&self, slot: usize) -> &[Word; ENTRY_WORDS] {
-        let first = self.groups + slot * ENTRY_WORDS;
+    fn slot(&self, slot: usize) -> Slot<'_> {
+        let first = self.groups + slot * Slot::WORDS;
         // Slots are numbered below `groups * GROUP`, and the memory was made for as many.
-        self.memory.words()[first..].first_chunk().expect("a slot of this table")
+        Slot(self.memory.words()[first..].first_chunk().expect("a slot of this table"))
     }
 
     fn fill(&self, slot: usize, hash: Hash, expires_ms: i64) {
-        let [high, low, expires] = self.slot(slot);
         let was_taken = self.tags(slot / GROUP).to_le_bytes()[slot % GROUP] & TAKEN != 0;
-        // In this order a reader that finds both halves of a hash finds its own end, or none yet: see `live`.
-        expires.store(0, Ordering::Release);
-        high.store((hash >> 64) as u64, Ordering::Release);
-        low.store(hash as u64, Ordering::Release);
-        expires.store(expires_ms as u64, Ordering::Release);
+        self.slot(slot).fill(hash, expires_ms);
         self.tag(slot, tag_of(hash));
         self.standing.fetch_add(u64::from(!was_taken), Ordering::Relaxed);
     }

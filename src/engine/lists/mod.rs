@@ -11,6 +11,8 @@ mod draft;
 mod entries;
 mod key;
 mod look_up;
+#[doc(hidden)]
+pub mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -257,10 +259,14 @@ impl Lists {
         self.directory.load()
     }
 
-    /// Whether a value (its hash) is on an exact list at a time: one look-up as checks make them, for measuring.
-    #[doc(hidden)]
-    pub fn holds(&self, list: &ListHandle, key: ListKey, at_ms: i64) -> bool {
-        self.directory.load().of(list).live(key.hash, at_ms)
+    /// Which of up to 64 keys are on a list at a time, as bits: asked for together, then looked at, as a batch's are.
+    pub fn holds(&self, list: &ListHandle, keys: &[ListKey], at_ms: i64) -> u64 {
+        let directory = self.directory.load();
+        let entries = directory.of(list);
+        let keys = &keys[..keys.len().min(u64::BITS as usize)];
+        keys.iter().for_each(|key| entries.prefetch(key.hash));
+        let live = |on, (at, key): (usize, &ListKey)| on | u64::from(entries.live(key.hash, at_ms)) << at;
+        keys.iter().enumerate().fold(0, live)
     }
 
     fn entries(&self, list: &ListHandle) -> Arc<Entries> {

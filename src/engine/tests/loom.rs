@@ -4,6 +4,7 @@
 //! Built only for this purpose: `RUSTFLAGS="--cfg loom" cargo test -p engine --release --test loom`.
 #![cfg(loom)]
 
+use engine::lists::slot::Slot;
 use engine::table::{
     Circuit, Distinct, Far, Ordering, Passage, Permits, Recent, Room, Shape, Slots, Span, Sum, Terms, Word,
 };
@@ -317,5 +318,45 @@ fn a_half_open_breaker_that_is_tripped_while_trials_run_gives_no_second_one() {
         assert!(count(|passage| *passage == Passage::Trial) <= 1, "{passages:?}");
         assert_eq!(count(|passage| *passage == Passage::Opened), 1, "{passages:?}");
         assert_eq!(count(|passage| *passage == Passage::Closed), 0, "{passages:?}");
+    });
+}
+
+/// A list's slot under one change of hands while a check looks for one of its keys; what the check found.
+fn look_up_while_it_changes_hands(looked_for: u128, old: (u128, i64), next: (u128, i64)) {
+    loom::model(move || {
+        let words = Arc::new([Word::new(0), Word::new(0), Word::new(0)]);
+        Slot(&words).fill(old.0, old.1);
+        let theirs = words.clone();
+        let writer = loom::thread::spawn(move || {
+            Slot(&theirs).end();
+            Slot(&theirs).fill(next.0, next.1);
+        });
+        let found = Slot(&words).live(looked_for, NOW_MS);
+        writer.join().expect("no panic");
+        let ever_live = |(hash, expires_ms): (u128, i64)| hash == looked_for && expires_ms > NOW_MS;
+        assert!(found != Some(true) || ever_live(old) || ever_live(next), "it never was on the list");
+        assert_eq!(Slot(&words).live(next.0, NOW_MS), Some(next.1 > NOW_MS));
+    });
+}
+
+#[test]
+fn a_list_slot_never_shows_one_entry_the_end_of_another() {
+    // Keys that share a half of their hashes, which is the hardest case.
+    let (a, b) = (7_u128 << 64 | 1, 7_u128 << 64 | 2);
+    for looked_for in [a, b] {
+        look_up_while_it_changes_hands(looked_for, (a, NOW_MS), (b, i64::MAX));
+        look_up_while_it_changes_hands(looked_for, (a, i64::MAX), (b, NOW_MS));
+    }
+}
+
+#[test]
+fn a_list_entry_with_another_end_is_never_missed() {
+    loom::model(|| {
+        let words = Arc::new([Word::new(0), Word::new(0), Word::new(0)]);
+        Slot(&words).fill(7, NOW_MS + 1);
+        let theirs = words.clone();
+        let writer = loom::thread::spawn(move || Slot(&theirs).date(i64::MAX));
+        assert_eq!(Slot(&words).live(7, NOW_MS), Some(true));
+        writer.join().expect("no panic");
     });
 }

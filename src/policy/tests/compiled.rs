@@ -151,7 +151,13 @@ lists:
     );
     let rules: Vec<_> =
         policy.rules.iter().map(|r| (r.reason.rule.as_str(), r.tier, r.reason.code.as_str())).collect();
-    assert_eq!(rules, [("list:bad", Tier::Deny, "LIST"), ("list:nets", Tier::Guard, "G9")]);
+    let expected = [
+        ("list:bad", Tier::Deny, "LIST"),
+        ("list:nets", Tier::Guard, "G9"),
+        ("list:bins", Tier::Score, "LIST"),
+    ];
+    assert_eq!(rules, expected);
+    assert_eq!(policy.rules[2].score, 0.0, "what is watched is reported and decides nothing");
     let matching: Vec<Matching> = policy.lists.iter().map(|list| list.matching).collect();
     assert_eq!(matching, [Matching::Exact, Matching::Network, Matching::Prefix]);
     assert_eq!(policy.lists[0].on, Builtin::DeviceId.id());
