@@ -1,6 +1,7 @@
 //! A list of ten entries an account, through all that the daemon does with one: taken in as a body, loaded from its image and
 //! from its rows, looked up beside a plain dashmap of the same keys.
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
@@ -143,8 +144,10 @@ fn look_ups(plan: &Plan, site: &Site, entries: u64, wanted: impl Fn(&str) -> boo
         true => (0..entries).map(|n| (key(n), NEVER_MS)).collect(),
         false => DashMap::new(),
     };
+    let keys = RefCell::new(Vec::<ListKey>::with_capacity(LANES));
     let ours = |texts: &[String]| {
-        let mut keys: Vec<ListKey> = Vec::with_capacity(LANES);
+        let mut keys = keys.borrow_mut();
+        keys.clear();
         // Every value is a key of an exact list.
         keys.extend(texts.iter().filter_map(|text| lists.key(&list.handle, text).ok()));
         u64::from(lists.holds(&list.handle, &keys, NOW_MS).count_ones())

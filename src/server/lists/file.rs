@@ -1,8 +1,5 @@
 //! Entries in bulk: CSV with a header (`key,reason,source,expires`, in any order, only `key` required), NDJSON with an
 //! object a line, or one JSON object. Every faulty line is named, up to a bound.
-//!
-//! A body is gone through once to see that all of it is right and once more to take it in, so that ten million entries are
-//! never in memory but as the body they came in.
 
 use serde::Deserialize;
 

@@ -9,6 +9,7 @@ mod entry;
 mod file;
 mod image;
 mod known;
+mod sorted;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use known::KnownList;
 pub use store::StoreError;
 
 use crate::files;
+use sorted::Sorted;
 use store::{State, Store};
 
 /// Why a change was not made, or a list not loaded. Nothing of it is in force.
@@ -211,11 +213,14 @@ impl ListStore {
     ) -> Result<u64, ChangeError> {
         let now_ms = bulk.adding.at_ms;
         let mut prepared = Prepared::new(lists, bulk, standing)?;
+        let mut sorted = Sorted::new(&bulk.adding);
         let count = bulk
             .each(|mut entry| {
                 entry.key = list.canonical(&entry.key);
                 let key = lists.key(&list.handle, &entry.key).map_err(|error| error.to_string())?;
-                prepared.put(key, entry.fields.expires_ms()).map_err(|error| error.to_string())
+                prepared.put(key, entry.fields.expires_ms()).map_err(|error| error.to_string())?;
+                sorted.push(&entry);
+                Ok(())
             })
             .map_err(ChangeError::Lines)?;
         let mut turn = self.turn();
@@ -226,15 +231,7 @@ impl ListStore {
             Prepared::Whole(draft) => lists.admit(&list.handle, draft, now_ms)?,
         }
         let state = self.store.change(&list.name, standing == Standing::Go, |rows| {
-            let mut failed = None;
-            let again = bulk.each(|mut entry| {
-                entry.key = list.canonical(&entry.key);
-                rows.put(&entry).map_err(|error| failed.insert(error).to_string())
-            });
-            match (failed, again) {
-                (Some(error), _) => Err(ChangeError::Store(error)),
-                (None, again) => again.map(|_| ()).map_err(ChangeError::Lines),
-            }
+            sorted.each(|entry| rows.put(entry)).map_err(ChangeError::Store)
         })?;
         if standing == Standing::Go {
             // It is of the old generation, and a small list gets no new one.
