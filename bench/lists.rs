@@ -17,6 +17,7 @@ use serde::Serialize;
 use server::lists::{Adding, Bulk, Format, KnownList, ListStore, Load, Standing};
 
 use crate::codec::time;
+use crate::machine::processor_ns;
 use crate::report::Row;
 use crate::run::Plan;
 
@@ -36,8 +37,10 @@ pub struct Loading {
     pub entries: u64,
     /// Seconds to take them in as CSV in the place of what the list had, until they are in force and on disk.
     pub replace_s: f64,
-    /// Seconds from opening the files to entries in force, from the image, of each round.
+    /// Seconds from opening the files to entries in force, from the image, of each round; and seconds of its processor.
     pub image_s: Vec<f64>,
+    /// See above.
+    pub image_processor_s: Vec<f64>,
     /// The same from the rows, without an image.
     pub rows_s: f64,
     /// Bytes of the table an entry.
@@ -61,9 +64,13 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<(Vec<Row>, Opti
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let entries = plan.accounts * ENTRIES_AN_ACCOUNT;
     let replace_s = take_in(folder.path(), entries)?;
-    let mut image_s = Vec::new();
+    let (mut image_s, mut image_processor_s) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
-        image_s.push(open(folder.path(), entries, true)?.1);
+        let began_ns = processor_ns();
+        let (site, took_s) = open(folder.path(), entries, true)?;
+        image_processor_s.push((processor_ns() - began_ns) as f64 / 1e9);
+        image_s.push(took_s);
+        drop(site);
     }
     let before = resident_bytes();
     let site = open(folder.path(), entries, true)?.0;
@@ -74,6 +81,7 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<(Vec<Row>, Opti
         entries,
         replace_s,
         image_s,
+        image_processor_s,
         rows_s: 0.0,
         table_bytes: an_entry(site.lists.bytes()),
         resident_bytes: an_entry(resident),
