@@ -65,6 +65,11 @@ pub const DEPTH_MAX: usize = 64;
 pub const FOREST_INPUTS_MAX: usize = 256;
 /// Most categories that a split of a tree can tell apart.
 pub const CATEGORIES_MAX: usize = 65_536;
+/// Most words of 64 categories in a forest's splits together. A single large category takes as many words as a full set, so
+/// that without this bound a short file could fill the memory.
+pub const CATEGORY_WORDS_MAX: usize = NODES_MAX;
+/// Most knots of a forest's calibration: found by six looks.
+pub const CALIBRATION_KNOTS_MAX: usize = 64;
 /// Most columns that a forest's splits look at: an input as each kind of split reads it, and one for each split by category.
 /// All lanes of 64 rows then take 1 MB.
 pub const FOREST_COLUMNS_MAX: usize = 2_048;

@@ -313,7 +313,7 @@ fn one_at_a_time_or_in_batches_independent_checks_get_the_same_bits() {
 
 #[test]
 fn without_time_for_the_model_the_answer_says_so() {
-    use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
+    use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
     let (tables, mut scratch) = (tables(), Scratch::new(0));
     let forest = ForestSpec {
         version: "m1".to_owned(),
@@ -324,6 +324,7 @@ fn without_time_for_the_model_the_answer_says_so() {
         base: 0.0,
         mean: true,
         transform: Transform::Identity,
+        calibration: Calibration::None,
     };
     let parts = Parts { forest: Some(forest), ..Parts::default() };
     let snapshot = Snapshot::build(parts, &tables, None).expect("sound");

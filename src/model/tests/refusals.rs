@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
+use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
 use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
 use model::{LoadError, SaveError, walk};
@@ -26,6 +26,7 @@ fn forest() -> ForestSpec {
         base: 0.0,
         mean: true,
         transform: Transform::Identity,
+        calibration: Calibration::None,
     }
 }
 
@@ -45,6 +46,8 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         inputs_as: PrecisionName::Double,
         sums_as: PrecisionName::Double,
         calibration: "none".to_owned(),
+        platt: None,
+        isotonic: None,
         training: None,
         source: None,
         inputs: [("amount", "minor units"), ("hour", "hour")]
