@@ -83,7 +83,7 @@ pub(super) fn random_forest(
         keep_samples: false,
         seed,
     };
-    RandomForestRegressor::fit(rows, labels, parameters).map_err(library)
+    RandomForestRegressor::fit(rows, labels, parameters).map_err(|error| library(&error))
 }
 
 pub(super) fn extra_trees(
@@ -102,7 +102,7 @@ pub(super) fn extra_trees(
         keep_samples: false,
         seed,
     };
-    ExtraTreesRegressor::fit(rows, labels, parameters).map_err(library)
+    ExtraTreesRegressor::fit(rows, labels, parameters).map_err(|error| library(&error))
 }
 
 fn tried(rows: &DenseMatrix<f64>, settings: &Settings) -> usize {
@@ -116,9 +116,10 @@ fn tried(rows: &DenseMatrix<f64>, settings: &Settings) -> usize {
 /// A missing value (NaN) becomes the largest float: it goes right at every split, as NaN does in the engine.
 pub(super) fn matrix(data: &Dataset) -> Result<DenseMatrix<f64>, TrainError> {
     let finite = |value: f64| if value.is_nan() { f64::MAX } else { value.clamp(f64::MIN, f64::MAX) };
-    DenseMatrix::new(data.len(), data.inputs().len(), columns(data, finite), true).map_err(library)
+    DenseMatrix::new(data.len(), data.inputs().len(), columns(data, finite), true)
+        .map_err(|error| library(&error))
 }
 
-fn library(error: smartcore::error::Failed) -> TrainError {
+fn library(error: &smartcore::error::Failed) -> TrainError {
     TrainError::Library(error.to_string())
 }
