@@ -58,7 +58,7 @@ impl Said<'_> {
             text += &format!("{what} {rows} rows, {frauds} of them fraud\n");
         }
         if !self.left_out.is_empty() {
-            text += &format!("left out     {}: one value in all training rows\n", self.left_out.join(", "));
+            text += &format!("left out     {}: one value in all rows\n", self.left_out.join(", "));
         }
         text += &format!("calibration  {}\n", self.manifest.calibration);
         let kept = self.manifest.training.as_ref().map_or(0, |training| training.trees);

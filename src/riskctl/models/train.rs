@@ -8,7 +8,7 @@ use engine::forest::Calibration;
 use model::calibrate::{self, Method};
 use model::manifest::{Kind, Training};
 use model::report::{self, Report};
-use model::split::{self, Part, Parts};
+use model::split::{self, Part};
 use model::train::{Tried, choose};
 use model::{Dataset, Settings};
 
@@ -123,6 +123,9 @@ pub fn run(options: &Options) -> Outcome {
         None => FeatureTable::default(),
     };
     let data = read(options, settings.kind == Kind::Isolation)?;
+    // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
+    let constant = data.constant_inputs();
+    let data = data.without(&constant);
     if !(options.gap_days >= 0.0 && options.gap_days < 1e5) {
         return Err("--gap-days: expected a number of days".into());
     }
@@ -137,13 +140,6 @@ pub fn run(options: &Options) -> Outcome {
             "no rows are left to train on; see --from, --to, --held-out, --validation and --gap-days".into(),
         );
     }
-    // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
-    let constant = parts.train.constant_inputs();
-    let parts = Parts {
-        train: parts.train.without(&constant),
-        validation: parts.validation.without(&constant),
-        held_out: parts.held_out.without(&constant),
-    };
     let told = if settings.kind == Kind::Boosted { None } else { Some(settings.trees as u64) };
     let bar = print::progress(told, "training");
     let trained = model::train(&parts.train, &settings, &|done| bar.set_position(done as u64));
