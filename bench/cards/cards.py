@@ -28,8 +28,8 @@ DAY_MS = 86_400_000
 NOT_FEATURES = ["account_age_s", "account_events"]
 BEFORE_WINDOWS = ["amount", "hour", "weekday"]
 FOLDS = [datetime.date(2018, 7, 25) + datetime.timedelta(weeks=week) for week in range(4)]
-LGBM = dict(objective="binary", num_leaves=31, learning_rate=0.05, bagging_fraction=0.8, bagging_freq=1,
-            feature_fraction=0.8, min_child_samples=20, max_bin=1023, num_threads=2, seed=1, deterministic=True, verbose=-1)
+LGBM = dict(objective="binary", num_leaves=16, learning_rate=0.05, lambda_l2=10, bagging_fraction=0.8, bagging_freq=1,
+            feature_fraction=0.8, min_child_samples=50, max_bin=1023, num_threads=2, seed=1, deterministic=True, verbose=-1)
 
 
 def riskctl(*words):
