@@ -177,7 +177,7 @@ def main():
     features = Features(PLACE / "features.parquet")
     all_of_them = ["--without", ",".join(NOT_FEATURES)]
     trees, theirs = chosen(features)
-    print(f"chosen on the fold before: {trees} boosted trees, {theirs} of LightGBM\n")
+    print(f"chosen on the fold before: {trees} boosted trees, {theirs} of LightGBM\n", flush=True)
     boosted = ["--trees", trees]
     forest = all_of_them + ["--depth", 12, "--leaf-rows", 20, "--tried", 8]
     plain = ["--features", ",".join(BEFORE_WINDOWS)]
