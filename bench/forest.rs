@@ -1,7 +1,7 @@
 //! A forest of the reference size whose thresholds are values seen in the traffic, so that walks spread over the trees.
 
 use engine::feature::{Builtin, FeatureId, FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
+use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -34,6 +34,7 @@ pub fn grow(features: &FeatureTable, inputs: &[FeatureId], seen: &[Vec<f64>], se
         base: -3.0,
         mean: false,
         transform: Transform::Logistic { slope: 1.0 },
+        calibration: Calibration::None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use engine::forest::{Forest, ForestSpec, Lanes, Precision, Transform, Vectors};
+use engine::forest::{Calibration, Forest, ForestSpec, Lanes, Precision, Transform, Vectors};
 use engine::limits::LANES;
 use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -59,6 +59,7 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, Strin
             base: 0.0,
             mean: false,
             transform: Transform::Logistic { slope: 1.0 },
+            calibration: Calibration::None,
         };
         let forest = Forest::with_vectors(&spec, vectors).map_err(|error| error.to_string())?;
         found.push(measure(name, &forest, &rows, plan));

@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod forest;
 pub mod forests;
+pub mod lists;
 pub mod machine;
 #[cfg(feature = "peers")]
 mod peers;
@@ -14,3 +15,4 @@ pub mod rules;
 pub mod run;
 pub mod site;
 pub mod traffic;
+pub mod velocity;

@@ -12,6 +12,9 @@ pub struct Machine {
     pub cpu: String,
     /// Processors the process may use.
     pub cores: usize,
+    /// Which ones: once the bench is pinned it cannot find the others by asking.
+    #[serde(skip)]
+    pub core_ids: Vec<core_affinity::CoreId>,
     /// Whether the bench could pin itself to one of them.
     pub pinned: bool,
     /// Mean number of runnable processes over the last minute: above 1 others wear on the caches.
@@ -37,11 +40,22 @@ impl Machine {
         Machine {
             cpu,
             cores: cores.len(),
+            core_ids: cores,
             pinned,
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             optimised: !cfg!(debug_assertions),
             stall_us_max: stall_us_max(probe),
         }
+    }
+
+    /// The first line of a report.
+    pub fn text(&self) -> String {
+        let Machine { cpu, cores, pinned, load, optimised, stall_us_max, .. } = self;
+        format!(
+            "{cpu}, {cores} cores, one used ({}), load {load}, {}; largest stall {stall_us_max:.0} us",
+            if *pinned { "pinned" } else { "not pinned" },
+            if *optimised { "release" } else { "NOT OPTIMISED" },
+        )
     }
 }
 

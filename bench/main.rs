@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bench::machine::Machine;
 use bench::run::{Plan, is_of, run, stages};
+use bench::velocity;
 use clap::Parser;
 
 /// Measures the whole check by stage, on one core, in batches of 1 and 64.
@@ -18,9 +19,14 @@ struct Flags {
     /// Checks a case is measured over in each round
     #[arg(long, default_value_t = 262_144)]
     checks: u64,
-    /// Only this case, or those whose names begin with these words; may be given again
+    /// Only this case, or those whose names begin with these words; may be given again. `tables`, `velocity` and `scaling` stand
+    /// beside peers and run only when they are asked for, apart from the rest
     #[arg(long = "stage", value_name = "NAME", value_parser = stage)]
     stages: Vec<String>,
+    /// Of `tables`, `velocity` and `scaling` only those whose names begin with this, such as `riskd` or `redis`; may be given
+    /// again
+    #[arg(long = "keeper", value_name = "NAME")]
+    keepers: Vec<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -42,9 +48,14 @@ fn main() -> ExitCode {
         Plan { accounts: flags.accounts.max(1), checks: flags.checks, rounds: 7, stages: flags.stages }
     };
     let machine = Machine::look(Duration::from_millis(if flags.quick { 20 } else { 500 }));
-    match run(&plan) {
-        Ok(report) if flags.json => println!("{}", report.json(&machine)),
-        Ok(report) => println!("{}", report.text(&machine)),
+    let printed = if plan.stages.iter().any(|stage| velocity::STAGES.contains(&stage.as_str())) {
+        velocity::run(&plan, &flags.keepers, &machine.core_ids)
+            .map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })
+    } else {
+        run(&plan).map(|report| if flags.json { report.json(&machine) } else { report.text(&machine) })
+    };
+    match printed {
+        Ok(text) => println!("{text}"),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
@@ -54,7 +65,8 @@ fn main() -> ExitCode {
 }
 
 fn stage(name: &str) -> Result<String, String> {
-    let names = stages();
+    let mut names = stages();
+    names.extend(velocity::STAGES.map(str::to_owned));
     if names.iter().any(|known| is_of(known, name)) {
         return Ok(name.to_owned());
     }

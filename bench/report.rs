@@ -4,6 +4,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
+use crate::lists::Loading;
 use crate::machine::Machine;
 use crate::run::median;
 
@@ -39,6 +40,8 @@ pub struct Report {
     pub verdicts: Vec<(String, f64)>,
     /// The cases.
     pub rows: Vec<Row>,
+    /// What a list costs but for look-ups, if any of its cases ran.
+    pub loading: Option<Loading>,
 }
 
 impl Report {
@@ -49,12 +52,7 @@ impl Report {
 
     /// As a table.
     pub fn text(&self, machine: &Machine) -> String {
-        let Machine { cpu, cores, pinned, load, optimised, stall_us_max } = machine;
-        let mut text = format!(
-            "{cpu}, {cores} cores, one used ({}), load {load}, {}; largest stall {stall_us_max:.0} us\n",
-            if *pinned { "pinned" } else { "not pinned" },
-            if *optimised { "release" } else { "NOT OPTIMISED" },
-        );
+        let mut text = format!("{}\n", machine.text());
         let fills: Vec<String> =
             self.fills.iter().map(|(name, entries, slots)| format!("{name} {entries}/{slots}")).collect();
         let verdicts: Vec<String> =
@@ -62,6 +60,7 @@ impl Report {
         text += &format!("tables filled in {:.1} s: {}\n", self.fill_s, fills.join(", "));
         text +=
             &format!("verdicts: {}; allocations after warm-up: {}\n", verdicts.join(", "), self.allocations);
+        text += &self.loading.as_ref().map_or_else(String::new, loading);
         let mut table = Table::new();
         table.load_preset(UTF8_HORIZONTAL_ONLY).set_header([
             "stage",
@@ -93,6 +92,19 @@ impl Report {
         }
         text + &table.to_string()
     }
+}
+
+fn loading(loading: &Loading) -> String {
+    let Loading { entries, replace_s, image_s, image_processor_s, rows_s, .. } = loading;
+    let Loading { table_bytes, resident_bytes, image_bytes, store_bytes, .. } = loading;
+    let longest_s = image_s.iter().copied().fold(0.0, f64::max);
+    format!(
+        "list of {entries} entries: replaced in {replace_s:.1} s; loaded from its image in {:.2} s (at most {longest_s:.2}; \
+         {:.2} s of its processor), from rows in {rows_s:.1} s\n  bytes an entry: table {table_bytes:.1}, process {resident_bytes:.1}, image {image_bytes:.1}, \
+         store {store_bytes:.1}\n",
+        median(image_s.clone()),
+        median(image_processor_s.clone()),
+    )
 }
 
 fn per_second(ns: f64) -> String {

@@ -9,7 +9,7 @@ use crate::machine::processor_ns;
 use crate::report::{Report, Row};
 use crate::site::{Part, Site};
 use crate::traffic::{BLOCK, Stream};
-use crate::{codec, forests, rules};
+use crate::{codec, forests, lists, rules};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -30,11 +30,13 @@ pub const BATCHES: [usize; 2] = [1, engine::limits::LANES];
 /// Names of all cases, in the order of the report.
 pub fn stages() -> Vec<String> {
     let lacking = Part::ALL.iter().map(|part| format!("without {}", part.name()));
-    let whole = std::iter::once("whole".to_owned()).chain(lacking).chain(["without all".to_owned()]);
+    let whole = std::iter::once("whole".to_owned()).chain(lacking);
     whole
+        .chain(["windows alone".to_owned(), "without all".to_owned()])
         .chain(codec::STAGES.iter().map(|&name| name.to_owned()))
         .chain(forests::stages())
         .chain(rules::stages())
+        .chain(lists::STAGES.map(str::to_owned))
         .collect()
 }
 
@@ -94,7 +96,16 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     rows.extend(codec::run(&site, plan, wanted)?);
     rows.extend(forests::run(plan, wanted)?);
     rows.extend(rules::run(plan, wanted)?);
-    Ok(Report { fill_s, fills: fills(&site), allocations: tally.allocations, verdicts: tally.shares(), rows })
+    let (lists, loading) = lists::run(plan, wanted)?;
+    rows.extend(lists);
+    Ok(Report {
+        fill_s,
+        fills: fills(&site),
+        allocations: tally.allocations,
+        verdicts: tally.shares(),
+        rows,
+        loading,
+    })
 }
 
 fn cases(site: &Site, wanted: impl Fn(&str) -> bool) -> Result<Vec<Case>, String> {
@@ -113,6 +124,8 @@ fn cases(site: &Site, wanted: impl Fn(&str) -> bool) -> Result<Vec<Case>, String
     for part in Part::ALL {
         add(format!("without {}", part.name()), &[part])?;
     }
+    let others: Vec<Part> = Part::ALL.into_iter().filter(|&part| part != Part::Windows).collect();
+    add("windows alone".to_owned(), &others)?;
     add("without all".to_owned(), &Part::ALL)?;
     Ok(cases)
 }

@@ -17,11 +17,21 @@ const POLICY: [(&str, &str); 2] = [
     ("rules.yaml", include_str!("policy/rules.yaml")),
 ];
 
-static COMPILED: LazyLock<Result<Policy, String>> = LazyLock::new(|| {
-    let compiled = policy::compile_sources(&POLICY);
+static COMPILED: LazyLock<Result<Policy, String>> = LazyLock::new(|| compile(&POLICY));
+
+/// The reference policy and another file of rules.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn policy_with(file: (&'static str, &'static str)) -> Result<Policy, String> {
+    compile(&[POLICY[0], POLICY[1], file])
+}
+
+fn compile(files: &[(&str, &str)]) -> Result<Policy, String> {
+    let compiled = policy::compile_sources(files);
     let rendered = compiled.render(false);
     compiled.bundle.map(|bundle| bundle.policy).ok_or(rendered)
-});
+}
 
 /// A part of the check that a snapshot can be made without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +153,7 @@ fn snapshot(
 fn fill_lists(tables: &Tables, policy: &Policy) -> Result<(), String> {
     const ENTRIES: u64 = 10_000;
     for list in &policy.lists {
-        let handle = tables.lists.handle(&list.name, list.matching);
+        let handle = tables.lists.handle(&list.name, list.matching).ok_or("no memory for lists")?;
         for n in 0..ENTRIES {
             let key = match (list.matching, list.name.as_str()) {
                 (Matching::Network, _) if n % 8 == 0 => format!("203.{}.{}.0/24", n / 256 % 256, n % 256),
@@ -153,7 +163,9 @@ fn fill_lists(tables: &Tables, policy: &Policy) -> Result<(), String> {
                 _ if n % 100 == 0 => format!("u{:010x}", 5_000 + n * 90),
                 _ => format!("listed-{n}"),
             };
-            tables.lists.add(&handle, &key, NEVER_MS).map_err(|error| format!("{}: {error:?}", list.name))?;
+            let full = |error| format!("{}: {error}", list.name);
+            let key = tables.lists.key(&handle, &key).map_err(full)?;
+            tables.lists.put(&handle, key, NEVER_MS, 0).map_err(full)?;
         }
     }
     Ok(())

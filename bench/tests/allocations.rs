@@ -2,8 +2,9 @@
 
 use bench::site::Site;
 use bench::traffic::Stream;
+use engine::policy::Origin;
 use engine::record::Record;
-use engine::{Decision, Now, Scratch, Snapshot, decide};
+use engine::{Decision, Now, Parts, Scratch, Snapshot, decide};
 use wire::{Check, Kind, Text, Verdict};
 
 /// Allocations of deciding a block in batches of that size.
@@ -118,6 +119,40 @@ fn matches_of_shadow_rules_allocate_nothing() {
         check.amount_minor = Some(50_000);
     });
     assert_eq!(count, 0);
+}
+
+#[test]
+fn breakers_in_every_state_allocate_nothing() {
+    let text = "
+breakers:
+  - id: large
+    by: account
+    when: amount >= 50.00
+    open: 1s
+    half_open: 2s
+    trials: 1
+    reason: { code: L1, text: t }
+";
+    let site = Site::fill(2_000).expect("a site");
+    let compiled = policy::compile_sources(&[("breaker.yaml", text)]);
+    let policy = compiled.bundle.expect("the breaker compiles").policy;
+    let parts = Parts { policy, ..Parts::default() };
+    let snapshot = Snapshot::build(parts, &site.tables, None).expect("a snapshot");
+    let mut stream = site.stream("t");
+    let (mut decisions, mut scratch, mut states) = (Vec::new(), Scratch::new(0), [0_usize; 3]);
+    for turn in 0..16 {
+        let (checks, ms) = stream.block();
+        let checks = checks.to_vec();
+        let later_ms = ms + 600 * turn;
+        let count = allocations(&site, &snapshot, (&checks, later_ms), 64, &mut decisions, &mut scratch);
+        assert!(turn < 4 || count == 0, "{count} in turn {turn}");
+        for hit in decisions.iter().flat_map(Decision::hits) {
+            if let Origin::Breaker(_, state) = snapshot.policy().origin_of(snapshot.hit_index(hit)) {
+                states[state as usize] += 1;
+            }
+        }
+    }
+    assert!(states.iter().all(|&count| count > 0), "{states:?}");
 }
 
 #[test]

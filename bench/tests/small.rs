@@ -29,3 +29,37 @@ fn one_stage_can_be_asked_for_and_an_unknown_one_is_refused() {
     assert!(shown.contains("forest alone") && !shown.contains("whole"), "{shown}");
     assert!(!run("forst").status.success());
 }
+
+#[test]
+fn the_windows_are_kept_alike_by_riskd_and_its_peers() {
+    let flags = ["--quick", "--accounts", "500", "--checks", "512", "--json"];
+    let stages = ["--stage", "tables", "--stage", "velocity", "--stage", "scaling"];
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(flags)
+        .args(stages)
+        .output()
+        .expect("the bench starts");
+    // It ends with an error if a keeper says what the exact twin does not allow.
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let report = &printed["report"];
+    let keepers = |lines: &serde_json::Value| -> Vec<String> {
+        let lines = lines.as_array().expect("lines");
+        lines.iter().filter_map(|line| line["keeper"].as_str().map(str::to_owned)).collect()
+    };
+    let mut expected =
+        vec!["riskd's tables", "dashmap, times", "dashmap, cells", "papaya, times", "governor"];
+    let no_redis = report["redis"].as_str().is_some_and(|redis| redis.starts_with("NOT RUN"));
+    if no_redis {
+        eprintln!("NOT RUN: Redis, for want of a redis-server");
+    } else {
+        expected.push("redis");
+    }
+    assert_eq!(keepers(&report["lines"]), [&expected[..], &expected[..]].concat());
+    assert_eq!(keepers(&report["tables"]).len(), 6);
+    assert_eq!(keepers(&report["scaling"]).len(), 6);
+    assert!(report["compared"].as_u64() > Some(100_000));
+    let own =
+        report["lines"].as_array().into_iter().flatten().filter(|line| line["keeper"] == "riskd's tables");
+    assert!(own.into_iter().all(|line| line["allocations"] == serde_json::json!([0.0, 0.0])));
+}

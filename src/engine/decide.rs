@@ -14,7 +14,7 @@ use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{fields, lists, profile, record, rules, velocity, verdict, verify};
+use crate::{breaker, fields, lists, profile, record, rules, velocity, verdict, verify};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,10 +177,11 @@ fn arrive(
     }
     profile::prefetch_heads(tables, checks.len(), scratch);
     velocity::prefetch_heads(snapshot, checks.len(), scratch);
-    lists::prefetch(snapshot, tables, checks.len(), scratch);
+    let listed = tables.lists.read();
+    lists::prefetch(snapshot, &listed, checks.len(), scratch);
     profile::prefetch_near(tables, now.ms, checks.len(), scratch);
     velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
-    lists::look_up(snapshot, tables, checks, fresh, scratch);
+    lists::look_up(snapshot, tables, &listed, checks, fresh, scratch);
     for lane in lanes(fresh) {
         let check = &checks[lane];
         verify::verify(snapshot, check, lane, scratch);
@@ -220,7 +221,7 @@ fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratc
     }
 }
 
-/// The rules that match.
+/// The rules that match, and the breakers that refuse.
 fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
     let mut kinds = [0_u64; wire::Kind::ALL.len()];
@@ -228,6 +229,7 @@ fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scr
         kinds[usize::from(check.kind.code())] |= 1 << lane;
     }
     verdict::matches(snapshot, now.ms, fresh, &kinds, scratch);
+    breaker::pass(snapshot, now.ms, fresh, &kinds, scratch);
 }
 
 fn all(checks: &[Check<'_>]) -> u64 {

@@ -8,7 +8,7 @@ use wire::{Challenge, Value, Verdict};
 pub struct Hit {
     /// Place of its words in the snapshot's book.
     pub(crate) reason: u32,
-    /// Place among the policy's rules, then its limits, then the built-in guards and bands.
+    /// What it was a match of, by [`crate::policy::Policy::origin_of`].
     pub(crate) index: u32,
     /// What was found.
     pub value: Value,

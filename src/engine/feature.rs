@@ -134,8 +134,8 @@ builtins! {
     Factors "factors" Int Scalar::Int(0), "authentication factors passed, 0 to 3";
     Face "biometric.face" Double Scalar::Double(0.0), "face match, 0 to 1";
     Voice "biometric.voice" Double Scalar::Double(0.0), "voice match, 0 to 1";
-    Hour "hour" Int Scalar::Int(0), "hour of the day at the policy's UTC offset, 0 to 23";
-    Weekday "weekday" Int Scalar::Int(0), "day of the week at the policy's UTC offset, 1 Monday to 7 Sunday";
+    Hour "hour" Int Scalar::Int(0), "hour of the day in the policy's time zone, 0 to 23";
+    Weekday "weekday" Int Scalar::Int(0), "day of the week in the policy's time zone, 1 Monday to 7 Sunday";
     TextBytes "text_bytes" Int Scalar::Int(0), "length of text in bytes";
     TokenPresent "token.present" Bool Scalar::Bool(false), "the check carries a sealed QR token";
     TokenValid "token.valid" Bool Scalar::Bool(false), "the token opens with a known key, has not expired and names this packet";
@@ -144,21 +144,28 @@ builtins! {
     QrPresent "qr.present" Bool Scalar::Bool(false), "the check carries a raw EMVCo payload";
     QrValid "qr.valid" Bool Scalar::Bool(false), "the EMVCo payload is well formed and its CRC holds";
     AccountAge "account_age_s" Int Scalar::Int(0), "seconds since the account was first seen";
-    AccountEvents "account_events" Int Scalar::Int(0), "checks of the account before this one";
+    AccountEvents "account_events" Int Scalar::Int(0), "checks of the account before this one, up to a million";
     AccountIdle "account_idle_s" Int Scalar::Int(-1), "seconds since the account's check before this one; -1 when there was none";
     DeviceAge "device_age_s" Int Scalar::Int(0), "seconds since the device was first seen";
-    DeviceNew "device_new" Bool Scalar::Bool(false), "a known account acts from a device it has not used lately (it remembers four)";
-    DeviceChanged "device_changed" Bool Scalar::Bool(false), "os, model or rooted flag differ from what this device showed before";
-    DeviceAccounts "device_accounts" Int Scalar::Int(0), "accounts seen on this device, exact to 8, then 8";
+    DeviceNew "device_new" Bool Scalar::Bool(false), "a known account acts from a device it has not used lately (it remembers six)";
+    DeviceChanged "device_changed" Bool Scalar::Bool(false), "os, model or rooted flag differ from what this device showed last";
+    DeviceAccounts "device_accounts" Int Scalar::Int(0), "accounts seen on this device, exact to 9, then 9";
     DeviceBound "device_bound" Bool Scalar::Bool(false), "this device is bound to this account by an approved bind";
     DeviceBoundOther "device_bound_other" Bool Scalar::Bool(false), "this device is bound to another account";
     DistanceKm "distance_km" Double Scalar::Double(0.0), "kilometres from the account's last known place";
     SpeedKmh "speed_kmh" Double Scalar::Double(0.0), "kilometres an hour needed from the account's last known place; distances under 5 km count as 0";
-    AmountRatio "amount_ratio" Double Scalar::Double(1.0), "amount over the mean of the account's approved amounts; 1 before three of them";
-    AmountZscore "amount_zscore" Double Scalar::Double(0.0), "deviations of the amount from the account's approved amounts; 0 before three of them";
+    AmountRatio "amount_ratio" Double Scalar::Double(1.0), "amount over amount_mean; 1 where there is none";
+    AmountZscore "amount_zscore" Double Scalar::Double(0.0), "deviations of the amount from amount_mean; 0 where there is none";
     HourShare "hour_share" Double Scalar::Double(1.0), "share of the account's checks within an hour of this hour of the day; 1 before twenty of them";
     ModelScore "model_score" Double Scalar::Double(0.0), "the model's score, 0 to 1; 0 when no model scored";
     Score "score" Double Scalar::Double(0.0), "model's score and live rules' scores together, 0 to 1; known to bands only";
+    AccountDevices "account_devices" Int Scalar::Int(0), "devices the account has used, this one included, exact to 6, then 6";
+    PlaceNew "place_new" Bool Scalar::Bool(false), "more than 50 km from each of the account's latest four places";
+    AmountMean "amount_mean" Money Scalar::Money(0), "mean of the latest approved amounts of the account and this class: received (claim), spent (mint, pay), moved (transfer, withdraw); spent and moved together before three of one, 0 before three of both";
+    DeviceIdle "device_idle_s" Int Scalar::Int(-1), "seconds since the device's check before this one; -1 when there was none";
+    DeviceOsChanged "device_os_changed" Bool Scalar::Bool(false), "os differs from what this device showed last";
+    DeviceModelChanged "device_model_changed" Bool Scalar::Bool(false), "model differs from what this device showed last";
+    DeviceRootedBefore "device_rooted_before" Bool Scalar::Bool(false), "the device was rooted at an earlier check, whatever it says now";
 }
 
 impl Builtin {

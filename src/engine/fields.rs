@@ -27,7 +27,8 @@ pub(crate) fn event_time(check: &Check<'_>, now_ms: i64, degraded: &mut u16) -> 
 /// Fills the columns of one check's fields, and the hashes that keys, lists and sets are made of.
 pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     texts(snapshot, check, &mut scratch.lanes[lane]);
-    let local_ms = scratch.lanes[lane].time_ms + i64::from(snapshot.policy.utc_offset_minutes) * 60_000;
+    let time_ms = scratch.lanes[lane].time_ms;
+    let local_ms = time_ms + snapshot.policy.zone.offset_ms(time_ms);
     scratch.set(Builtin::Hour.id(), lane, Scalar::Int(local_ms.rem_euclid(DAY_MS) / HOUR_MS));
     // The epoch was a Thursday.
     scratch.set(

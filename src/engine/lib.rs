@@ -17,6 +17,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod breaker;
 mod decide;
 mod decision;
 pub mod feature;
@@ -43,6 +44,7 @@ pub mod token;
 mod velocity;
 mod verdict;
 mod verify;
+mod zone;
 
 pub use decide::{Now, decide, decide_given, run_rules};
 pub use decision::{Decision, Hit};

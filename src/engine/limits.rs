@@ -16,6 +16,10 @@ pub const PENDING_MAX: usize = 8;
 pub const RETENTION_MS: i64 = 60_000;
 /// Most limits of one policy.
 pub const LIMITS_MAX: usize = 64;
+/// Most breakers of one policy.
+pub const BREAKERS_MAX: usize = 64;
+/// Most trials of a half-open breaker.
+pub const BREAKER_TRIALS_MAX: u32 = 1_000;
 /// Most lists of one policy.
 pub const LISTS_MAX: usize = 64;
 /// Most rules of one policy.
@@ -34,6 +38,8 @@ pub const WINDOW_MS_MAX: i64 = 30 * 86_400_000;
 pub const LATE_MS: i64 = 5_000;
 /// Sub-windows of a window: a value beyond the exact range is above the true one by at most one of them.
 pub const SUB_WINDOWS: i64 = 16;
+/// Counts are laid out for a multiple of so many events, so that a constant may grow with a reload and be exact at once.
+pub const EXACT_STEP: usize = 8;
 /// Largest constant that a count can be compared with exactly.
 pub const EXACT_COUNT_MAX: usize = 64;
 /// Most distinct values that `distinct` holds exactly.
@@ -42,8 +48,6 @@ pub const EXACT_DISTINCT_MAX: usize = 64;
 pub const HITS_MAX: usize = 16;
 /// Longest prefix in a prefix list, in characters.
 pub const LIST_PREFIX_MAX: usize = 16;
-/// Entries looked at for one key of a list; a list table is built half as large again as asked, so longer runs are rare.
-pub const LIST_PROBES_MAX: usize = 128;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 63;
 /// Batches in flight at once: every worker's, and the one outcomes are applied under.
@@ -61,6 +65,11 @@ pub const DEPTH_MAX: usize = 64;
 pub const FOREST_INPUTS_MAX: usize = 256;
 /// Most categories that a split of a tree can tell apart.
 pub const CATEGORIES_MAX: usize = 65_536;
+/// Most words of 64 categories in a forest's splits together. A single large category takes as many words as a full set, so
+/// that without this bound a short file could fill the memory.
+pub const CATEGORY_WORDS_MAX: usize = NODES_MAX;
+/// Most knots of a forest's calibration: found by six looks.
+pub const CALIBRATION_KNOTS_MAX: usize = 64;
 /// Most columns that a forest's splits look at: an input as each kind of split reads it, and one for each split by category.
 /// All lanes of 64 rows then take 1 MB.
 pub const FOREST_COLUMNS_MAX: usize = 2_048;
@@ -70,5 +79,6 @@ pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 const _: () = assert!(LANES == u64::BITS as usize, "a mask is one word");
 const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
 const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
+const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
 const _: () = assert!(RECORD_BYTES_MAX >= 512 + FEATURES_MAX * 10);

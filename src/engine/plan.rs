@@ -1,5 +1,5 @@
-//! Where each velocity feature lies: windows of one key side by side in one slot, and unchanged ones where they were before
-//! a reload.
+//! Where each velocity feature and each breaker lies: those of one key side by side in one slot, and unchanged ones where they
+//! were before a reload.
 
 use std::sync::Arc;
 
@@ -7,21 +7,40 @@ use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 
 use crate::feature::{FeatureId, FeatureTable, Type};
 use crate::limits::{
-    EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, KEY_FIELDS_MAX, KEYS_MAX, PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
+    BREAKER_TRIALS_MAX, EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, EXACT_STEP, KEY_FIELDS_MAX, KEYS_MAX,
+    PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
 };
-use crate::policy::{Aggregate, Policy, Status, Window};
+use crate::policy::{Aggregate, Breaker, Policy, Status, Window};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
 use crate::table::{
-    Distinct, Far, Max, PARTS_MAX, Payload, Permits, Recent, Room, Shape, Slots, Span, Sum, Word,
+    Circuit, Distinct, Far, Max, PARTS_MAX, Payload, Permits, Recent, Room, Shape, Slots, Span, Sum, Terms,
+    Word,
 };
 use crate::tables::Tables;
 
-/// Windows of one key that lie together.
+/// Windows and breakers of one key that lie together.
 pub(crate) struct Group {
     pub fields: Vec<FeatureId>,
     pub table: Arc<Slots>,
     pub windows: Vec<Laid>,
+    pub breakers: Vec<Wired>,
+}
+
+/// A breaker and the place of its word in the slot.
+pub(crate) struct Wired {
+    /// Place among the policy's breakers.
+    pub breaker: usize,
+    terms: Terms,
+    near: usize,
+    signature: String,
+}
+
+impl Wired {
+    /// The breaker's state in its key's slot.
+    pub fn circuit<'a>(&self, payload: &Payload<'a>) -> Circuit<'a> {
+        Circuit::new(&payload.near()[self.near], self.terms)
+    }
 }
 
 /// A window and its place in the slot.
@@ -35,6 +54,8 @@ pub(crate) struct Laid {
     pub window_ms: i64,
     pub span: Span,
     pub exact: u16,
+    /// Events or values that there is room for exactly.
+    capacity: u16,
     room: Room,
     place: Place,
     /// Places of its limits among the policy's.
@@ -50,14 +71,31 @@ pub(crate) struct Laid {
 struct Place {
     near: usize,
     far: usize,
+    rare: usize,
     part: usize,
 }
 
 impl Laid {
+    /// Takes the place of a window that had the same definition. How much of it is exact follows from the constants of rules
+    /// and limits: where these ask for more than there is room for, the counts are worth more than the exactness, which
+    /// comes with the next start.
+    fn go_on(&mut self, standing: &Laid) {
+        (self.place, self.room, self.tag) = (standing.place, standing.room, standing.tag);
+        self.capacity = standing.capacity;
+        // Nor does a rule that asks less take from what stands.
+        self.exact = self.exact.max(standing.exact).min(standing.capacity);
+    }
+
     /// The window's words in its key's slot.
     pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
-        let Place { near, far, part } = self.place;
+        let Place { near, far, part, .. } = self.place;
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
+    }
+
+    /// The window's rare words.
+    pub fn rare<'a>(&self, payload: &Payload<'a>) -> Far<'a> {
+        let Place { rare, part, .. } = self.place;
+        payload.part(part, rare..rare + self.room.rare)
     }
 }
 
@@ -65,6 +103,8 @@ impl Laid {
 #[derive(Default)]
 pub(crate) struct Plan {
     pub groups: Vec<Group>,
+    /// Windows that kept their counts and have no room to be as exact as rules and limits now ask.
+    pub narrowed: Vec<FeatureId>,
 }
 
 impl Plan {
@@ -72,45 +112,62 @@ impl Plan {
     pub fn lay(policy: &Policy, tables: &Tables, previous: Option<&Plan>) -> Result<Plan, BuildError> {
         check_approved(policy)?;
         let mut plan = Plan::default();
-        let mut fresh: Vec<(&[FeatureId], Vec<Laid>)> = Vec::new();
+        let mut fresh: Vec<Fresh<'_>> = Vec::new();
         for (place, window) in policy.windows.iter().enumerate() {
-            let exact = previous.map_or(window.exact, |plan| plan.exactness(&policy.features, window));
-            let mut laid = laid(policy, place, &Window { exact, ..window.clone() })?;
+            let mut laid = laid(policy, place, window)?;
             if plan.standing(&laid.signature).is_some()
-                || fresh.iter().any(|(_, new)| new.iter().any(|w| w.signature == laid.signature))
+                || fresh.iter().any(|new| new.windows.iter().any(|w| w.signature == laid.signature))
             {
                 return Err(BuildError::of(&policy.features, window, "is the same as another one"));
             }
             let standing = previous.and_then(|previous| previous.standing(&laid.signature));
             if let Some((group, standing)) = standing {
-                (laid.place, laid.tag) = (standing.place, standing.tag);
-                plan.keep(group, &window.key, laid);
-            } else if let Some((_, windows)) =
-                fresh.iter_mut().find(|(fields, windows)| *fields == window.key && windows.len() < PARTS_MAX)
-            {
-                windows.push(laid);
+                laid.go_on(standing);
+                if laid.exact < window.exact {
+                    plan.narrowed.push(window.feature);
+                }
+                plan.kept(group, &window.key).windows.push(laid);
             } else {
-                fresh.push((&window.key, vec![laid]));
+                Fresh::of(&mut fresh, &window.key).windows.push(laid);
             }
         }
-        for (fields, mut windows) in fresh {
+        for (place, breaker) in policy.breakers.iter().enumerate() {
+            let mut wired = wired(policy, place, breaker)?;
+            let standing = previous.and_then(|previous| previous.standing_breaker(&wired.signature));
+            if let Some((group, near)) = standing {
+                wired.near = near;
+                plan.kept(group, &breaker.key).breakers.push(wired);
+            } else {
+                Fresh::of(&mut fresh, &breaker.key).breakers.push(wired);
+            }
+        }
+        for Fresh { fields, mut windows, mut breakers } in fresh {
             let mut shape = Shape { renewed: true, ..Shape::default() };
             for (part, window) in windows.iter_mut().enumerate() {
                 window.tag = tables.take_tag();
-                window.place = Place { near: shape.near, far: shape.far, part };
+                window.place = Place { near: shape.near, far: shape.far, rare: shape.rare, part };
                 shape.near += window.room.near;
                 shape.far += window.room.far;
+                shape.rare += window.room.rare;
+            }
+            windows.iter_mut().for_each(|window| window.place.rare += shape.far);
+            for breaker in &mut breakers {
+                breaker.near = shape.near;
+                shape.near += 1;
             }
             shape.zeroed = shape.near;
+            let of_windows = windows.iter().map(|window| window.window_ms);
+            let of_breakers =
+                breakers.iter().map(|breaker| breaker.terms.open_ms + breaker.terms.half_open_ms);
+            let longest_ms = of_windows.chain(of_breakers).max().unwrap_or(0);
             // An event may be dated before its arrival, or after it.
-            let longest_ms = windows.iter().map(|window| window.window_ms).max().unwrap_or(0);
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let table = tables.velocity_table(shape, expiry_ms).map_err(BuildError::Size)?;
-            plan.groups.push(Group { fields: fields.to_vec(), table, windows });
+            plan.groups.push(Group { fields: fields.to_vec(), table, windows, breakers });
         }
         if plan.groups.len() > KEYS_MAX {
             return Err(BuildError::TooMany {
-                what: "keys that windows are kept by",
+                what: "keys that windows and breakers are kept by",
                 count: plan.groups.len(),
                 max: KEYS_MAX,
             });
@@ -132,26 +189,70 @@ impl Plan {
         })
     }
 
-    /// The exactness of a window, or the greater one that it stands with: to ask less of a window costs nobody its counts.
-    fn exactness(&self, features: &FeatureTable, window: &Window) -> u16 {
-        let stands = |laid: &&Laid| {
-            laid.exact > window.exact
-                && laid.signature == signature(features, &Window { exact: laid.exact, ..window.clone() })
-        };
-        let standing = self.groups.iter().flat_map(|group| &group.windows).find(stands);
-        standing.map_or(window.exact, |laid| laid.exact)
+    /// Where the word of the breaker of that signature lies.
+    fn standing_breaker(&self, signature: &str) -> Option<(&Group, usize)> {
+        self.groups.iter().find_map(|group| {
+            let found = group.breakers.iter().find(|breaker| breaker.signature == signature);
+            found.map(|breaker| (group, breaker.near))
+        })
     }
 
-    fn keep(&mut self, old: &Group, fields: &[FeatureId], laid: Laid) {
-        match self.groups.iter_mut().find(|group| Arc::ptr_eq(&group.table, &old.table)) {
-            Some(group) => group.windows.push(laid),
-            None => self.groups.push(Group {
-                fields: fields.to_vec(),
-                table: old.table.clone(),
-                windows: vec![laid],
-            }),
-        }
+    /// The group that goes on in an old one's table.
+    fn kept(&mut self, old: &Group, fields: &[FeatureId]) -> &mut Group {
+        let found = self.groups.iter().position(|group| Arc::ptr_eq(&group.table, &old.table));
+        let at = found.unwrap_or_else(|| {
+            let (fields, table) = (fields.to_vec(), old.table.clone());
+            self.groups.push(Group { fields, table, windows: Vec::new(), breakers: Vec::new() });
+            self.groups.len() - 1
+        });
+        &mut self.groups[at]
     }
+}
+
+/// What of one key no snapshot has had before.
+struct Fresh<'p> {
+    fields: &'p [FeatureId],
+    windows: Vec<Laid>,
+    breakers: Vec<Wired>,
+}
+
+impl<'p> Fresh<'p> {
+    /// Those of that key with room for a window more, if need be an empty one.
+    fn of<'f>(all: &'f mut Vec<Fresh<'p>>, fields: &'p [FeatureId]) -> &'f mut Fresh<'p> {
+        let has_room = |fresh: &Fresh<'_>| fresh.fields == fields && fresh.windows.len() < PARTS_MAX;
+        let at = all.iter().position(has_room).unwrap_or_else(|| {
+            all.push(Fresh { fields, windows: Vec::new(), breakers: Vec::new() });
+            all.len() - 1
+        });
+        &mut all[at]
+    }
+}
+
+/// Checks a breaker.
+fn wired(policy: &Policy, at: usize, breaker: &Breaker) -> Result<Wired, BuildError> {
+    let id = &breaker.reason.rule;
+    let fault = |why| Err(BuildError::Breaker { id: id.clone(), why });
+    let Terms { open_ms, half_open_ms, trials } = breaker.terms;
+    let lasts = |ms| (WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&ms);
+    if !lasts(open_ms) || !lasts(half_open_ms) {
+        return fault("is open or half open for a time outside 1 s to 30 d");
+    }
+    if !(1..=BREAKER_TRIALS_MAX).contains(&trials) {
+        return fault("has no trials or more than a thousand");
+    }
+    if breaker.key.is_empty() || breaker.key.len() > KEY_FIELDS_MAX {
+        return fault("has a key of none or more than four fields");
+    }
+    if breaker.key.iter().any(|&field| policy.features.row(field).ty != Type::Text) {
+        return fault("has a key that is not text");
+    }
+    if policy.breakers[..at].iter().any(|other| other.reason.rule == *id) {
+        return fault("has the name of another one");
+    }
+    let key: Vec<&str> = breaker.key.iter().map(|&field| policy.features.row(field).name.as_str()).collect();
+    // What it opens on is left out: a better condition does not forget which keys are open.
+    let signature = format!("{id} {:x} {} {open_ms} {half_open_ms} {trials}", breaker.kinds.0, key.join(","));
+    Ok(Wired { breaker: at, terms: breaker.terms, near: 0, signature })
 }
 
 /// Checks a window and measures it.
@@ -167,13 +268,18 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
     if window.key.iter().any(|&field| row(field).ty != Type::Text) {
         return fault("has a key that is not text");
     }
+    // A little more than is needed, for a constant that grows with a reload.
     let exact = usize::from(window.exact);
+    let capacity = match window.aggregate {
+        Aggregate::Count => exact.next_multiple_of(EXACT_STEP).min(EXACT_COUNT_MAX + 1),
+        _ => exact,
+    };
     let limits: Vec<usize> =
         (0..policy.limits.len()).filter(|&limit| policy.limits[limit].window == place).collect();
     let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
-        Aggregate::Count if window.status == Status::Attempt => Recent::room(exact),
-        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(exact)),
+        Aggregate::Count if window.status == Status::Attempt => Recent::room(capacity),
+        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(capacity)),
         Aggregate::Count => Sum::ROOM,
         Aggregate::Sum(field) | Aggregate::Max(field)
             if !matches!(row(field).ty, Type::Int | Type::Money) =>
@@ -190,7 +296,7 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         }
         Aggregate::Distinct(_) => Distinct::room(exact),
         Aggregate::Max(_) => Max::ROOM,
-        Aggregate::Last | Aggregate::First => Room { near: 1, far: 0 },
+        Aggregate::Last | Aggregate::First => Room { near: 1, ..Room::default() },
     };
     let reservable = matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_));
     if window.status == Status::Approved && !reservable {
@@ -209,6 +315,7 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         window_ms: window.window_ms,
         span: Span::new(window.window_ms),
         exact: window.exact,
+        capacity: capacity as u16,
         room,
         place: Place::default(),
         limits,
@@ -246,12 +353,11 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
     };
     let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
     format!(
-        "{} {aggregate} {:x} {} {} {:?} {}",
+        "{} {aggregate} {:x} {} {} {:?}",
         name(window.feature),
         window.kinds.0,
         key.join(","),
         window.window_ms,
         window.status,
-        window.exact
     )
 }

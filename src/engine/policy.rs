@@ -3,7 +3,8 @@
 use wire::{Challenge, Verdict};
 
 use crate::feature::{FeatureId, FeatureTable};
-use crate::program::{Kinds, NumberType, Program, Source, Truth};
+use crate::program::{Kinds, NumberType, Program, Source, Truth, Zone};
+use crate::table::Terms;
 
 /// Order of decision: the first tier with a live match decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,7 +170,76 @@ pub struct Limit {
     pub reason: ReasonText,
 }
 
-/// What a list is kept for. A list's action is an ordinary rule; watch only shows in `lists`.
+/// A breaker: it opens for a key on a condition, refuses everything of the key for a time, then lets a few events through on
+/// trial before it closes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breaker {
+    /// Fields of the key, in order; one to [`crate::limits::KEY_FIELDS_MAX`] text features.
+    pub key: Vec<FeatureId>,
+    /// Kinds of event it looks at and refuses.
+    pub kinds: Kinds,
+    /// Register of [`Policy::program`] that holds the condition it opens on.
+    pub when: Truth,
+    /// Times of its states.
+    pub terms: Terms,
+    /// Verdict when it refuses.
+    pub verdict: Verdict,
+    /// Proof to ask for when the verdict is challenge.
+    pub challenge: Option<Challenge>,
+    /// Words; its state stands before the text when it refuses.
+    pub reason: ReasonText,
+    /// What the reason of the event that opens it quotes.
+    pub witness: Option<Witness>,
+}
+
+/// Why a breaker refused: the state it was found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BreakerState {
+    /// The event opened it.
+    Opened,
+    /// It was open.
+    Open,
+    /// It was half open, and its trials were used.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// All of them, in the order of their words.
+    pub const ALL: [BreakerState; 3] = [BreakerState::Opened, BreakerState::Open, BreakerState::HalfOpen];
+
+    /// Name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            BreakerState::Opened => "opened",
+            BreakerState::Open => "open",
+            BreakerState::HalfOpen => "half_open",
+        }
+    }
+
+    /// What stands before the breaker's own text in a reason, and says what its value is.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            BreakerState::Opened => "breaker opens: ",
+            BreakerState::Open => "breaker open, seconds left: ",
+            BreakerState::HalfOpen => "breaker half open, trials used: ",
+        }
+    }
+}
+
+/// What a match was of, each by its place in the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A rule.
+    Rule(usize),
+    /// A limit.
+    Limit(usize),
+    /// A breaker, and its state.
+    Breaker(usize, BreakerState),
+    /// The engine itself: token or bands.
+    Own(usize),
+}
+
+/// What a list is kept for. A list's action is an ordinary rule; that of a watched list is reported and adds nothing to the score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct List {
     /// Name in rules and in the lists API.
@@ -226,7 +296,9 @@ pub struct Policy {
     pub gate: Program,
     /// Limits.
     pub limits: Vec<Limit>,
-    /// Runs after the model.
+    /// Breakers.
+    pub breakers: Vec<Breaker>,
+    /// Runs after the model: conditions of rules and breakers.
     pub program: Program,
     /// Rules, in file order.
     pub rules: Vec<Rule>,
@@ -234,6 +306,30 @@ pub struct Policy {
     pub bands: Bands,
     /// Challenge asked for by the challenge band.
     pub band_challenge: Option<Challenge>,
-    /// Offset of the policy's local time from UTC, in minutes; 480 is China.
-    pub utc_offset_minutes: i32,
+    /// The policy's local time: of hour and weekday.
+    pub zone: Zone,
+}
+
+impl Policy {
+    /// The index of a match in decisions and records: rules, then limits, then each breaker's states, then the engine's own.
+    pub fn index_of(&self, origin: Origin) -> usize {
+        let (limits, breakers) = (self.rules.len(), self.rules.len() + self.limits.len());
+        match origin {
+            Origin::Rule(at) => at,
+            Origin::Limit(at) => limits + at,
+            Origin::Breaker(at, state) => breakers + at * BreakerState::ALL.len() + state as usize,
+            Origin::Own(at) => breakers + self.breakers.len() * BreakerState::ALL.len() + at,
+        }
+    }
+
+    /// What the match of an index was of.
+    pub fn origin_of(&self, index: usize) -> Origin {
+        let Some(index) = index.checked_sub(self.rules.len()) else { return Origin::Rule(index) };
+        let Some(index) = index.checked_sub(self.limits.len()) else { return Origin::Limit(index) };
+        let states = BreakerState::ALL.len();
+        match index.checked_sub(self.breakers.len() * states) {
+            None => Origin::Breaker(index / states, BreakerState::ALL[index % states]),
+            Some(own) => Origin::Own(own),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use regex_automata::dfa::dense::DFA;
 use wire::Kind;
 
 use crate::feature::FeatureId;
+pub use crate::zone::Zone;
 
 /// A truth register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -414,28 +415,6 @@ impl Network {
     }
 }
 
-/// A time zone: from when on which offset holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Zone {
-    /// Name or offset, as it was written.
-    pub name: String,
-    /// Moments in microseconds since 1970, ascending, and seconds east of UTC from then on.
-    pub offsets: Vec<(i64, i32)>,
-    /// The first moment for which nothing is known.
-    pub until_us: i64,
-}
-
-impl Zone {
-    /// Seconds east of UTC at that moment, as far as it is known.
-    pub fn offset(&self, moment_us: i64) -> Option<i32> {
-        if moment_us >= self.until_us {
-            return None;
-        }
-        let after = self.offsets.partition_point(|&(from, _)| from <= moment_us);
-        Some(self.offsets[after.checked_sub(1)?].1)
-    }
-}
-
 /// A straight-line program without loops or jumps: its cost is its length.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
@@ -477,12 +456,5 @@ mod tests {
         assert!(has(network("0.0.0.0", 0), "255.1.2.3") && !has(network("0.0.0.0", 0), "::1"));
         assert!(has(network("::", 0), "2001:db8::1") && has(network("2001:db8::", 32), "2001:db8:ffff::1"));
         assert!(has(network("10.0.0.1", 32), "10.0.0.1") && !has(network("10.0.0.1", 32), "10.0.0.2"));
-    }
-
-    #[test]
-    fn a_zone_says_which_offset_holds() {
-        let zone = Zone { name: "x".into(), offsets: vec![(-10, 60), (100, 120)], until_us: 200 };
-        let at = [-11, -10, 99, 100, 199, 200].map(|moment| zone.offset(moment));
-        assert_eq!(at, [None, Some(60), Some(60), Some(120), Some(120), None]);
     }
 }

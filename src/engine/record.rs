@@ -101,7 +101,7 @@ fn write_features(out: &mut Vec<u8>, snapshot: &Snapshot, lane: usize, scratch: 
 /// A match in a record.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RecordedHit {
-    /// Place among the policy's rules, then its limits, then the engine's own reasons.
+    /// What it was a match of, by [`crate::policy::Policy::origin_of`].
     pub index: u32,
     /// Whether it only watched.
     pub shadow: bool,

@@ -33,6 +33,7 @@ pub(crate) const SHAPE: Shape = Shape {
     near: NEAR,
     zeroed: BODY,
     far: PENDING + PENDING_MAX * PENDING_WORDS + REASONS_MAX * HIT_WORDS - NEAR,
+    rare: 0,
     busy: None,
     renewed: false,
 };

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use arrayvec::{ArrayString, ArrayVec};
 
+use crate::breaker::Tripped;
 use crate::feature::{FeatureId, Scalar, Type};
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX, RECORD_BYTES_MAX,
+    BREAKERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX,
+    RECORD_BYTES_MAX,
 };
-use crate::lists::ListHandle;
+use crate::lists;
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
 use crate::table::{Found, Slots};
@@ -44,6 +46,7 @@ pub(crate) struct Lane {
     pub device_slot: Option<usize>,
     pub pending: ArrayVec<Pending, PENDING_MAX>,
     pub refused: ArrayVec<Refused, LIMITS_MAX>,
+    pub tripped: ArrayVec<Tripped, BREAKERS_MAX>,
     pub token: Option<crate::verify::TokenState>,
     pub matches: ArrayVec<Match, HITS_MAX>,
     /// Matches beyond the room for them.
@@ -64,6 +67,7 @@ impl Lane {
             device_slot: None,
             pending: ArrayVec::new(),
             refused: ArrayVec::new(),
+            tripped: ArrayVec::new(),
             token: None,
             matches: ArrayVec::new(),
             unkept: 0,
@@ -81,13 +85,14 @@ impl Lane {
         self.device_slot = None;
         self.pending.clear();
         self.refused.clear();
+        self.tripped.clear();
         self.token = None;
         self.matches.clear();
         self.unkept = 0;
     }
 }
 
-/// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in.
+/// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in, or do where they were claimed.
 ///
 /// What stands at them is brought into the cache in rounds that do little but ask: a look-up between two requests would keep
 /// the second from being made before the first is answered.
@@ -123,6 +128,17 @@ impl Sought {
     pub fn claim(&self, table: &Slots, lane: usize, now_ms: i64) -> Option<Found> {
         let key = self.keys[lane];
         if key == 0 { None } else { table.claim(self.slots[lane], key, now_ms) }
+    }
+
+    /// Remembers where a lane's key was found, for the stages after; under the batch's pin it stays the key's.
+    pub fn keep(&mut self, lane: usize, found: Option<Found>) {
+        // A table has fewer slots than 32 bits tell apart.
+        self.slots[lane] = found.map_or(u32::MAX, |found| found.slot as u32);
+    }
+
+    /// The slot that was kept for a lane.
+    pub fn kept(&self, lane: usize) -> Option<usize> {
+        Some(self.slots[lane]).filter(|&slot| slot != u32::MAX).map(|slot| slot as usize)
     }
 
     /// Has the rest of what busy keys hold on the way into the cache; their near words should be there.
@@ -173,7 +189,7 @@ impl Scratch {
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
-            wanted: Vec::with_capacity(LANES * ListHandle::ENTRIES_MAX),
+            wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
             lanes: vec![Lane::new(); LANES],

@@ -9,10 +9,10 @@ use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Ve
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
 use crate::forest::{Forest, ForestError, ForestSpec};
-use crate::limits::{LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
+use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::plan::Plan;
-use crate::policy::{Aggregate, Policy, ReasonText, Tier, Window};
+use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::rules::Schedule;
 use crate::tables::{SizeError, Tables};
@@ -48,6 +48,13 @@ pub enum BuildError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A breaker that cannot be kept.
+    Breaker {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The model reads a feature that the policy does not have, or that is text.
     UnknownInput(String),
     /// The trees are no forest.
@@ -67,6 +74,7 @@ impl std::fmt::Display for BuildError {
         match self {
             BuildError::TooMany { what, count, max } => write!(f, "{count} {what}, where {max} have room"),
             BuildError::Window { feature, why } => write!(f, "feature {feature} {why}"),
+            BuildError::Breaker { id, why } => write!(f, "breaker {id} {why}"),
             BuildError::UnknownInput(name) => {
                 write!(f, "the model reads {name}, which is no number of this policy")
             }
@@ -137,7 +145,7 @@ pub struct Snapshot {
     /// Tells this snapshot from every other of the process.
     pub(crate) serial: u64,
     book: Book,
-    /// Places in the book: of rules, then limits, then the engine's own reasons.
+    /// Places in the book, by [`Policy::index_of`].
     words: Vec<u32>,
     version: u32,
     ext: HashMap<String, FeatureId>,
@@ -173,7 +181,10 @@ impl Snapshot {
                 (Some(forest), inputs(&policy.features, spec)?)
             }
         };
-        let lists = policy.lists.iter().map(|list| tables.lists.handle(&list.name, list.matching)).collect();
+        let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
+        let no_memory = SizeError { table: "list_entries", entries: 0 };
+        let lists =
+            policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
         let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();
         let words = words(&policy, &mut book);
         let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
@@ -207,6 +218,12 @@ impl Snapshot {
     /// The compiled policy.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Velocity features that kept their counts over a reload and are exact to fewer events than rules and limits now ask
+    /// for: beyond that they are never too low, and at most one sub-window too high. The next start makes room.
+    pub fn narrowed(&self) -> impl Iterator<Item = &str> {
+        self.plan.narrowed.iter().map(|&feature| self.policy.features.row(feature).name.as_str())
     }
 
     /// Content hash of the policy.
@@ -292,7 +309,7 @@ impl Snapshot {
         })
     }
 
-    /// Place of a match among the policy's rules, then its limits, then the engine's own reasons.
+    /// Index of a match, as [`Policy::origin_of`] reads it.
     pub fn hit_index(&self, hit: &Hit) -> usize {
         hit.index as usize
     }
@@ -305,12 +322,9 @@ impl Snapshot {
             .map(|words| &**words)
     }
 
-    pub(crate) fn hit(&self, index: usize, value: wire::Value, threshold: wire::Value) -> Hit {
+    pub(crate) fn hit(&self, origin: Origin, value: wire::Value, threshold: wire::Value) -> Hit {
+        let index = self.policy.index_of(origin);
         Hit { reason: self.words[index], index: index as u32, value, threshold }
-    }
-
-    pub(crate) fn builtin_index(&self, reason: BuiltinReason) -> usize {
-        self.policy.rules.len() + self.policy.limits.len() + reason as usize
     }
 
     pub(crate) fn version(&self) -> u32 {
@@ -351,6 +365,7 @@ fn check_sizes(policy: &Policy) -> Result<(), BuildError> {
     let sizes = [
         ("rules", policy.rules.len(), RULES_MAX),
         ("limits", policy.limits.len(), LIMITS_MAX),
+        ("breakers", policy.breakers.len(), BREAKERS_MAX),
         ("lists", policy.lists.len(), LISTS_MAX),
         ("velocity features", policy.windows.len(), WINDOWS_MAX),
         ("instructions", policy.program.ops.len() + policy.gate.ops.len(), OPS_MAX),
@@ -371,7 +386,7 @@ fn inputs(features: &FeatureTable, spec: &ForestSpec) -> Result<Vec<(FeatureId, 
     spec.inputs.iter().map(column).collect()
 }
 
-/// Enters the words of rules, limits and built-in reasons into the book; gives their places.
+/// Enters the words of every match into the book, in the order of [`Policy::index_of`]; gives their places.
 fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
     let mut known: HashMap<Arc<ReasonText>, u32> =
         book.reasons.iter().enumerate().map(|(place, words)| (words.clone(), place as u32)).collect();
@@ -383,6 +398,13 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
     });
     let rules = policy.rules.iter().map(|rule| rule.reason.clone());
     let limits = policy.limits.iter().map(|limit| limit.reason.clone());
+    let breakers = policy.breakers.iter().flat_map(|breaker| {
+        let words = |state: BreakerState| ReasonText {
+            text: format!("{}{}", state.prefix(), breaker.reason.text),
+            ..breaker.reason.clone()
+        };
+        BreakerState::ALL.map(words)
+    });
     let enter = |words: ReasonText| {
         let words = Arc::new(words);
         *known.entry(words.clone()).or_insert_with(|| {
@@ -390,7 +412,7 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
             book.reasons.len() as u32 - 1
         })
     };
-    rules.chain(limits).chain(own).map(enter).collect()
+    rules.chain(limits).chain(breakers).chain(own).map(enter).collect()
 }
 
 /// Text features that the programs ask `has()` of, and those they read.
@@ -430,8 +452,9 @@ fn hashed(policy: &Policy) -> Vec<FeatureId> {
         _ => None,
     });
     let lists = policy.lists.iter().map(|list| list.on);
+    let breakers = policy.breakers.iter().flat_map(|breaker| breaker.key.iter().copied());
     let mut hashed: Vec<FeatureId> =
-        always.iter().map(|b| b.id()).chain(keys).chain(sets).chain(lists).collect();
+        always.iter().map(|b| b.id()).chain(keys).chain(sets).chain(lists).chain(breakers).collect();
     hashed.sort_unstable();
     hashed.dedup();
     debug_assert!(hashed.iter().all(|id| id.index() < BUILTINS.len() || policy.ext.contains(id)));

@@ -109,8 +109,7 @@ impl Tables {
             accounts: slots("accounts", sizes.accounts, profile(profile::ACCOUNT_WORDS), profile::EXPIRY_MS)?,
             devices: slots("devices", sizes.devices, profile(profile::DEVICE_WORDS), profile::EXPIRY_MS)?,
             decisions: slots("decisions", sizes.decisions, replay::SHAPE, RETENTION_MS)?,
-            lists: Lists::new(sizes.list_entries, seed.clone())
-                .ok_or(SizeError { table: "list_entries", entries: sizes.list_entries })?,
+            lists: Lists::new(sizes.list_entries, seed.clone()),
             pins,
             velocity: Mutex::new(Vec::new()),
             velocity_keys: sizes.velocity_keys,

@@ -80,7 +80,9 @@ pub(crate) fn reserve(
         if key == 0 {
             continue;
         }
-        let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else {
+        let found = scratch.windows[at].claim(&group.table, lane, now_ms);
+        scratch.windows[at].keep(lane, found);
+        let Some(found) = found else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
@@ -119,7 +121,7 @@ fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, 
             if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
         }
         Aggregate::Distinct(field) => {
-            let set = Distinct::new(near, far, &window.span);
+            let set = Distinct::new(near, far, window.rare(&payload), &window.span);
             let hash = scratch.hashes[field.index()][lane];
             let count =
                 if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };

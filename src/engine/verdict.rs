@@ -4,7 +4,7 @@ use wire::{Challenge, Degraded, Value, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{Builtin, Scalar, Type};
-use crate::policy::{Mode, Rule, Tier, Variant, Witness};
+use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
 use crate::scratch::{Match, Scratch};
 use crate::snapshot::{BuiltinReason, Snapshot};
@@ -70,7 +70,7 @@ pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) ->
         let witness = variant(rule, lane, scratch).map_or(rule.witness, |variant| variant.witness);
         let (value, threshold) = witness
             .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
-        tally.decision.push(snapshot.hit(found.rule as usize, value, threshold));
+        tally.decision.push(snapshot.hit(Origin::Rule(found.rule as usize), value, threshold));
         if rule.tier != Tier::Score {
             tally.weigh(rule.tier, rule.verdict, rule.challenge);
         }
@@ -104,7 +104,7 @@ impl Tally {
     }
 }
 
-/// Guards that are no rules: the token, and limits that left no room.
+/// Guards that are no rules: the token, limits that left no room, and breakers that let nothing through.
 fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally) {
     let token = match scratch.lanes[lane].token {
         None | Some(TokenState::Valid) => None,
@@ -113,7 +113,8 @@ fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally
         Some(TokenState::Mismatch) => Some(BuiltinReason::TokenMismatch),
     };
     if let Some(reason) = token {
-        tally.decision.push(snapshot.hit(snapshot.builtin_index(reason), Value::Absent, Value::Absent));
+        let origin = Origin::Own(reason as usize);
+        tally.decision.push(snapshot.hit(origin, Value::Absent, Value::Absent));
         tally.weigh(Tier::Guard, Verdict::Deny, None);
     }
     for refused in &scratch.lanes[lane].refused {
@@ -123,9 +124,23 @@ fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally
             Type::Money => Value::Money(number),
             _ => Value::Int(number),
         };
-        let index = snapshot.policy.rules.len() + refused.limit;
-        tally.decision.push(snapshot.hit(index, shown(refused.value), shown(limit.max)));
+        let origin = Origin::Limit(refused.limit);
+        tally.decision.push(snapshot.hit(origin, shown(refused.value), shown(limit.max)));
         tally.weigh(Tier::Guard, limit.verdict, limit.challenge);
+    }
+    for tripped in &scratch.lanes[lane].tripped {
+        let breaker = &snapshot.policy.breakers[tripped.breaker];
+        let (value, threshold) = match (tripped.state, breaker.witness) {
+            (BreakerState::Opened, Some(witness)) => quote(snapshot, &witness, lane, scratch),
+            (BreakerState::Opened, None) => (Value::Absent, Value::Absent),
+            (BreakerState::Open, _) => (Value::Int(tripped.value), Value::Absent),
+            (BreakerState::HalfOpen, _) => {
+                (Value::Int(tripped.value), Value::Int(i64::from(breaker.terms.trials)))
+            }
+        };
+        let origin = Origin::Breaker(tripped.breaker, tripped.state);
+        tally.decision.push(snapshot.hit(origin, value, threshold));
+        tally.weigh(Tier::Guard, breaker.verdict, breaker.challenge);
     }
 }
 
@@ -139,8 +154,8 @@ fn bands(snapshot: &Snapshot, score: f64, tally: &mut Tally) {
     ];
     let reached = reached.into_iter().find(|(threshold, ..)| score >= *threshold);
     if let (Some((threshold, reason, verdict)), None) = (reached, tally.decided) {
-        let index = snapshot.builtin_index(reason);
-        tally.decision.push(snapshot.hit(index, Value::Double(score), Value::Double(threshold)));
+        let origin = Origin::Own(reason as usize);
+        tally.decision.push(snapshot.hit(origin, Value::Double(score), Value::Double(threshold)));
         tally.decision.verdict = verdict;
         tally.decision.challenge = snapshot.policy.band_challenge.or(Some(Challenge::Sms));
     }

@@ -168,6 +168,7 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
         return Err(LoadError::Inputs { manifest: manifest.inputs.len(), file: inputs });
     }
     let transform = manifest.transform().map_err(LoadError::Manifest)?;
+    let calibration = manifest.calibrated().map_err(LoadError::Manifest)?;
     let forest = ForestSpec {
         version: manifest.version(),
         inputs: manifest.inputs.iter().map(|input| input.name.clone()).collect(),
@@ -177,6 +178,7 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
         base: manifest.base,
         mean: manifest.mean,
         transform,
+        calibration,
     };
     check_forest(&forest).map_err(LoadError::Forest)?;
     check_vectors(&manifest, &forest)?;

@@ -6,10 +6,6 @@ use engine::feature::{FeatureTable, Type};
 use engine::forest::{ForestSpec, Node, Split, Test, Tree};
 use engine::limits;
 
-/// Most words of 64 categories in a forest's splits together. A single large category takes as many words as a full set, so
-/// that without this bound a short file could fill the memory.
-pub const CATEGORY_WORDS_MAX: usize = limits::NODES_MAX;
-
 /// Why a forest is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ForestError {
@@ -37,6 +33,8 @@ pub enum ForestError {
     BaseNotFinite,
     /// The transform's parameter is not a finite number above 0.
     Transform,
+    /// The calibration does not rise from 0 to 1, or has too many knots.
+    Calibration,
     /// The same input twice.
     DuplicateInput(String),
     /// An input that no feature has.
@@ -93,6 +91,7 @@ impl std::fmt::Display for ForestError {
             ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
             ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
             ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
+            ForestError::Calibration => f.write_str("the calibration does not rise from 0 to 1"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
             ForestError::UnknownInput { name, nearest } => {
                 write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
@@ -117,7 +116,7 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         (
             "words of categories",
             forest.trees.iter().flat_map(|tree| &tree.nodes).map(category_words).sum(),
-            CATEGORY_WORDS_MAX,
+            limits::CATEGORY_WORDS_MAX,
         ),
     ] {
         if found > max {
@@ -132,6 +131,9 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
     }
     if !forest.transform.is_sound() {
         return Err(ForestError::Transform);
+    }
+    if !forest.calibration.is_sound() {
+        return Err(ForestError::Calibration);
     }
     for (place, name) in forest.inputs.iter().enumerate() {
         if forest.inputs[..place].contains(name) {
@@ -233,7 +235,7 @@ fn edits(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::{Precision, Transform};
+    use engine::forest::{Calibration, Precision, Transform};
 
     use super::*;
 
@@ -247,6 +249,7 @@ mod tests {
             base: 0.0,
             mean: true,
             transform: Transform::Identity,
+            calibration: Calibration::None,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Rows to train on and to measure with: inputs, label, time. Kept in time order so that no split can look ahead.
 
+/// Most values of a table, rows times inputs: 2 GiB.
+pub const VALUES_MAX: usize = 1 << 28;
+
 /// A table of examples in time order.
 #[derive(Clone, Debug, Default)]
 pub struct Dataset {
@@ -45,6 +48,11 @@ impl Dataset {
     pub fn row(&self, row: usize) -> &[f64] {
         let width = self.inputs.len();
         &self.values[row * width..(row + 1) * width]
+    }
+
+    /// All values, row after row.
+    pub fn values(&self) -> &[f64] {
+        &self.values
     }
 
     /// Whether that row is fraud.
@@ -101,46 +109,11 @@ impl Dataset {
         }
         sorted
     }
-
-    /// Earlier and later part: the first holds `share` of the rows, never two rows of one time apart.
-    pub fn split_in_time(&self, share: f64) -> (Dataset, Dataset) {
-        let sorted = self.in_time_order();
-        let cut = (sorted.len() as f64 * share.clamp(0.0, 1.0)).round() as usize;
-        let Some(from_ms) = sorted.times_ms.get(cut).copied() else {
-            return (sorted, Dataset::new(self.inputs.clone()));
-        };
-        let early = sorted.filter(|row| sorted.times_ms[row] < from_ms);
-        let late = sorted.filter(|row| sorted.times_ms[row] >= from_ms);
-        (early, late)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn table(times_ms: &[i64]) -> Dataset {
-        let mut data = Dataset::new(vec!["x".to_owned()]);
-        for &time_ms in times_ms {
-            data.push(time_ms, &[time_ms as f64], time_ms % 2 == 0);
-        }
-        data
-    }
-
-    #[test]
-    fn a_split_puts_every_later_row_after_every_earlier_one() {
-        let (early, late) = table(&[5, 1, 4, 2, 3, 6]).split_in_time(0.5);
-        assert_eq!(early.times_ms, [1, 2, 3]);
-        assert_eq!(late.times_ms, [4, 5, 6]);
-        assert_eq!(late.row(0), [4.0]);
-        assert!(late.is_fraud(0));
-    }
-
-    #[test]
-    fn rows_of_one_time_stay_on_one_side() {
-        let (early, late) = table(&[1, 2, 2, 2, 3]).split_in_time(0.6);
-        assert_eq!((early.len(), late.len()), (1, 4));
-    }
 
     #[test]
     fn inputs_can_be_left_out_and_constant_ones_are_found() {
@@ -151,11 +124,5 @@ mod tests {
         let narrow = data.without(&data.constant_inputs());
         assert_eq!((narrow.inputs().len(), narrow.row(1)), (1, [2.0].as_slice()));
         assert!(narrow.is_fraud(1));
-    }
-
-    #[test]
-    fn a_whole_share_leaves_nothing_for_later() {
-        let (early, late) = table(&[1, 2]).split_in_time(1.0);
-        assert_eq!((early.len(), late.len()), (2, 0));
     }
 }

@@ -25,8 +25,6 @@ use std::fmt::Write as _;
 use engine::forest::{Categories, Missing, Node, Side, Split, Test, Tree};
 use engine::limits;
 
-use crate::check::CATEGORY_WORDS_MAX;
-
 const FIRST_LINE: &str = "riskd-forest 1";
 
 /// Longest forest file, in bytes: the most nodes there may be, at 48 bytes a line.
@@ -121,7 +119,7 @@ pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
         .ok_or_else(|| fail(line, format!("expected `inputs N`, N at most {}", limits::FOREST_INPUTS_MAX)))?;
 
     let mut trees = Vec::new();
-    let (mut nodes_left, mut words_left) = (limits::NODES_MAX, CATEGORY_WORDS_MAX);
+    let (mut nodes_left, mut words_left) = (limits::NODES_MAX, limits::CATEGORY_WORDS_MAX);
     while let Some((line, found)) = lines.next() {
         if found != "tree" {
             return Err(fail(line, format!("found {found:?}, expected `tree`: the tree before is complete")));

@@ -5,18 +5,23 @@
 #![forbid(unsafe_code)]
 
 pub mod artefact;
+pub mod calibrate;
 pub mod check;
 pub mod dataset;
 pub mod file;
+#[cfg(feature = "import")]
 pub mod import;
 pub mod manifest;
 pub mod quality;
-mod readout;
+pub mod report;
+pub mod split;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod walk;
 
 pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
 pub use check::check_inputs;
 pub use dataset::Dataset;
-pub use manifest::Manifest;
+pub use manifest::{Kind, Manifest};
+#[cfg(feature = "train")]
 pub use train::{Settings, TrainError, train};

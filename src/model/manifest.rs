@@ -1,6 +1,6 @@
 //! The manifest beside a model file: what it is, what it reads, how it was made, and rows it must reproduce.
 
-use engine::forest::{ForestSpec, Precision, Transform};
+use engine::forest::{Calibration, ForestSpec, Precision, Transform};
 use serde::{Deserialize, Serialize};
 
 /// The only format that is served; models of other programs are brought into it by [`crate::import`].
@@ -45,6 +45,12 @@ pub struct Manifest {
     pub sums_as: PrecisionName,
     /// What was done so that a score can be read as a probability.
     pub calibration: String,
+    /// Slope and shift of [`Calibration::Platt`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platt: Option<[f64; 2]>,
+    /// Knots of [`Calibration::Isotonic`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isotonic: Option<Vec<[f64; 2]>>,
     /// Facts of its training, where it was trained here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
@@ -109,6 +115,9 @@ pub struct Training {
     pub command: String,
     /// The library that trained it, with its version.
     pub library: String,
+    /// Kind of model.
+    #[serde(default)]
+    pub kind: Kind,
     /// What it was trained on, in words.
     pub data: String,
     /// First and last event, as RFC 3339.
@@ -121,16 +130,37 @@ pub struct Training {
     pub frauds: usize,
     /// Share of honest rows kept.
     pub honest_share: f64,
-    /// Trees.
+    /// Trees; of those that validation chose from, the ones kept.
     pub trees: usize,
     /// Most splits from root to leaf.
     pub depth: usize,
-    /// Fewest rows in a leaf.
+    /// Fewest rows in a leaf; of boosted trees, their least weight.
     pub leaf_rows_min: usize,
     /// Seed.
     pub seed: u64,
+    /// Rows that the number of trees was chosen and the calibration fitted on.
+    #[serde(default)]
+    pub validation_rows: usize,
+    /// Days left out before validation and held-out rows, for labels to arrive.
+    #[serde(default)]
+    pub gap_days: f64,
     /// Quality on rows later than all that it was trained on.
     pub held_out: Option<Quality>,
+}
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Random forest: bootstrapped rows, the best split of a few inputs, mean of the leaves.
+    #[default]
+    Forest,
+    /// Extremely randomised trees: all rows, random thresholds.
+    ExtraTrees,
+    /// Gradient boosting of the log loss.
+    Boosted,
+    /// Isolation forest: how odd a row is, without labels.
+    Isolation,
 }
 
 /// Quality on rows that were not trained on.
@@ -213,6 +243,7 @@ impl Manifest {
             return Err(format!("format `{}` is not known; it is `{FORMAT_NATIVE}`", manifest.format));
         }
         manifest.transform()?;
+        manifest.calibrated()?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         for (key, text) in [("name", &manifest.name), ("file", &manifest.file)] {
             if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(plain) {
@@ -242,6 +273,19 @@ impl Manifest {
         })
     }
 
+    /// The calibration, by whichever key gives its numbers.
+    ///
+    /// # Errors
+    /// If both keys do.
+    pub fn calibrated(&self) -> Result<Calibration, String> {
+        match (self.platt, &self.isotonic) {
+            (None, None) => Ok(Calibration::None),
+            (Some([slope, shift]), None) => Ok(Calibration::Platt { slope, shift }),
+            (None, Some(knots)) => Ok(Calibration::Isotonic { knots: knots.clone() }),
+            (Some(_), Some(_)) => Err("`platt` and `isotonic` exclude each other".to_owned()),
+        }
+    }
+
     /// Takes over from the forest what becomes of its sum.
     pub fn describe(&mut self, forest: &ForestSpec) {
         (self.mean, self.base) = (forest.mean, forest.base);
@@ -264,6 +308,11 @@ impl Manifest {
             }
         };
         (self.slope, self.path) = (slope, path);
+        (self.platt, self.isotonic) = match &forest.calibration {
+            Calibration::None => (None, None),
+            Calibration::Platt { slope, shift } => (Some([*slope, *shift]), None),
+            Calibration::Isotonic { knots } => (None, Some(knots.clone())),
+        };
     }
 
     /// Name and start of the hash, as answers show it.

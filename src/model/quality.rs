@@ -100,6 +100,21 @@ impl Curve {
     }
 }
 
+/// Mean of −ln of the probability that was given to what came true; scores are taken a millionth inside 0 and 1 at least.
+pub fn log_loss(rows: &[Scored]) -> f64 {
+    let loss = |row: &Scored| {
+        let p = row.score.clamp(1e-6, 1.0 - 1e-6);
+        if row.fraud { -p.ln() } else { -(1.0 - p).ln() }
+    };
+    rows.iter().map(loss).sum::<f64>() / rows.len().max(1) as f64
+}
+
+/// Brier score: mean square of the distance between score and truth.
+pub fn brier(rows: &[Scored]) -> f64 {
+    let square = |row: &Scored| (row.score - f64::from(u8::from(row.fraud))).powi(2);
+    rows.iter().map(square).sum::<f64>() / rows.len().max(1) as f64
+}
+
 /// A scored event of a card on a day.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CardEvent<'a> {
@@ -187,6 +202,14 @@ mod tests {
         assert_eq!(curve(&[(0.5, 0)]).average_precision(), None);
         assert_eq!(curve(&[(0.5, 1)]).roc_auc(), None);
         assert_eq!(curve(&[]).average_precision(), None);
+    }
+
+    #[test]
+    fn losses_are_those_of_the_hand_example() {
+        let rows = rows(&[(0.8, 1), (0.2, 0), (0.5, 1)]);
+        let expected = (-(0.8_f64.ln()) * 2.0 - 0.5_f64.ln()) / 3.0;
+        assert!((log_loss(&rows) - expected).abs() < 1e-12);
+        assert!((brier(&rows) - (0.04 + 0.04 + 0.25) / 3.0).abs() < 1e-12);
     }
 
     fn event(day: i64, card: &'static str, score: f64, fraud: u8) -> CardEvent<'static> {

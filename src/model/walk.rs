@@ -43,7 +43,7 @@ pub fn raw(forest: &ForestSpec, row: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::{Precision, Transform};
+    use engine::forest::{Calibration, Precision, Transform};
 
     use super::*;
 
@@ -72,6 +72,7 @@ mod tests {
             base: 0.0,
             mean: true,
             transform: Transform::Identity,
+            calibration: Calibration::None,
         };
         assert_eq!(score(&forest, &[5.0]), 0.5);
         forest.mean = false;

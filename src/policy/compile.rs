@@ -5,15 +5,17 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
-use engine::limits::{EXACT_COUNT_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::limits::{BREAKERS_MAX, EXACT_COUNT_MAX, KEYS_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Variant, Window, Witness};
-use engine::program::{Kinds, Truth};
+use engine::program::{Kinds, Truth, Zone};
+use engine::table::Terms;
 use wire::{Challenge, Verdict};
 
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::Document;
+use crate::document::breaker::Breaker as DeclaredBreaker;
 use crate::document::limit::Limit as DeclaredLimit;
 use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
@@ -51,7 +53,7 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 }
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
-    let (bands, band_challenge, utc_offset_minutes) = settings(document, sources, sink);
+    let (bands, band_challenge, zone) = settings(document, sources, sink);
     let tenants = Tenants::build(document, &symbols, sources, sink);
     let lowering = |moment| Lowering::new(&symbols, moment);
     let mut stage = Stage {
@@ -63,12 +65,13 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         sink,
     };
     let (mut limits, exact_limits) = stage.limits(document);
-    let Rules { mut rules, info, conditions } = stage.rules(document, utc_offset_minutes);
+    let mut breakers = stage.breakers(document);
+    let Rules { mut rules, info, conditions } = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
     tenants.review(&rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
     let of_tenants = |rule: &Rule| rule.variants.iter().map(|variant| variant.of).collect::<Vec<_>>();
-    let roots = rules.iter().flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)));
-    let lowered = stage.program.finish(roots);
+    let of_rules = rules.iter().flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)));
+    let lowered = stage.program.finish(of_rules.chain(breakers.iter().map(|breaker| breaker.when)));
     let mut room = OPS_MAX;
     for program in [&gate.program, &lowered.program] {
         let too_many = match program {
@@ -86,7 +89,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     }
     let asked = [&gate.acting, &lowered.acting, &lowered.watching];
     unread(document, &symbols, asked.map(|asked| &asked.read), sink);
-    let tests = testing::compile(&document.tests, &symbols, &rules, sink);
+    let tests = testing::compile(&document.tests, &symbols, &ids(document, &rules), sink);
     let windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
     let lists = symbols.all_lists();
@@ -100,10 +103,14 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
             variant.of = in_program.truth(variant.of);
         }
     }
+    for breaker in &mut breakers {
+        breaker.when = in_program.truth(breaker.when);
+    }
     let evaluated = rules.iter().filter(|rule| rule.is_evaluated());
-    let roots = evaluated
+    let of_rules = evaluated
         .flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)).map(|root| (root, rule.kinds)));
-    program.kinds = lower::kinds(&program, roots);
+    let of_breakers = breakers.iter().map(|breaker| (breaker.when, breaker.kinds));
+    program.kinds = lower::kinds(&program, of_rules.chain(of_breakers));
     review::review(&program, &rules, &conditions, sink);
     let policy = Policy {
         version: sources.version(),
@@ -113,16 +120,26 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         ext: symbols.ext,
         gate,
         limits,
+        breakers,
         program,
         rules,
         bands,
         band_challenge,
-        utc_offset_minutes,
+        zone,
     };
     Some(Bundle { policy, rules: info, tests })
 }
 
-/// Velocity features that no rule and no limit reads.
+/// Every id that tests may speak of: of rules, limits, breakers. Those with a fault stand among them, so that no test is told
+/// that it names nothing.
+fn ids<'d>(document: &'d Document, rules: &'d [Rule]) -> Vec<&'d str> {
+    let limits = document.limits.iter().map(|limit| &limit.id);
+    let breakers = document.breakers.iter().map(|breaker| &breaker.id);
+    let declared = limits.chain(breakers).map(|id| id.as_ref().map_or("", |id| id.text.as_str()));
+    rules.iter().map(|rule| rule.reason.rule.as_str()).chain(declared).collect()
+}
+
+/// Velocity features that no rule, limit or breaker reads.
 fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 3], sink: &mut Sink) {
     for declared in document.features.iter().filter(|feature| !feature.for_model) {
         let name = &declared.name;
@@ -135,7 +152,9 @@ fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 3]
         }
         let fault = Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
         sink.push(
-            fault.label("no rule and no limit does").help("a feature that a model reads says `for: model`"),
+            fault
+                .label("no rule, limit or breaker does")
+                .help("a feature that a model reads says `for: model`"),
         );
     }
 }
@@ -145,7 +164,7 @@ fn settings(
     document: &Document,
     sources: &Sources,
     sink: &mut Sink,
-) -> (policy::Bands, Option<Challenge>, i32) {
+) -> (policy::Bands, Option<Challenge>, Zone) {
     let mut once = |places: Vec<Place>, what: &str| {
         if let [first, second, ..] = places[..] {
             let fault = Diagnostic::error(Code::Duplicate, second, format!("{what} stand once in a policy"));
@@ -157,8 +176,8 @@ fn settings(
     let bands = document.bands.first().map_or_else(policy::Bands::default, |declared| declared.bands);
     let settings = document.settings.first();
     let band_challenge = settings.and_then(|settings| settings.band_challenge);
-    let utc_offset_minutes = settings.and_then(|settings| settings.utc_offset_minutes);
-    (bands, band_challenge.or(Some(Challenge::Sms)), utc_offset_minutes.unwrap_or(0))
+    let zone = settings.and_then(|settings| settings.zone.clone()).unwrap_or_default();
+    (bands, band_challenge.or(Some(Challenge::Sms)), zone)
 }
 
 /// The rules of a policy, with what stands beside each of them.
@@ -249,7 +268,7 @@ impl Stage<'_, '_> {
     }
 
     /// Rules in order: those of lists' actions first, then the files' own.
-    fn rules(&mut self, document: &Document, utc_offset_minutes: i32) -> Rules {
+    fn rules(&mut self, document: &Document, zone: &Zone) -> Rules {
         let Rules { mut rules, mut info, mut conditions } = Rules::default();
         for list in &document.lists {
             if let Some(rule) = self.list_rule(list) {
@@ -258,13 +277,14 @@ impl Stage<'_, '_> {
                 conditions.push(None);
             }
         }
-        let mut ids = Names::new("rule or limit", self.sources);
-        document.limits.iter().filter_map(|limit| limit.id.as_ref()).for_each(|id| {
+        let mut ids = Names::new("rule, limit or breaker", self.sources);
+        let limits = document.limits.iter().filter_map(|limit| limit.id.as_ref());
+        limits.chain(document.breakers.iter().filter_map(|breaker| breaker.id.as_ref())).for_each(|id| {
             ids.declare(id, self.sink);
         });
         for declared in &document.rules {
             let is_new = declared.id.as_ref().is_some_and(|id| ids.declare(id, self.sink));
-            let (rule, sound) = self.rule(declared, utc_offset_minutes);
+            let (rule, sound) = self.rule(declared, zone);
             if is_new {
                 rules.push(rule);
                 info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
@@ -284,14 +304,14 @@ impl Stage<'_, '_> {
 
     /// A rule, and whether it is without a fault; one with a fault stands in for itself, so that the tests that name it are
     /// read as well.
-    fn rule(&mut self, declared: &DeclaredRule, utc_offset_minutes: i32) -> (Rule, bool) {
+    fn rule(&mut self, declared: &DeclaredRule, zone: &Zone) -> (Rule, bool) {
         let id = declared.id.as_ref().map(|id| id.text.clone()).unwrap_or_default();
         self.program.watch(self.tenants.modes_of(&id).chain([declared.mode]).all(|mode| mode != Mode::Live));
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
         self.program.watch(false);
         let expires_ms = match &declared.expires {
             Some(word) => {
-                let ends_ms = expires_ms(word, utc_offset_minutes, self.sink);
+                let ends_ms = expires_ms(word, zone, self.sink);
                 if ends_ms.is_some_and(|ends_ms| ends_ms <= jiff::Timestamp::now().as_millisecond()) {
                     let message = "this rule has expired and no longer acts";
                     let fault = Diagnostic::warning(Code::Expired, word.place, message);
@@ -385,6 +405,49 @@ impl Stage<'_, '_> {
         (limits, exact)
     }
 
+    fn breakers(&mut self, document: &Document) -> Vec<policy::Breaker> {
+        let mut keys: HashSet<Vec<FeatureId>> =
+            self.symbols.windows.iter().map(|window| window.key.clone()).collect();
+        let mut breakers = Vec::new();
+        for declared in &document.breakers {
+            if breakers.len() >= BREAKERS_MAX {
+                let message = format!("a policy has at most {BREAKERS_MAX} breakers");
+                self.sink.error(Code::Bound, declared.place, message);
+                break;
+            }
+            let known = keys.len();
+            breakers.extend(self.breaker(declared));
+            keys.extend(breakers.last().map(|breaker| breaker.key.clone()));
+            if keys.len() > known && keys.len() > KEYS_MAX {
+                let message =
+                    format!("a policy keeps windows and breakers by at most {KEYS_MAX} different keys");
+                self.sink.error(Code::Bound, declared.place, message);
+            }
+        }
+        breakers
+    }
+
+    fn breaker(&mut self, declared: &DeclaredBreaker) -> Option<policy::Breaker> {
+        let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
+        let key: Vec<FeatureId> =
+            declared.key.iter().filter_map(|word| self.symbols.text_field(word, self.sink)).collect();
+        let Condition { when, witness, .. } = condition?;
+        Some(policy::Breaker {
+            key,
+            kinds: declared.kinds,
+            when,
+            terms: Terms {
+                open_ms: declared.open_ms,
+                half_open_ms: declared.half_open_ms,
+                trials: declared.trials,
+            },
+            verdict: declared.verdict,
+            challenge: declared.challenge,
+            reason: reason(&declared.reason, declared.id.as_ref()?.text.clone()),
+            witness,
+        })
+    }
+
     /// The window that a limit bounds, and its maximum.
     fn limited(&mut self, declared: &DeclaredLimit) -> Option<(usize, i64)> {
         let name = declared.feature.as_ref()?;
@@ -433,13 +496,20 @@ fn reason(declared: &Reason, rule: String) -> ReasonText {
     }
 }
 
+/// When a day begins in a zone.
+fn midnight(date: jiff::civil::Date, zone: &Zone) -> Option<jiff::Timestamp> {
+    let utc = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+    let before = |ms: i64| utc.as_millisecond() - zone.offset_ms(ms);
+    // The offset at midnight is nearly always that of the same hour in UTC; where it is not, once more settles it.
+    jiff::Timestamp::from_millisecond(before(before(utc.as_millisecond()))).ok()
+}
+
 /// The moment from which a rule no longer acts: a date begins at midnight of the policy's local time.
-fn expires_ms(word: &Word, utc_offset_minutes: i32, sink: &mut Sink) -> Option<i64> {
-    let offset = jiff::tz::Offset::from_seconds(utc_offset_minutes * 60).unwrap_or(jiff::tz::Offset::UTC);
+fn expires_ms(word: &Word, zone: &Zone, sink: &mut Sink) -> Option<i64> {
     let date = word.text.parse::<jiff::civil::Date>().ok();
     // A date alone is no moment; a text with a time must say its offset.
     let moment = match date.filter(|_| word.text.len() == "2027-03-01".len()) {
-        Some(date) => offset.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok(),
+        Some(date) => midnight(date, zone),
         None => word.text.parse::<jiff::Timestamp>().ok(),
     };
     if moment.is_none() {

@@ -261,3 +261,49 @@ fn more_texts_written_than_there_is_room_for_are_refused() {
         "too many texts joined or written",
     );
 }
+
+/// A feature that counts claims, with those lines instead of its own.
+fn feature(name: &str, by: &str, window: &str) -> String {
+    format!("  {name}: {{ count: claim, by: {by}, window: {window}, for: model }}\n")
+}
+
+#[test]
+fn windows_of_nothing_or_a_year_are_refused() {
+    for window in ["0s", "0d", "31d", "366d", "721h", "99999999999999999999d", "9223372036854775807s"] {
+        let text = format!("features:\n{}", feature("claims", "account", window));
+        let compiled = compile(&text);
+        let first = &compiled.diagnostics[0];
+        assert!(compiled.bundle.is_none() && first.code == Code::OutOfRange, "{first:?}");
+        assert!(first.message.contains("window"), "{}", first.message);
+    }
+    for window in ["-1s", "1y", "365", "1e3s", "1.5h", "\u{ff11}s", "''"] {
+        let text = format!("features:\n{}", feature("claims", "account", window));
+        refused(&text, Code::OutOfRange, "is not a window");
+    }
+    for window in ["1s", "30d", "720h"] {
+        let compiled = compile(&format!("features:\n{}", feature("claims", "account", window)));
+        assert!(compiled.bundle.is_some(), "{}", compiled.render(false));
+    }
+}
+
+#[test]
+fn features_and_rules_of_no_event_are_refused() {
+    let summed = "features:\n  paid: { sum: amount, on: [], by: account, window: 1h, for: model }\n";
+    refused(summed, Code::Bound, "no kind of event is named");
+    refused(&rule("kyc == 1").replace("when", "on: []\n  when"), Code::Bound, "no kind of event is named");
+}
+
+#[test]
+fn a_thousand_features_or_too_wide_a_key_or_too_many_keys_are_refused() {
+    let features = |count: usize, by: &dyn Fn(usize) -> String| {
+        let lines = (0..count).map(|at| feature(&format!("f{at}"), &by(at), "1h"));
+        format!("features:\n{}", lines.collect::<String>())
+    };
+    let tuple = |_| "[account, counterparty, device, ip, channel, packet]".to_owned();
+    refused(&features(1, &tuple), Code::Bound, "a key has at most 4 fields");
+    refused(&features(1, &|_| "[]".to_owned()), Code::Bound, "a key has at least one field");
+    let fields = ["account", "counterparty", "device", "ip", "channel"];
+    let pair = |at: usize| format!("[{}, {}]", fields[at / 4 % 5], fields[(at / 4 + 1 + at % 4) % 5]);
+    refused(&features(17, &pair), Code::Bound, "at most 16 different keys");
+    refused(&features(1_000, &pair), Code::Bound, "at most 256 velocity features");
+}

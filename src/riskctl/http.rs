@@ -16,6 +16,8 @@ use crate::outcome::Failure;
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// A daemon that is slower to take a body in is taken for dead.
+const BODY_BYTES_A_SECOND: usize = 100_000;
 
 /// Where the daemon's admin address is, and what opens it.
 #[derive(Args, Debug)]
@@ -26,6 +28,14 @@ pub struct AdminAddress {
     /// File with the admin token
     #[arg(long, default_value = "data/admin.token", value_name = "FILE")]
     token_file: PathBuf,
+}
+
+/// Who makes a change; the daemon keeps it with what is added.
+#[derive(Args, Debug)]
+pub struct Actor {
+    /// Your name, as it shall stand with the entries; by default the one you are logged in by
+    #[arg(long = "by", value_name = "NAME")]
+    name: Option<String>,
 }
 
 /// An answer.
@@ -42,16 +52,50 @@ impl AdminAddress {
     /// # Errors
     /// If there is no token, no connection or no whole answer.
     pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Reply, Failure> {
+        self.ask(method, path, kind, body, None)
+    }
+
+    /// Sends one request in somebody's name.
+    ///
+    /// # Errors
+    /// As [`AdminAddress::send`], and a name that is none.
+    pub fn change(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+        actor: &Actor,
+    ) -> Result<Reply, Failure> {
+        let name = actor.name.clone().or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty()));
+        // A line end would begin another header.
+        if name.as_ref().is_some_and(|name| name.chars().any(|c| !matches!(c, ' '..='~'))) {
+            return Err(Failure("a name is one line of ASCII: give one with --by".to_owned()));
+        }
+        self.ask(method, path, kind, body, name.as_deref())
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+        actor: Option<&str>,
+    ) -> Result<Reply, Failure> {
+        let actor = actor.map_or_else(String::new, |name| format!("Riskd-Actor: {name}\r\n"));
         let token = std::fs::read_to_string(&self.token_file)
             .map_err(|error| Failure::of(format!("the admin token, {}", self.token_file.display()), error))?;
         let failed = |error: std::io::Error| Failure::of(format!("admin address {}", self.admin), error);
         let mut addresses = self.admin.to_socket_addrs().map_err(failed)?;
         let address = addresses.next().ok_or_else(|| Failure(format!("{} names no address", self.admin)))?;
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed)?;
-        stream.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+        // The answer to a large body comes once all of it is on disk.
+        let work = Duration::from_secs((body.len() / BODY_BYTES_A_SECOND) as u64);
+        stream.set_read_timeout(Some(TIMEOUT + work)).map_err(failed)?;
         stream.set_write_timeout(Some(TIMEOUT)).map_err(failed)?;
         let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\n{actor}Content-Length: {}\r\n\r\n",
             self.admin,
             token.trim(),
             body.len()
@@ -67,14 +111,23 @@ impl AdminAddress {
     /// # Errors
     /// As [`AdminAddress::send`], and what the daemon has to say when it refuses.
     pub fn call(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Value, Failure> {
-        let reply = self.send(method, path, kind, body)?;
-        let value = serde_json::from_slice::<Value>(&reply.body).unwrap_or(Value::Null);
-        if (200..300).contains(&reply.status) {
+        self.send(method, path, kind, body)?.json()
+    }
+}
+
+impl Reply {
+    /// The JSON of the answer.
+    ///
+    /// # Errors
+    /// What the daemon has to say when it refuses.
+    pub fn json(&self) -> Result<Value, Failure> {
+        let value = serde_json::from_slice::<Value>(&self.body).unwrap_or(Value::Null);
+        if (200..300).contains(&self.status) {
             return Ok(value);
         }
         let words = value["error"]["message"].as_str().map(str::to_owned);
-        let words = words.unwrap_or_else(|| String::from_utf8_lossy(&reply.body).trim().to_owned());
-        Err(Failure(format!("refused ({}): {words}", reply.status)))
+        let words = words.unwrap_or_else(|| String::from_utf8_lossy(&self.body).trim().to_owned());
+        Err(Failure(format!("refused ({}): {words}", self.status)))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::http::{AdminAddress, segment};
+use crate::http::{Actor, AdminAddress, segment};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, Table};
 
@@ -25,6 +25,9 @@ pub enum Command {
     /// Put the entries of a CSV (key,reason,source,expires) or NDJSON file on a list: all of them or none
     #[command(after_help = "Example:\n  riskctl list import bad_networks tor.csv")]
     Import(Import),
+    /// Put the entries of a file in the place of all that a list has; checks see the old list until they see the new, whole
+    #[command(after_help = "Example:\n  riskctl list replace bad_networks tor.csv")]
+    Replace(Import),
     /// Show the lists there are, a list, or the entry of a key
     #[command(
         after_help = "Examples:\n  riskctl list show\n  riskctl list show bad_devices --count 20\n  riskctl list show bad_devices d-7731"
@@ -51,12 +54,14 @@ pub struct Add {
     /// Why it is there
     #[arg(long)]
     reason: Option<String>,
-    /// Who or what put it there
+    /// Where it comes from
     #[arg(long)]
     source: Option<String>,
     /// When it ends: a day or an RFC 3339 time
     #[arg(long)]
     expires: Option<String>,
+    #[command(flatten)]
+    actor: Actor,
 }
 
 /// A file of entries.
@@ -66,6 +71,8 @@ pub struct Import {
     list: String,
     /// CSV or NDJSON file
     file: PathBuf,
+    #[command(flatten)]
+    actor: Actor,
     #[command(flatten)]
     admin: AdminAddress,
 }
@@ -95,7 +102,8 @@ pub fn run(command: &Command) -> Outcome {
     match command {
         Command::Add(options) => add(options),
         Command::Remove(Key { list, key, admin }) => remove(list, key, admin),
-        Command::Import(options) => import(options),
+        Command::Import(options) => import(options, "POST"),
+        Command::Replace(options) => import(options, "PUT"),
         Command::Show(options) => show(options),
     }
 }
@@ -106,7 +114,8 @@ fn add(options: &Add) -> Outcome {
     let given = given.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
     let entry = Value::Object(given.collect::<Map<_, _>>()).to_string();
     let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
-    let entry = admin.call("PUT", &path, JSON, entry.as_bytes())?;
+    let reply = admin.change("PUT", &path, JSON, entry.as_bytes(), &options.actor)?;
+    let entry = reply.json()?;
     print::out(&format!("{} is on {list}\n", entry["key"].as_str().unwrap_or(key)));
     Ok(Ended::Clean)
 }
@@ -129,16 +138,17 @@ fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
 }
 
 /// Exit code 1 when lines are at fault; they are all shown.
-fn import(options: &Import) -> Outcome {
+fn import(options: &Import, method: &str) -> Outcome {
     let body = std::fs::read(&options.file).map_err(|error| Failure::of(options.file.display(), error))?;
     let csv = options.file.extension().is_some_and(|ending| ending == "csv");
     let kind = if csv { "text/csv" } else { "application/x-ndjson" };
     let path = format!("/v1/lists/{}", segment(&options.list));
-    let reply = options.admin.send("POST", &path, kind, &body)?;
+    let reply = options.admin.change(method, &path, kind, &body, &options.actor)?;
     let value = serde_json::from_slice::<Value>(&reply.body).unwrap_or(Value::Null);
     if (200..300).contains(&reply.status) {
         let entries = value["entries"].as_u64().unwrap_or_default();
-        print::out(&format!("{} entries put on {}\n", print::thousands(entries), options.list));
+        let done = if method == "PUT" { "make up" } else { "put on" };
+        print::out(&format!("{} entries {done} {}\n", print::thousands(entries), options.list));
         return Ok(Ended::Clean);
     }
     let Some(lines) = value["lines"].as_array() else {
@@ -165,8 +175,8 @@ fn show(options: &Show) -> Outcome {
         print::out(&print::pretty(&value));
         return Ok(Ended::Clean);
     }
-    const LISTS: &[&str] = &["list", "matching"];
-    const ENTRIES: &[&str] = &["key", "reason", "source", "expires", "added"];
+    const LISTS: &[&str] = &["list", "matching", "entries"];
+    const ENTRIES: &[&str] = &["key", "reason", "source", "expires", "by", "added"];
     let (columns, rows) = match (&options.list, &options.key) {
         (None, _) => (LISTS, array(&value["lists"])),
         (Some(_), Some(_)) => (ENTRIES, vec![value.clone()]),

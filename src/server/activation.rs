@@ -24,7 +24,7 @@ pub struct Activation {
     pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
-    /// Counters of its rules and limits, in the order of [`Snapshot`]'s hits.
+    /// Counters of its matches, by [`Policy::index_of`].
     pub hits: Vec<Counter>,
     /// When it took over, in Unix milliseconds.
     pub activated_ms: i64,
@@ -34,7 +34,7 @@ pub struct Activation {
 pub struct Facts {
     /// The compiled policy, as far as people ask about it.
     pub policy: Policy,
-    /// Words of every match by its place: the policy's rules, its limits, the engine's own.
+    /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
@@ -150,6 +150,12 @@ pub fn prepare(
     let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
+    for feature in snapshot.narrowed() {
+        tracing::warn!(
+            feature,
+            "kept its counts; until the next start it is exact to fewer events than the rules ask"
+        );
+    }
     // A list that rules look other fields up in stands there again for each of them, under one name.
     let mut names = HashSet::new();
     let declared: Vec<KnownList> = bundle
@@ -157,21 +163,23 @@ pub fn prepare(
         .lists
         .iter()
         .filter(|list| names.insert(list.name.as_str()))
-        .map(|list| KnownList {
-            name: list.name.clone(),
-            matching: list.matching,
-            handle: tables.lists.handle(&list.name, list.matching),
+        .filter_map(|list| {
+            // The snapshot has made it already.
+            let handle = tables.lists.handle(&list.name, list.matching)?;
+            Some(KnownList { name: list.name.clone(), matching: list.matching, handle })
         })
         .collect();
     for list in &declared {
-        match lists.load(&tables.lists, list) {
-            Ok(0) => {}
-            Ok(refused) => tracing::warn!(list = list.name, refused, "list entries do not fit their list"),
-            Err(error) => return Err(Refusal::Disk(error.to_string())),
+        let load = lists
+            .load(&tables.lists, list, now_ms)
+            .map_err(|error| Refusal::Disk(format!("list {}: {error}", list.name)))?;
+        if load.unfit > 0 {
+            tracing::warn!(list = list.name, entries = load.unfit, "list entries do not fit their list");
         }
     }
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
-    let hits = metrics.rule_hits(words.iter().map(|words| words.rule.as_str()));
+    let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
+    let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
     let facts = Facts {
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),

@@ -16,12 +16,13 @@ pub fn check(config: &Config) -> Result<String, String> {
     let mut found = String::new();
     match activation::compile(&config.policy.dir) {
         Ok((bundle, warnings)) => {
-            let (rules, limits) = (bundle.policy.rules.len(), bundle.policy.limits.len());
+            let policy = &bundle.policy;
+            let (rules, limits, breakers) = (policy.rules.len(), policy.limits.len(), policy.breakers.len());
             // Writing to a String cannot fail.
             let _ = writeln!(
                 found,
-                "policy {}: {rules} rules, {limits} limits, {} tests passed",
-                bundle.policy.version,
+                "policy {}: {rules} rules, {limits} limits, {breakers} breakers, {} tests passed",
+                policy.version,
                 bundle.tests.len()
             );
             found.push_str(&warnings);

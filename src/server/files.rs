@@ -12,11 +12,16 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 /// Writes a file that only its owner may read, by way of a temporary name, so that a crash leaves the old or the new.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, |file| file.write_all(bytes))
+}
+
+/// The same, piece by piece.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let _ = fs::remove_file(&temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
+    write(&mut file)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     match path.parent() {

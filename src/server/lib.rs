@@ -16,7 +16,7 @@ mod decider;
 mod files;
 mod http;
 mod listen;
-mod lists;
+pub mod lists;
 mod metrics;
 mod notify;
 mod numbers;
@@ -44,9 +44,25 @@ pub use start::{Server, StartError};
 /// Readers of outside bytes, for the fuzzer.
 #[doc(hidden)]
 pub mod readers {
+    use engine::key::Seed;
+    use engine::lists::Lists;
+    use engine::policy::Matching;
+
+    use crate::lists::{Adding, Bulk, Format, KnownList, read_image};
+
+    /// The image of a list; how many entries it has.
+    pub fn list_image(bytes: &[u8]) -> Option<u64> {
+        let lists = Lists::new(1 << 16, Seed::new([0; 16]));
+        let (name, matching) = ("x".to_owned(), Matching::Exact);
+        let list = KnownList { handle: lists.handle(&name, matching)?, name, matching };
+        let read = read_image(bytes, bytes.len() as u64, &lists, &list, |_| true, 0);
+        read.ok().map(|(_, draft)| draft.len())
+    }
+
     /// A file of list entries; how many there are.
-    pub fn list_file(body: &[u8]) -> Option<usize> {
-        crate::lists::read(body, crate::lists::Format::of("", body), 0).ok().map(|entries| entries.len())
+    pub fn list_file(body: &[u8]) -> Option<u64> {
+        let adding = Adding { by: String::new(), at_ms: 0 };
+        Bulk { body, format: Format::of("", body), adding, entries_max: 1 << 20 }.each(|_| Ok(())).ok()
     }
 
     /// The file of token keys; how many there are.

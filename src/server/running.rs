@@ -174,13 +174,14 @@ impl fmt::Display for Running {
             line(f, "admin", &format_args!("http://{address}/  (Authorization: Bearer, token in {token})"))?;
         }
         let facts = &active.facts;
-        let (rules, limits) = (facts.policy.rules.len(), facts.policy.limits.len());
+        let policy = &facts.policy;
+        let (rules, limits, breakers) = (policy.rules.len(), policy.limits.len(), policy.breakers.len());
         let (version, tests) = (active.snapshot.policy_version(), facts.tests);
         line(
             f,
             "policy",
             &format_args!(
-                "{version}: {rules} rules, {limits} limits, {} lists from {}; {tests} tests passed",
+                "{version}: {rules} rules, {limits} limits, {breakers} breakers, {} lists from {}; {tests} tests passed",
                 active.lists.len(),
                 config.policy.dir.display()
             ),

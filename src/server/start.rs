@@ -100,8 +100,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let metrics = Arc::new(Metrics::new());
     let count = config.worker_count();
     let tables = Arc::new(tables(&config)?);
-    let lists =
-        ListStore::open(&dir.join("lists.redb")).map_err(|error| StartError::Data(error.to_string()))?;
+    let lists = ListStore::open(&dir).map_err(|error| StartError::Data(error.to_string()))?;
     let active = activation::prepare(&config, &tables, &lists, &metrics, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 

@@ -35,7 +35,7 @@ pub async fn watch(config: &Config, reloader: Arc<Reloader>) {
         // The refusal is logged and counted; the old snapshot serves on.
         let _ = tokio::task::spawn_blocking(move || reloader.reload("files changed")).await;
     }
-    pending().await
+    pending::<()>().await;
 }
 
 fn watcher(folders: [&Path; 2]) -> notify::Result<(RecommendedWatcher, Receiver<()>)> {

@@ -22,6 +22,9 @@ pub fn check(spec: &ForestSpec) -> Result<(), String> {
     if !spec.transform.is_sound() {
         return Err("the transform's parameter is not a finite number above 0".to_owned());
     }
+    if !spec.calibration.is_sound() {
+        return Err("the calibration does not rise from 0 to 1".to_owned());
+    }
     for (at, tree) in spec.trees.iter().enumerate() {
         check_tree(tree, spec.inputs.len()).map_err(|why| format!("tree {at}: {why}"))?;
     }

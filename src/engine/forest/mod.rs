@@ -5,6 +5,7 @@
 //! there is ([`simd`]). The bits are those of walking one tree after the other.
 
 mod alone;
+mod calibration;
 mod check;
 mod columns;
 mod key;
@@ -14,6 +15,7 @@ mod simd;
 mod spec;
 mod walks;
 
+pub use calibration::Calibration;
 pub use node::{Categories, Missing, Node, Side, Split, Test, Tree, ZERO_MAX};
 pub use simd::Vectors;
 pub use spec::{ForestSpec, Precision, Transform};

@@ -1,5 +1,6 @@
 //! What a model compiles to, and what becomes of its trees' sum.
 
+use super::calibration::Calibration;
 use super::node::Tree;
 
 /// What a model compiles to: plain data, checked and laid out for speed by [`crate::Snapshot`].
@@ -21,6 +22,8 @@ pub struct ForestSpec {
     pub mean: bool,
     /// Output transform.
     pub transform: Transform,
+    /// What makes a probability of the transform's number.
+    pub calibration: Calibration,
 }
 
 impl ForestSpec {
@@ -39,7 +42,8 @@ impl ForestSpec {
 
     pub(super) fn output(&self) -> Output {
         let divisor = if self.mean { self.trees.len() as f64 } else { 1.0 };
-        Output { sums_as: self.sums_as, divisor, transform: self.transform }
+        let (transform, calibration) = (self.transform, self.calibration.clone());
+        Output { sums_as: self.sums_as, divisor, transform, calibration }
     }
 }
 
@@ -48,12 +52,13 @@ pub(super) struct Output {
     sums_as: Precision,
     divisor: f64,
     transform: Transform,
+    calibration: Calibration,
 }
 
 impl Output {
     pub fn score(&self, sum: f64) -> f64 {
         // A quotient of two `f32` numbers rounded twice is the one rounded once: 53 bits are enough for that.
-        self.transform.apply(self.sums_as.round(sum / self.divisor))
+        self.calibration.apply(self.transform.apply(self.sums_as.round(sum / self.divisor)))
     }
 }
 

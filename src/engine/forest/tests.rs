@@ -132,6 +132,7 @@ fn forest() -> impl Strategy<Value = ForestSpec> {
             base,
             mean,
             transform,
+            calibration: Calibration::None,
         },
     )
 }
@@ -167,6 +168,7 @@ fn plain(trees: Vec<Tree>) -> ForestSpec {
         base: 0.5,
         mean: true,
         transform: Transform::Identity,
+        calibration: Calibration::None,
     }
 }
 

@@ -65,9 +65,9 @@ impl Blocks {
         &self.memory.words()[block * self.words..(block + 1) * self.words]
     }
 
-    /// Brings a block into the cache.
-    pub fn prefetch(&self, block: usize) {
-        self.memory.prefetch(block * self.words, self.words);
+    /// Brings the first words of a block into the cache.
+    pub fn prefetch(&self, block: usize, words: usize) {
+        self.memory.prefetch(block * self.words, words);
     }
 
     /// Takes a free block, zeroed, for a slot.

@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_new_key_finds_nothing_of_the_last_one() {
         for busy in [None, Some(4)] {
-            find_nothing_of_the_last(Shape { near: 4, zeroed: 3, far: 10, busy, renewed: true });
+            find_nothing_of_the_last(Shape { near: 4, zeroed: 3, far: 10, rare: 0, busy, renewed: true });
         }
     }
 

@@ -27,12 +27,11 @@ pub struct Distinct<'a> {
 impl<'a> Distinct<'a> {
     /// Words of a set that is exact up to `exact` values.
     pub fn room(exact: usize) -> Room {
-        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR) + Sketch::WORDS }
+        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR), rare: Sketch::WORDS }
     }
 
-    /// The set that lies in these words.
-    pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Distinct<'a> {
-        let (far, more) = far.split(far.count() - Sketch::WORDS);
+    /// The set that lies in these words; `more` are the rare ones.
+    pub fn new(near: &'a [Word], far: Far<'a>, more: Far<'a>, span: &'a Span) -> Distinct<'a> {
         Distinct { near, far, more: Sketch::new(more, span), span }
     }
 
@@ -48,9 +47,9 @@ impl<'a> Distinct<'a> {
                 Step::Counted => return self.count(time_ms),
                 Step::Uncounted => return self.count(time_ms) + 1,
                 Step::Late => {
-                    let count = self.count(time_ms) + 1;
+                    // It may be among the others already, and must not count twice.
                     self.more.put(hash, time_ms);
-                    return count;
+                    return self.count(time_ms).max(1);
                 }
             }
         }
@@ -161,12 +160,13 @@ mod tests {
 
     fn words(exact: usize) -> Words {
         let words = |count| (0..count).map(|_| Word::new(0)).collect();
-        let Room { near, far } = Distinct::room(exact);
-        (words(near), Word::new(0), words(far))
+        let Room { near, far, rare } = Distinct::room(exact);
+        (words(near), Word::new(0), words(far + rare))
     }
 
     fn set<'a>((near, flags, far): &'a Words, span: &'a Span) -> Distinct<'a> {
-        Distinct::new(near, Far::new(flags, far), span)
+        let (far, more) = Far::new(flags, far).split(far.len() - Sketch::WORDS);
+        Distinct::new(near, far, more, span)
     }
 
     fn spread(n: u64) -> u64 {

@@ -8,6 +8,7 @@
 mod blocks;
 mod busy;
 mod cells;
+mod circuit;
 mod claim;
 mod distinct;
 mod halves;
@@ -23,6 +24,7 @@ mod span;
 mod sum;
 
 pub use blocks::PARTS_MAX;
+pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
 pub use memory::Memory;
 pub use payload::{Far, Payload, Room};

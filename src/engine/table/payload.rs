@@ -97,11 +97,6 @@ impl<'a> Far<'a> {
         &block[self.first..self.first + self.count]
     }
 
-    /// How many words there are.
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
     /// Stamps that the words hold.
     pub(super) fn stamps(&self) -> usize {
         2 * self.count
@@ -120,11 +115,13 @@ pub struct Room {
     pub near: usize,
     /// Far ones.
     pub far: usize,
+    /// Far ones that few busy keys need either: they lie behind those of all windows, and nobody asks for them in advance.
+    pub rare: usize,
 }
 
 impl Room {
     /// Room for this and another, one behind the other.
     pub const fn with(self, other: Room) -> Room {
-        Room { near: self.near + other.near, far: self.far + other.far }
+        Room { near: self.near + other.near, far: self.far + other.far, rare: self.rare + other.rare }
     }
 }

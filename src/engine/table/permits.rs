@@ -29,7 +29,7 @@ pub struct Permits<'a> {
 impl<'a> Permits<'a> {
     /// Words of a view that holds `count` permits.
     pub const fn room(count: usize) -> Room {
-        Room { near: HEAD + NEAR, far: halves::words(count).saturating_sub(NEAR) }
+        Room { near: HEAD + NEAR, far: halves::words(count).saturating_sub(NEAR), rare: 0 }
     }
 
     /// The permits that lie in these words.
@@ -154,7 +154,7 @@ mod tests {
 
     fn words(count: usize) -> Words {
         let words = |count| (0..count).map(|_| Word::new(0)).collect();
-        let Room { near, far } = Permits::room(count);
+        let Room { near, far, .. } = Permits::room(count);
         (words(near), Word::new(0), words(far))
     }
 

@@ -34,7 +34,7 @@ struct Seen<'a> {
 impl<'a> Recent<'a> {
     /// Words of a view that is exact below `exact` events.
     pub const fn room(exact: usize) -> Room {
-        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Counts::FAR }
+        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Counts::FAR, rare: 0 }
     }
 
     /// The count that lies in these words.
@@ -178,7 +178,7 @@ mod tests {
     impl Words {
         fn new(exact: usize) -> Words {
             let words = |count| (0..count).map(|_| Word::new(0)).collect();
-            let Room { near, far } = Recent::room(exact);
+            let Room { near, far, .. } = Recent::room(exact);
             Words { near: words(near), flags: Word::new(0), far: words(far) }
         }
 

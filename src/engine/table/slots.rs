@@ -39,6 +39,8 @@ pub struct Shape {
     pub zeroed: usize,
     /// Far words: zeroed, if parts of them were used.
     pub far: usize,
+    /// Far words behind those that are never prefetched.
+    pub rare: usize,
     /// Keys that have far words at a time; every slot has its own if this is `None`.
     pub busy: Option<usize>,
     /// Whether a key that comes back after everything of it has expired finds its payload zeroed.
@@ -103,7 +105,7 @@ impl Slots {
         let sets = capacity.checked_add(capacity / 2)?.div_ceil(WAYS).max(1);
         let slots = sets.checked_mul(WAYS).filter(|&slots| u32::try_from(slots).is_ok())?;
         let stride = (HEAD_WORDS + shape.near).next_multiple_of(Memory::LINE_WORDS);
-        let far = match shape.far {
+        let far = match shape.far + shape.rare {
             0 => None,
             words => Some(Blocks::new(slots, words, shape.busy)?),
         };
@@ -125,6 +127,11 @@ impl Slots {
     /// The pins that keep slots in the hands of batches.
     pub fn pins(&self) -> &Pins {
         &self.pins
+    }
+
+    /// Cache lines that a slot of so many near words takes.
+    pub const fn lines(near: usize) -> usize {
+        (HEAD_WORDS + near).div_ceil(Memory::LINE_WORDS)
     }
 
     /// The slots a key may stand in.
@@ -169,7 +176,7 @@ impl Slots {
             && flags != 0
             && let Some(block) = far.of(slot, flags)
         {
-            far.prefetch(block);
+            far.prefetch(block, self.shape.far);
         }
     }
 

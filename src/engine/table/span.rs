@@ -92,7 +92,7 @@ impl Span {
 
     /// A stamp that is out of every window, that of the latest event there can be included.
     pub(super) fn outside(&self, time_ms: i64) -> u32 {
-        let late = (CLOCK_BEHIND_MS_MAX + 2 * CLOCK_AHEAD_MS_MAX) >> self.shift;
+        let late = self.late() + ((CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX) >> self.shift);
         match self.stamp(time_ms).wrapping_sub((self.units + late) as u32) {
             FREE => u32::MAX,
             stamp => stamp,

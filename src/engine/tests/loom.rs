@@ -4,7 +4,10 @@
 //! Built only for this purpose: `RUSTFLAGS="--cfg loom" cargo test -p engine --release --test loom`.
 #![cfg(loom)]
 
-use engine::table::{Distinct, Far, Ordering, Permits, Recent, Room, Shape, Slots, Span, Sum, Word};
+use engine::lists::slot::Slot;
+use engine::table::{
+    Circuit, Distinct, Far, Ordering, Passage, Permits, Recent, Room, Shape, Slots, Span, Sum, Terms, Word,
+};
 use loom::sync::Arc;
 
 const NOW_MS: i64 = 1_000_000;
@@ -14,7 +17,7 @@ type Words = (Vec<Word>, Word, Vec<Word>);
 
 fn words(room: Room) -> Arc<Words> {
     let words = |count| (0..count).map(|_| Word::new(0)).collect();
-    Arc::new((words(room.near), Word::new(0), words(room.far)))
+    Arc::new((words(room.near), Word::new(0), words(room.far + room.rare)))
 }
 
 fn permits<T>(words: &Words, act: impl FnOnce(Permits<'_>) -> T) -> T {
@@ -30,7 +33,8 @@ fn recent(words: &Words, time_ms: i64) -> i64 {
 }
 
 fn distinct<T>(words: &Words, act: impl FnOnce(Distinct<'_>) -> T) -> T {
-    act(Distinct::new(&words.0, Far::new(&words.1, &words.2), &Span::new(1_000)))
+    let (far, more) = Far::new(&words.1, &words.2).split(words.2.len() - Distinct::room(1).rare);
+    act(Distinct::new(&words.0, far, more, &Span::new(1_000)))
 }
 
 /// Runs both over the same words at once; gives what each returned.
@@ -136,7 +140,7 @@ fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
 
 /// A table of one set with two places.
 fn table(far: usize, busy: Option<usize>) -> Arc<Slots> {
-    let shape = Shape { near: 1, zeroed: 1, far, busy, renewed: true };
+    let shape = Shape { near: 1, zeroed: 1, far, rare: 0, busy, renewed: true };
     Arc::new(Slots::new(1, shape, 1_000, &Default::default()).expect("small"))
 }
 
@@ -259,5 +263,100 @@ fn one_block_for_two_keys_is_never_shared() {
         };
         open(0, 7, NOW_MS)(&table);
         both(&table, open(0, 7, NOW_MS + 160), open(1, 8, NOW_MS + 160));
+    });
+}
+
+/// A breaker with one trial.
+fn circuit(word: &Word, now_ms: i64, trips: bool) -> Passage {
+    let terms = Terms { open_ms: 1_000, half_open_ms: 1_000, trials: 1 };
+    Circuit::new(word, terms).pass(now_ms, trips)
+}
+
+/// Three events at once, each at that time and with that truth of the condition, on a breaker that opened at `NOW_MS` if at all.
+fn three_at_once(opened: bool, events: [(i64, bool); 3], check: fn([Passage; 3])) {
+    loom::model(move || {
+        let word = Arc::new(Word::new(0));
+        if opened {
+            assert_eq!(circuit(&word, NOW_MS, true), Passage::Opened);
+        }
+        let thread = |(now_ms, trips)| {
+            let word = word.clone();
+            loom::thread::spawn(move || circuit(&word, now_ms, trips))
+        };
+        let others = [thread(events[0]), thread(events[1])];
+        let ours = circuit(&word, events[2].0, events[2].1);
+        let [a, b] = others.map(|thread| thread.join().expect("no panic"));
+        check([a, b, ours]);
+    });
+}
+
+#[test]
+fn a_breaker_that_three_trip_at_once_opens_once() {
+    three_at_once(false, [(NOW_MS, true), (NOW_MS + 1, true), (NOW_MS, true)], |passages| {
+        let opened = passages.iter().filter(|passage| **passage == Passage::Opened).count();
+        assert_eq!(opened, 1, "{passages:?}");
+        assert!(passages.iter().all(|passage| !matches!(passage, Passage::Closed)), "{passages:?}");
+    });
+}
+
+#[test]
+fn the_trial_of_a_half_open_breaker_is_given_once() {
+    let later_ms = NOW_MS + 1_000;
+    three_at_once(true, [(later_ms, false), (later_ms + 1, false), (later_ms, false)], |passages| {
+        let trials = passages.iter().filter(|passage| **passage == Passage::Trial).count();
+        assert_eq!(trials, 1, "{passages:?}");
+        let spent = passages.iter().filter(|passage| **passage == Passage::Spent { used: 1 }).count();
+        assert_eq!(spent, 2, "{passages:?}");
+    });
+}
+
+#[test]
+fn a_half_open_breaker_that_is_tripped_while_trials_run_gives_no_second_one() {
+    let later_ms = NOW_MS + 1_000;
+    three_at_once(true, [(later_ms, false), (later_ms, true), (later_ms, false)], |passages| {
+        let count = |wanted: fn(&Passage) -> bool| passages.iter().filter(|passage| wanted(passage)).count();
+        assert!(count(|passage| *passage == Passage::Trial) <= 1, "{passages:?}");
+        assert_eq!(count(|passage| *passage == Passage::Opened), 1, "{passages:?}");
+        assert_eq!(count(|passage| *passage == Passage::Closed), 0, "{passages:?}");
+    });
+}
+
+/// A list's slot under one change of hands while a check looks for one of its keys; what the check found.
+fn look_up_while_it_changes_hands(looked_for: u128, old: (u128, i64), next: (u128, i64)) {
+    loom::model(move || {
+        let words = Arc::new([Word::new(0), Word::new(0), Word::new(0)]);
+        Slot(&words).fill(old.0, old.1);
+        let theirs = words.clone();
+        let writer = loom::thread::spawn(move || {
+            Slot(&theirs).end();
+            Slot(&theirs).fill(next.0, next.1);
+        });
+        let found = Slot(&words).live(looked_for, NOW_MS);
+        writer.join().expect("no panic");
+        let ever_live = |(hash, expires_ms): (u128, i64)| hash == looked_for && expires_ms > NOW_MS;
+        assert!(found != Some(true) || ever_live(old) || ever_live(next), "it never was on the list");
+        assert_eq!(Slot(&words).live(next.0, NOW_MS), Some(next.1 > NOW_MS));
+    });
+}
+
+#[test]
+fn a_list_slot_never_shows_one_entry_the_end_of_another() {
+    // Keys that share a half of their hashes, which is the hardest case.
+    let (a, b) = (7_u128 << 64 | 1, 7_u128 << 64 | 2);
+    for looked_for in [a, b] {
+        look_up_while_it_changes_hands(looked_for, (a, NOW_MS), (b, i64::MAX));
+        look_up_while_it_changes_hands(looked_for, (a, i64::MAX), (b, NOW_MS));
+    }
+}
+
+#[test]
+fn a_list_entry_with_another_end_is_never_missed() {
+    loom::model(|| {
+        let words = Arc::new([Word::new(0), Word::new(0), Word::new(0)]);
+        Slot(&words).fill(7, NOW_MS + 1);
+        let theirs = words.clone();
+        let writer = loom::thread::spawn(move || Slot(&theirs).date(i64::MAX));
+        assert_eq!(Slot(&words).live(7, NOW_MS), Some(true));
+        writer.join().expect("no panic");
     });
 }

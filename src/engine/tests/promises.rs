@@ -199,6 +199,33 @@ fn a_reload_keeps_the_counts_of_unchanged_windows() {
 }
 
 #[test]
+fn a_limit_that_a_reload_changes_keeps_its_counts() {
+    let (tables, mut scratch) = (tables(), Scratch::new(0));
+    let limited = |version: &str, max: i64, previous: Option<&Snapshot>| {
+        let mut draft = Draft::new(version);
+        let exact = max.min(64) as u16 + 1;
+        draft.window("claims", Aggregate::Count, Kind::Claim, Builtin::Account, Status::Approved, exact);
+        draft.limit(max);
+        snapshot(draft, &tables, previous)
+    };
+    let mut claims = |snapshot: &Snapshot, name: &str| {
+        let ids: Vec<String> = (0..100).map(|n| format!("{name}{n}")).collect();
+        let checks: Vec<_> = ids.iter().map(|id| claim(id, "u", 1)).collect();
+        let decisions = ask(snapshot, &tables, 0, &checks, &mut scratch);
+        decisions.iter().filter(|decision| decision.verdict == Verdict::Allow).count()
+    };
+    let ten = limited("ten", 10, None);
+    assert_eq!(claims(&ten, "a"), 10);
+    let twelve = limited("twelve", 12, Some(&ten));
+    assert_eq!((claims(&twelve, "b"), twelve.narrowed().count()), (2, 0), "two more, as exact as before");
+    let forty = limited("forty", 40, Some(&twelve));
+    assert_eq!(claims(&forty, "c"), 28, "there is no room for forty times, and the sum decides");
+    assert_eq!(forty.narrowed().collect::<Vec<_>>(), ["claims"]);
+    let three = limited("three", 3, Some(&forty));
+    assert_eq!(claims(&three, "d"), 0);
+}
+
+#[test]
 fn a_key_is_not_forgotten_before_its_last_event_is_out_of_every_window() {
     let (tables, mut scratch) = (tables(), Scratch::new(0));
     let mut draft = Draft::new("edge");
@@ -286,7 +313,7 @@ fn one_at_a_time_or_in_batches_independent_checks_get_the_same_bits() {
 
 #[test]
 fn without_time_for_the_model_the_answer_says_so() {
-    use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
+    use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
     let (tables, mut scratch) = (tables(), Scratch::new(0));
     let forest = ForestSpec {
         version: "m1".to_owned(),
@@ -297,6 +324,7 @@ fn without_time_for_the_model_the_answer_says_so() {
         base: 0.0,
         mean: true,
         transform: Transform::Identity,
+        calibration: Calibration::None,
     };
     let parts = Parts { forest: Some(forest), ..Parts::default() };
     let snapshot = Snapshot::build(parts, &tables, None).expect("sound");

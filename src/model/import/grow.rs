@@ -4,8 +4,6 @@
 use engine::forest::{Categories, Missing, Node, Side, Split, Test, Tree};
 use engine::limits;
 
-use crate::check::CATEGORY_WORDS_MAX;
-
 /// A node of a library's tree, its children as places in the library's arrays.
 pub enum Step {
     /// Leads on.
@@ -67,7 +65,7 @@ impl Grower {
             trees: Vec::new(),
             inputs,
             nodes_left: limits::NODES_MAX,
-            category_words_left: CATEGORY_WORDS_MAX,
+            category_words_left: limits::CATEGORY_WORDS_MAX,
         })
     }
 

@@ -15,7 +15,7 @@ mod xgboost;
 
 use std::path::Path;
 
-use engine::forest::{ForestSpec, Node, Precision, Transform};
+use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform};
 use grow::Grower;
 
 use crate::artefact::{self, LoadError};
@@ -66,6 +66,8 @@ impl Imported {
             inputs_as: PrecisionName::Double,
             sums_as: PrecisionName::Double,
             calibration: "as trained".to_owned(),
+            platt: None,
+            isotonic: None,
             training: None,
             source: Some(source),
             inputs: self.forest.inputs.iter().enumerate().map(input).collect(),
@@ -191,6 +193,7 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         base: draft.base,
         mean: draft.mean,
         transform: draft.transform,
+        calibration: Calibration::None,
     };
     check_forest(&forest).map_err(ImportError::Forest)?;
     let mut notes = draft.notes;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::forest::{ForestSpec, Node, Precision, Transform, Tree};
+use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
 use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
 use model::{LoadError, SaveError, walk};
@@ -26,6 +26,7 @@ fn forest() -> ForestSpec {
         base: 0.0,
         mean: true,
         transform: Transform::Identity,
+        calibration: Calibration::None,
     }
 }
 
@@ -45,6 +46,8 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         inputs_as: PrecisionName::Double,
         sums_as: PrecisionName::Double,
         calibration: "none".to_owned(),
+        platt: None,
+        isotonic: None,
         training: None,
         source: None,
         inputs: [("amount", "minor units"), ("hour", "hour")]
@@ -188,4 +191,42 @@ fn a_forest_that_would_be_refused_is_not_written() {
     assert!(matches!(error, SaveError::Forest(_)), "{error}");
     assert_eq!(error.to_string(), "tree 0, node 0: reached twice: a cycle, or two parents");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn a_calibration_travels_with_its_model_and_a_broken_one_is_refused() {
+    for calibration in [
+        Calibration::Platt { slope: 0.7, shift: -1.25 },
+        Calibration::Isotonic { knots: vec![[0.1, 1.0 / 3.0], [0.4, 0.5]] },
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let calibrated = ForestSpec { calibration, ..forest() };
+        model::save(folder.path(), manifest(&calibrated), &calibrated).unwrap();
+        let read = model::load(folder.path()).unwrap();
+        assert_eq!(read.calibration, calibrated.calibration);
+        // A manifest that lost it does not give the scores it says.
+        edit(folder.path(), MANIFEST_FILE, |text| {
+            let kept =
+                text.lines().filter(|line| !line.starts_with("platt") && !line.starts_with("isotonic"));
+            kept.map(|line| format!("{line}\n")).collect()
+        });
+        assert!(refusal(folder.path()).contains("test vector 0"), "{}", refusal(folder.path()));
+    }
+    let deep = format!("isotonic = [{}]", "[0.1, 0.1], ".repeat(65));
+    for (key, why) in [
+        ("platt = [1.0, 0.0]\nisotonic = []", "exclude each other"),
+        ("platt = [-1.0, 0.0]", "does not rise"),
+        ("platt = [1.0, inf]", "does not rise"),
+        ("isotonic = [[0.5, 0.4], [0.5, 0.6]]", "does not rise"),
+        ("isotonic = [[0.5, nan]]", "does not rise"),
+        ("isotonic = [[1e-320, 0.5]]", "does not rise"),
+        (&deep, "does not rise"),
+        ("isotonic = [[0.5]]", "line"),
+    ] {
+        let folder = saved();
+        edit(folder.path(), MANIFEST_FILE, |text| {
+            text.replace("calibration =", &format!("{key}\ncalibration ="))
+        });
+        assert!(refusal(folder.path()).contains(why), "{key}: {}", refusal(folder.path()));
+    }
 }

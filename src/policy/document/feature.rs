@@ -131,11 +131,15 @@ fn read_aggregate(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Read> {
     }
 }
 
-fn read_key(node: &Node, sink: &mut Sink) -> Vec<Word> {
+pub(super) fn read_key(node: &Node, sink: &mut Sink) -> Vec<Word> {
+    let errors = sink.errors();
     let members = values::one_or_many(node, "a field or a list of fields", sink);
     if members.len() > KEY_FIELDS_MAX {
         sink.error(Code::Bound, node.place, format!("a key has at most {KEY_FIELDS_MAX} fields"));
         return Vec::new();
+    }
+    if members.is_empty() && sink.errors() == errors {
+        sink.error(Code::Bound, node.place, "a key has at least one field");
     }
     members.into_iter().filter_map(|member| values::word(member, "a text field", sink)).collect()
 }

@@ -12,7 +12,7 @@ pub(crate) struct List {
     pub name: Word,
     pub on: Option<Word>,
     pub matching: Option<(Matching, Word)>,
-    /// The tier of its rule; none for `watch` and for lists that only expressions read.
+    /// The tier of its rule; none for lists that only expressions read.
     pub action: Option<Tier>,
     pub reason: Option<Reason>,
     pub owner: String,
@@ -26,7 +26,8 @@ const ACTIONS: [(&str, Option<Tier>); 5] = [
     ("deny", Some(Tier::Deny)),
     ("allow", Some(Tier::Allow)),
     ("review", Some(Tier::Review)),
-    ("watch", None),
+    // A rule of the score that adds nothing to it is reported and never decides.
+    ("watch", Some(Tier::Score)),
 ];
 
 pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<List> {

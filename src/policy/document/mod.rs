@@ -3,6 +3,7 @@
 //! A declaration survives its faults: a key that cannot be read leaves a gap or a default, so that the stages after this
 //! one find the faults of the other keys in the same run. Nothing of it is ever run, because one error refuses the policy.
 
+pub(crate) mod breaker;
 pub(crate) mod feature;
 pub(crate) mod limit;
 pub(crate) mod list;
@@ -28,6 +29,7 @@ pub(crate) struct Document {
     pub lists: Vec<list::List>,
     pub features: Vec<feature::Feature>,
     pub limits: Vec<limit::Limit>,
+    pub breakers: Vec<breaker::Breaker>,
     pub rules: Vec<rule::Rule>,
     pub bands: Vec<settings::Bands>,
     pub settings: Vec<settings::Settings>,
@@ -77,6 +79,10 @@ impl Document {
         if let Some(node) = fields.get("limits") {
             let limits = values::list(node, "a list of limits", sink);
             self.limits.extend(limits.iter().filter_map(|node| limit::read(node, sink)));
+        }
+        if let Some(node) = fields.get("breakers") {
+            let breakers = values::list(node, "a list of breakers", sink);
+            self.breakers.extend(breakers.iter().filter_map(|node| breaker::read(node, sink)));
         }
         if let Some(node) = fields.get("rules") {
             for node in values::list(node, "a list of rules", sink) {
@@ -129,6 +135,9 @@ pub(crate) fn kinds(node: &Node, sink: &mut Sink) -> Option<Kinds> {
         Kind::ALL.iter().map(|&kind| (kind.name(), Kinds::of(&[kind]))).collect();
     all.push(("any", Kinds::ALL));
     let members = values::one_or_many(node, "a kind of event or a list of them", sink);
+    if members.is_empty() && sink.errors() == errors {
+        sink.error(Code::Bound, node.place, "no kind of event is named");
+    }
     let sets = members.into_iter().filter_map(|member| values::choice(member, "a kind of event", &all, sink));
     let union = Kinds(sets.fold(0, |union, set| union | set.0));
     (sink.errors() == errors).then_some(union)

@@ -1,9 +1,11 @@
 //! `bands:` and `settings:` — what stands once in a policy.
 
 use engine::policy;
+use engine::program::Zone;
 use wire::Challenge;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::lower;
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
 
@@ -16,7 +18,8 @@ pub(crate) struct Bands {
 /// Declared settings.
 pub(crate) struct Settings {
     pub place: Place,
-    pub utc_offset_minutes: Option<i32>,
+    /// The policy's local time, if it is stated.
+    pub zone: Option<Zone>,
     pub band_challenge: Option<Challenge>,
     /// The text field that names a check's tenant.
     pub tenant: Option<Word>,
@@ -47,7 +50,19 @@ pub(crate) fn read_bands(node: &Node, sink: &mut Sink) -> Option<Bands> {
 pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Settings> {
     let mut fields = Fields::of(node, "`settings`", sink)?;
     let place = fields.head();
-    let utc_offset_minutes = fields.get("utc_offset").and_then(|node| {
+    let by_name = fields.entry("time_zone");
+    let named = by_name.and_then(|(_, node)| {
+        let text = values::scalar(node, "a time zone such as Europe/Berlin", sink)?;
+        let zone = lower::zone_named(text);
+        if zone.is_none() {
+            let message = format!("no time zone is named `{}`", values::shortened(text));
+            let label = "expected a zone such as Asia/Shanghai or Europe/Berlin";
+            sink.push(Diagnostic::error(Code::UnknownName, node.place, message).label(label));
+        }
+        zone
+    });
+    let by_offset = fields.entry("utc_offset");
+    let offset = by_offset.and_then(|(_, node)| {
         let text = values::scalar(node, "an offset such as \"+08:00\"", sink)?;
         let minutes = offset_minutes(text);
         if minutes.is_none() {
@@ -55,14 +70,18 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Settings> {
             let label = "expected an offset such as \"+08:00\", from -14:00 to +14:00";
             sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
         }
-        minutes
+        Some(Zone::fixed(text, minutes? * 60))
     });
+    if let (Some((word, _)), Some(_)) = (by_offset, by_name) {
+        let message = "`time_zone` and `utc_offset` both say what the local time is";
+        sink.push(Diagnostic::error(Code::Duplicate, word.place, message).label("one of them is enough"));
+    }
     let all = super::closed(Challenge::ALL, Challenge::name);
     let band_challenge =
         fields.get("band_challenge").and_then(|node| values::choice(node, "a challenge", &all, sink));
     let tenant = fields.get("tenant").and_then(|node| values::word(node, "a text field", sink));
     fields.finish(sink);
-    Some(Settings { place, utc_offset_minutes, band_challenge, tenant })
+    Some(Settings { place, zone: named.or(offset), band_challenge, tenant })
 }
 
 fn offset_minutes(text: &str) -> Option<i32> {

@@ -33,7 +33,7 @@ pub(crate) use builder::Builder;
 pub(crate) use compare::{holds, order};
 pub(crate) use number::float;
 pub(crate) use renumber::{Renumbered, kinds, pruned};
-pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time};
+pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time, zone_named};
 
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Sink};

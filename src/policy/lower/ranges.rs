@@ -31,7 +31,7 @@ const fn from(low: i64) -> Range {
 
 /// The range of a built-in number.
 fn builtin(id: FeatureId) -> Option<Range> {
-    const RANGES: [(Builtin, Range); 22] = [
+    const RANGES: [(Builtin, Range); 25] = [
         (Builtin::Lat, Range { maybe_nan: true, ..ints(-90, 90) }),
         (Builtin::Lon, Range { maybe_nan: true, ..ints(-180, 180) }),
         (Builtin::Amount, from(0)),
@@ -47,7 +47,10 @@ fn builtin(id: FeatureId) -> Option<Range> {
         (Builtin::AccountEvents, from(0)),
         (Builtin::AccountIdle, from(-1)),
         (Builtin::DeviceAge, from(0)),
-        (Builtin::DeviceAccounts, ints(0, 8)),
+        (Builtin::DeviceAccounts, ints(0, 9)),
+        (Builtin::DeviceIdle, from(-1)),
+        (Builtin::AccountDevices, ints(0, 6)),
+        (Builtin::AmountMean, from(0)),
         (Builtin::DistanceKm, from(0)),
         (Builtin::SpeedKmh, from(0)),
         (Builtin::AmountRatio, from(0)),

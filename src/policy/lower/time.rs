@@ -118,7 +118,7 @@ impl Expression<'_, '_> {
         zone: Option<u16>,
         tree: &SpannedExpr,
     ) -> Lowered<Number> {
-        let zone = zone.unwrap_or_else(|| self.lowering.builder.zone(fixed("UTC", 0)));
+        let zone = zone.unwrap_or_else(|| self.lowering.builder.zone(Zone::fixed("UTC", 0)));
         if let Some(Constant::Int(us)) = moment.constant() {
             return match calendar(part, us, self.lowering.builder.zone_at(zone)) {
                 Some(n) => Ok(Number::int(n)),
@@ -148,14 +148,10 @@ impl Expression<'_, '_> {
     }
 }
 
-fn fixed(name: &str, seconds: i32) -> Zone {
-    Zone { name: name.to_owned(), offsets: vec![(i64::MIN, seconds)], until_us: i64::MAX }
-}
-
 /// A zone by its IANA name, or by hours and minutes with or without a sign.
-fn zone_named(name: &str) -> Option<Zone> {
+pub(crate) fn zone_named(name: &str) -> Option<Zone> {
     if name == "UTC" {
-        return Some(fixed(name, 0));
+        return Some(Zone::fixed(name, 0));
     }
     if let Some((hours, minutes)) = name.split_once(':') {
         let (sign, hours) = match hours.as_bytes().first()? {
@@ -168,7 +164,8 @@ fn zone_named(name: &str) -> Option<Zone> {
             two.then(|| digits.parse::<i32>().ok()).flatten()
         };
         let (hours, minutes) = (number(hours)?, number(minutes)?);
-        return (hours < 24 && minutes < 60).then(|| fixed(name, sign * (hours * 3_600 + minutes * 60)));
+        return (hours < 24 && minutes < 60)
+            .then(|| Zone::fixed(name, sign * (hours * 3_600 + minutes * 60)));
     }
     let zone = TimeZone::get(name).ok()?;
     let end = ZONES_UNTIL.parse::<Timestamp>().ok()?;

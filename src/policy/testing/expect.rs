@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::policy::Rule;
+use engine::policy::{Origin, Policy};
 use wire::{Challenge, Verdict};
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -17,25 +17,23 @@ pub struct Expect {
     pub verdict: Option<Verdict>,
     /// The proof asked for.
     pub challenge: Option<Challenge>,
-    /// Rules that must match, by number; others may match as well.
+    /// Rules, limits and breakers that must match, by number, counted through in this order; others may match as well.
     pub rules: Vec<usize>,
-    /// Rules that must not match, by number.
+    /// Those that must not match.
     pub not: Vec<usize>,
     /// The score, to a millionth.
     pub score: Option<f64>,
 }
 
-/// Where each rule stands, by its id.
-pub(super) struct RuleNames<'r> {
-    places: BTreeMap<&'r str, usize>,
+/// Where each rule, limit and breaker stands, by its id.
+pub(super) struct Ids<'i> {
+    places: BTreeMap<&'i str, usize>,
 }
 
-impl<'r> RuleNames<'r> {
-    pub(super) fn new(rules: &'r [Rule]) -> RuleNames<'r> {
+impl<'i> Ids<'i> {
+    pub(super) fn new(ids: &[&'i str]) -> Ids<'i> {
         // Of two with one id, which is a fault of its own, the first.
-        let places =
-            rules.iter().enumerate().rev().map(|(at, rule)| (rule.reason.rule.as_str(), at)).collect();
-        RuleNames { places }
+        Ids { places: ids.iter().enumerate().rev().map(|(at, &id)| (id, at)).collect() }
     }
 
     fn find(&self, id: &str) -> Option<usize> {
@@ -44,7 +42,7 @@ impl<'r> RuleNames<'r> {
 }
 
 /// A verdict alone, or a map of everything that is expected.
-pub(super) fn read(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Option<Expect> {
+pub(super) fn read(node: &Node, ids: &Ids<'_>, sink: &mut Sink) -> Option<Expect> {
     let verdicts = closed(Verdict::ALL, Verdict::name);
     if let Data::Scalar(..) = &node.data {
         let verdict = values::choice(node, "a verdict", &verdicts, sink)?;
@@ -61,10 +59,10 @@ pub(super) fn read(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Optio
             values::choice(node, "a challenge", &closed(Challenge::ALL, Challenge::name), sink);
     }
     if let Some(node) = fields.get("rules") {
-        expect.rules = read_rules(node, rules, sink);
+        expect.rules = read_rules(node, ids, sink);
     }
     if let Some(node) = fields.get("not") {
-        expect.not = read_rules(node, rules, sink);
+        expect.not = read_rules(node, ids, sink);
     }
     if let Some(node) = fields.get("score") {
         expect.score = values::decimal(node, 0.0..=1.0, sink);
@@ -73,25 +71,44 @@ pub(super) fn read(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Optio
     (sink.errors() == errors).then_some(expect)
 }
 
-fn read_rules(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Vec<usize> {
+fn read_rules(node: &Node, ids: &Ids<'_>, sink: &mut Sink) -> Vec<usize> {
     let Data::List(nodes) = &node.data else {
         return values::one_or_many(node, "a list of rules", sink)
             .into_iter()
-            .filter_map(|node| read_rule(node, rules, sink))
+            .filter_map(|node| read_rule(node, ids, sink))
             .collect();
     };
-    nodes.iter().filter_map(|node| read_rule(node, rules, sink)).collect()
+    nodes.iter().filter_map(|node| read_rule(node, ids, sink)).collect()
 }
 
-fn read_rule(node: &Node, rules: &RuleNames<'_>, sink: &mut Sink) -> Option<usize> {
+fn read_rule(node: &Node, ids: &Ids<'_>, sink: &mut Sink) -> Option<usize> {
     let id = values::scalar(node, "a rule's id", sink)?;
-    let at = rules.find(id);
+    let at = ids.find(id);
     if at.is_none() {
         let message = format!("no rule is named `{}`", values::shortened(id));
         let fault = Diagnostic::error(Code::UnknownName, node.place, message)
-            .label("expected a rule's id; a list's rule is list:NAME")
-            .nearest(id, rules.places.keys().copied(), sink);
+            .label("expected the id of a rule, limit or breaker; a list's rule is list:NAME")
+            .nearest(id, ids.places.keys().copied(), sink);
         sink.push(fault);
     }
     at
+}
+
+/// The number that an expectation knows a match by; none for the engine's own.
+pub(super) fn number(policy: &Policy, index: usize) -> Option<usize> {
+    let (limits, breakers) = (policy.rules.len(), policy.rules.len() + policy.limits.len());
+    match policy.origin_of(index) {
+        Origin::Rule(at) => Some(at),
+        Origin::Limit(at) => Some(limits + at),
+        Origin::Breaker(at, _) => Some(breakers + at),
+        Origin::Own(_) => None,
+    }
+}
+
+/// The id behind such a number.
+pub(super) fn id(policy: &Policy, number: usize) -> &str {
+    let rules = policy.rules.iter().map(|rule| &rule.reason);
+    let limits = policy.limits.iter().map(|limit| &limit.reason);
+    let breakers = policy.breakers.iter().map(|breaker| &breaker.reason);
+    rules.chain(limits).chain(breakers).nth(number).map_or("", |reason| &reason.rule)
 }

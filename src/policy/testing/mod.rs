@@ -8,7 +8,6 @@ mod expect;
 mod run;
 
 use engine::feature::{FeatureId, Scalar};
-use engine::policy::Rule;
 use wire::Check;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -71,17 +70,17 @@ pub struct Event {
 pub(crate) fn compile(
     declared: &[DeclaredTest],
     symbols: &Symbols,
-    rules: &[Rule],
+    ids: &[&str],
     sink: &mut Sink,
 ) -> Vec<Test> {
-    let rules = &expect::RuleNames::new(rules);
+    let ids = &expect::Ids::new(ids);
     let resolve = |test: &DeclaredTest| {
         // Every part is read before any of them may be missing: all faults of a test are shown at once.
         let given = test.given.as_ref().map(|node| read_given(node, symbols, sink));
-        let expect = test.expect.as_ref().map(|node| expect::read(node, rules, sink));
+        let expect = test.expect.as_ref().map(|node| expect::read(node, ids, sink));
         let start_ms = test.start.as_ref().map_or(Some(START_MS), |node| read_start(node, sink));
         let from = start_ms.unwrap_or(START_MS);
-        let events = test.events.as_ref().map(|nodes| read_events(nodes, from, symbols, rules, sink));
+        let events = test.events.as_ref().map(|nodes| read_events(nodes, from, symbols, ids, sink));
         let body = match events {
             Some(events) => Body::Events(events?),
             None => Body::Given(Box::new(given??), expect??),
@@ -103,7 +102,7 @@ fn read_events(
     nodes: &[Node],
     start_ms: i64,
     symbols: &Symbols,
-    rules: &expect::RuleNames<'_>,
+    ids: &expect::Ids<'_>,
     sink: &mut Sink,
 ) -> Option<Vec<Event>> {
     let errors = sink.errors();
@@ -111,7 +110,7 @@ fn read_events(
     for (i, node) in nodes.iter().enumerate() {
         let Some(mut fields) = Fields::of(node, "an event", sink) else { continue };
         let at = fields.require("at").and_then(|node| values::moment(node, sink));
-        let expect = fields.get("expect").map(|node| expect::read(node, rules, sink));
+        let expect = fields.get("expect").map(|node| expect::read(node, ids, sink));
         let mut reader = check::Reader::new(symbols, false);
         reader.read(node, &["at", "expect"], sink);
         let (Some(at), Some(given)) = (at, reader.finish(fields.head(), sink)) else { continue };

@@ -6,6 +6,7 @@ use engine::{
 };
 use wire::{Challenge, Verdict};
 
+use super::expect::{id, number};
 use super::{Body, Event, Expect, Given, START_MS, Test};
 use crate::Bundle;
 use crate::diagnostic::{Code, Diagnostic, Place};
@@ -22,7 +23,7 @@ pub struct Failure {
     pub expected: String,
     /// What came.
     pub got: String,
-    /// Ids of the rules and limits that matched, deciding tier first.
+    /// Ids of the rules, limits and breakers that matched, deciding tier first.
     pub matched: Vec<String>,
 }
 
@@ -128,10 +129,12 @@ impl Engine {
     }
 
     fn wrong(&self, expect: &Expect, decision: &Decision) -> Option<Wrong> {
-        let matched: Vec<usize> = decision.hits().iter().map(|hit| self.snapshot.hit_index(hit)).collect();
-        let name = |&at: &usize| self.snapshot.words_of(at as u32).map_or("", |words| &words.rule).to_owned();
+        let policy = self.snapshot.policy();
+        let matched: Vec<Option<usize>> =
+            decision.hits().iter().map(|hit| number(policy, self.snapshot.hit_index(hit))).collect();
         let wrong = |expected: String, got: String| {
-            Some(Wrong { expected, got, matched: matched.iter().map(name).collect() })
+            let matched = self.snapshot.reasons(decision).map(|reason| reason.rule.to_owned()).collect();
+            Some(Wrong { expected, got, matched })
         };
         let asked = decision.challenge.filter(|_| decision.verdict == Verdict::Challenge);
         if let Some(verdict) = expect.verdict.filter(|&verdict| verdict != decision.verdict) {
@@ -140,11 +143,11 @@ impl Engine {
         if let Some(challenge) = expect.challenge.filter(|&challenge| asked != Some(challenge)) {
             return wrong(format!("challenge {challenge}"), asked.map_or("none", Challenge::name).to_owned());
         }
-        if let Some(missing) = expect.rules.iter().find(|at| !matched.contains(at)) {
-            return wrong(format!("a match of {}", name(missing)), "none".to_owned());
+        if let Some(missing) = expect.rules.iter().find(|at| !matched.contains(&Some(**at))) {
+            return wrong(format!("a match of {}", id(policy, *missing)), "none".to_owned());
         }
-        if let Some(surplus) = expect.not.iter().find(|at| matched.contains(at)) {
-            return wrong(format!("no match of {}", name(surplus)), "one".to_owned());
+        if let Some(surplus) = expect.not.iter().find(|at| matched.contains(&Some(**at))) {
+            return wrong(format!("no match of {}", id(policy, *surplus)), "one".to_owned());
         }
         if let Some(score) = expect.score.filter(|score| (score - decision.score).abs() > 1e-6) {
             return wrong(format!("score {score}"), decision.score.to_string());

@@ -107,6 +107,67 @@ limits:
 }
 
 #[test]
+fn a_breaker_opens_on_what_a_rule_may_read_and_its_tests_name_it() {
+    let text = "
+features:
+  moves: { count: transfer, by: account, window: 1m }
+limits: []
+breakers:
+  - id: surge
+    by: [account, counterparty]
+    on: [transfer]
+    when: moves > 2 && model_score < 0.5
+    open: 10m
+    half_open: 5m
+    trials: 1
+    then: challenge
+    challenge: pin
+    reason: { code: L300, text: t }
+rules:
+  - { id: never, tier: deny, on: [pay], when: amount > 99.00, reason: { code: R1, text: t } }
+tests:
+  - name: stated
+    given: { kind: transfer, counterparty: b, moves: 3 }
+    expect: { verdict: challenge, challenge: pin, rules: [surge], not: [never] }
+  - name: an event without the whole key is none of its business
+    given: { kind: transfer, moves: 3 }
+    expect: { verdict: allow, not: [surge] }
+  - name: opens, half-opens, closes
+    events:
+      - { at: 0s, kind: transfer, account: a, counterparty: b, expect: allow }
+      - { at: 1s, kind: transfer, account: a, counterparty: b, expect: allow }
+      - { at: 2s, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 5m, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 5m, kind: transfer, account: a, counterparty: other, expect: allow }
+      - { at: 602s, kind: transfer, account: a, counterparty: b, expect: { verdict: allow, not: [surge] } }
+      - { at: 700s, kind: transfer, account: a, counterparty: b, expect: { verdict: challenge, rules: [surge] } }
+      - { at: 902s, kind: transfer, account: a, counterparty: b, expect: allow }
+";
+    let compiled = policy::compile_sources(&[("b.yaml", text)]);
+    assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+    let bundle = compiled.bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert!(failures.is_empty(), "{failures:?}");
+    let policy = bundle.policy;
+    let breaker = &policy.breakers[0];
+    assert_eq!(breaker.key, [Builtin::Account.id(), Builtin::Counterparty.id()]);
+    assert_eq!(
+        (breaker.terms.open_ms, breaker.terms.half_open_ms, breaker.terms.trials),
+        (600_000, 300_000, 1)
+    );
+    assert_eq!(breaker.witness.unwrap().feature, window(&policy, "moves").feature);
+    assert_eq!(window(&policy, "moves").exact, 3, "compared exactly");
+    // An expectation that does not hold says so.
+    let wrong = text.replace(
+        "expect: { verdict: allow, not: [surge] }\n  - name: opens",
+        "expect: { rules: [surge] }\n  - name: opens",
+    );
+    let bundle = policy::compile_sources(&[("b.yaml", &wrong)]).bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert_eq!((failures.len(), failures[0].expected.as_str()), (1, "a match of surge"));
+}
+
+#[test]
 fn a_list_with_an_action_is_a_rule() {
     let policy = compile(
         "
@@ -118,7 +179,13 @@ lists:
     );
     let rules: Vec<_> =
         policy.rules.iter().map(|r| (r.reason.rule.as_str(), r.tier, r.reason.code.as_str())).collect();
-    assert_eq!(rules, [("list:bad", Tier::Deny, "LIST"), ("list:nets", Tier::Guard, "G9")]);
+    let expected = [
+        ("list:bad", Tier::Deny, "LIST"),
+        ("list:nets", Tier::Guard, "G9"),
+        ("list:bins", Tier::Score, "LIST"),
+    ];
+    assert_eq!(rules, expected);
+    assert_eq!(policy.rules[2].score, 0.0, "what is watched is reported and decides nothing");
     let matching: Vec<Matching> = policy.lists.iter().map(|list| list.matching).collect();
     assert_eq!(matching, [Matching::Exact, Matching::Network, Matching::Prefix]);
     assert_eq!(policy.lists[0].on, Builtin::DeviceId.id());
@@ -140,10 +207,34 @@ rules:
     assert_eq!(expires, [1_803_830_400_000, 1_803_859_200_000, i64::MAX]);
     assert_eq!((policy.rules[0].verdict, policy.rules[0].sample_percent), (Verdict::Review, 10));
     assert_eq!(policy.rules[1].score, -0.2);
-    assert_eq!((policy.bands.challenge, policy.bands.review, policy.utc_offset_minutes), (2.0, 0.9, 480));
+    assert_eq!(
+        (policy.bands.challenge, policy.bands.review, policy.zone.offset(0)),
+        (2.0, 0.9, Some(8 * 3_600))
+    );
     assert_eq!(policy.band_challenge, Some(Challenge::Pin));
     // Three rules that ask the same thing share its one instruction.
     assert_eq!(policy.program.ops.len(), 1);
+}
+
+#[test]
+fn hours_and_midnights_follow_the_clocks_of_a_zone() {
+    let text = "
+settings: { time_zone: Europe/Berlin }
+rules:
+  - { id: evening, tier: review, when: hour == 20 && weekday == 3, reason: { code: R1, text: t } }
+  - { id: summer, tier: deny, when: kyc == 1, expires: 2037-07-01, reason: { code: R2, text: t } }
+  - { id: winter, tier: deny, when: kyc == 2, expires: 2037-01-01, reason: { code: R3, text: t } }
+  - { id: later, tier: deny, when: kyc == 3, expires: 2150-07-01, reason: { code: R4, text: t } }
+tests:
+  - { name: in July the evening begins at six, given: { kind: pay, time: '2026-07-01T18:00:00Z' }, expect: review }
+  - { name: in January an hour later, given: { kind: pay, time: '2026-01-07T19:59:59Z' }, expect: review }
+  - { name: and not before, given: { kind: pay, time: '2026-01-07T18:59:59Z' }, expect: allow }
+";
+    let bundle = policy::compile_sources(&[("z.yaml", text)]).bundle.unwrap();
+    let failures = policy::testing::failures(&bundle);
+    assert!(failures.is_empty(), "{failures:?}");
+    let expires: Vec<i64> = bundle.policy.rules[1..].iter().map(|rule| rule.expires_ms).collect();
+    assert_eq!(expires, [2_130_012_000_000, 2_114_377_200_000, 5_695_916_400_000]);
 }
 
 #[test]

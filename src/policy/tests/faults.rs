@@ -43,7 +43,7 @@ fn ten_faults_in_two_files_are_ten_diagnostics_with_exact_positions() {
         "a.yaml:5:3 a rule has no key `wen`",
         "a.yaml:16:9 nothing is named `acount`",
         "a.yaml:17:11 `teir` is not a tier",
-        "b.yaml:2:9 a second rule or limit is named `dup`",
+        "b.yaml:2:9 a second rule, limit or breaker is named `dup`",
         "b.yaml:6:22 money is compared with at most two decimals",
         "b.yaml:11:19 `<` does not take text and int",
         "b.yaml:17:16 no list is named `vips`",

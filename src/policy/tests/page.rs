@@ -30,6 +30,31 @@ fn every_expression_of_the_page_is_true() {
 }
 
 #[test]
+fn the_page_tells_of_every_profile_feature_what_the_table_does() {
+    use engine::feature::{BUILTINS, Builtin, Scalar, Type};
+    let from = Builtin::AccountAge.id().index();
+    let own = [Builtin::ModelScore, Builtin::Score];
+    for &(builtin, name, ty, missing, doc) in BUILTINS[from..].iter().filter(|row| !own.contains(&row.0)) {
+        let missing = match missing {
+            Scalar::Bool(truth) => truth.to_string(),
+            Scalar::Int(number) => number.to_string(),
+            Scalar::Money(minor) => format!("{}.{:02}", minor / 100, minor % 100),
+            Scalar::Double(number) => format!("{number:?}"),
+            Scalar::NoText => panic!("{builtin:?} is a text"),
+        };
+        let ty = match ty {
+            Type::Bool => "bool",
+            Type::Int => "int",
+            Type::Money => "money",
+            Type::Double => "double",
+            Type::Text => "text",
+        };
+        let row = format!("| `{name}` | {ty} | {doc} | {missing} |");
+        assert!(PAGE.lines().any(|line| line == row), "{row}");
+    }
+}
+
+#[test]
 fn the_bounds_on_the_page_are_the_bounds() {
     use policy::limits::{
         EXPRESSION_BYTES_MAX, EXPRESSION_MARKS_MAX, FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX,
@@ -43,4 +68,5 @@ fn the_bounds_on_the_page_are_the_bounds() {
     );
     assert_eq!((policy::limits::TENANTS_MAX, policy::limits::VALUES_MAX), (64, 256));
     assert_eq!((engine::limits::LISTS_MAX, engine::limits::LIMITS_MAX), (64, 64));
+    assert_eq!((engine::limits::BREAKERS_MAX, engine::limits::BREAKER_TRIALS_MAX), (64, 1_000));
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 const STRANGE: &str = "zzzzzzzz";
 
 /// Each closed map of the schema, and a file with a strange key in one.
-const MAPS: [(&str, &str); 14] = [
+const MAPS: [(&str, &str); 15] = [
     ("", "?"),
     ("settings", "settings: { ? }"),
     ("extra_field", "schema: { a: { ? } }"),
@@ -21,6 +21,7 @@ const MAPS: [(&str, &str); 14] = [
     ("tenant", "tenants: { a: { ? } }"),
     ("feature", "features: { a: { ? } }"),
     ("limit", "limits: [{ ? }]"),
+    ("breaker", "breakers: [{ ? }]"),
     ("rule", "rules: [{ ? }]"),
     ("reason", "rules: [{ reason: { ? } }]"),
     ("bands", "bands: { ? }"),
@@ -31,13 +32,14 @@ const MAPS: [(&str, &str); 14] = [
 ];
 
 /// Each closed set of the schema, and a file with a strange word in place of one of its members.
-const SETS: [(&str, &str); 15] = [
+const SETS: [(&str, &str); 16] = [
     ("/$defs/kind", "rules: [{ on: ? }]"),
     ("/$defs/challenge", "rules: [{ tier: challenge, challenge: ? }]"),
     ("/$defs/challenge", "settings: { band_challenge: ? }"),
     ("/$defs/verdict", "tests: [{ name: n, given: { kind: pay }, expect: ? }]"),
     ("/$defs/refusal", "rules: [{ tier: guard, verdict: ? }]"),
     ("/$defs/refusal", "limits: [{ then: ? }]"),
+    ("/$defs/refusal", "breakers: [{ then: ? }]"),
     ("/$defs/extra_field/properties/type", "schema: { a: { type: ? } }"),
     ("/$defs/list/properties/match", "lists: { a: { on: ip, match: ? } }"),
     ("/$defs/list/properties/action", "lists: { a: { on: ip, action: ? } }"),

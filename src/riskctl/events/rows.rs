@@ -1,6 +1,7 @@
 //! Rows of a CSV or Parquet file, one after another, as loosely typed cells.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -32,7 +33,7 @@ pub struct Rows {
 }
 
 enum Reader {
-    Csv(Box<csv::Reader<File>>),
+    Csv(Box<csv::Reader<Lines>>),
     Parquet(Box<RowIter<'static>>),
 }
 
@@ -45,7 +46,8 @@ impl Rows {
         let failed = |error: &dyn std::fmt::Display| Failure::of(path.display(), error);
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("csv") => {
-                let mut reader = csv::Reader::from_path(path).map_err(|error| failed(&error))?;
+                let file = File::open(path).map_err(|error| failed(&error))?;
+                let mut reader = csv::Reader::from_reader(Lines { file, since_end: 0 });
                 let header = reader.headers().map_err(|error| failed(&error))?;
                 let columns = header.iter().map(str::to_owned).collect();
                 Ok(Rows { columns, length: None, reader: Reader::Csv(Box::new(reader)) })
@@ -71,6 +73,14 @@ impl Rows {
     /// Number of rows, where the file says so.
     pub fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Where a row stands in the file, for messages: a line of CSV, a row of Parquet. The first row is 0.
+    pub fn place_of(&self) -> fn(usize) -> String {
+        match self.reader {
+            Reader::Csv(_) => |number| format!("line {}", number + 2),
+            Reader::Parquet(_) => |number| format!("row {}", number + 1),
+        }
     }
 
     /// The place of that column.
@@ -101,6 +111,30 @@ impl Iterator for Rows {
                 row.into_columns().into_iter().map(|(name, field)| parquet_cell(&name, field)).collect()
             }),
         }
+    }
+}
+
+/// Longest line of a CSV file, in bytes: without a bound, a file without line ends would be read as one row.
+const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// A file that refuses lines past the bound.
+struct Lines {
+    file: File,
+    since_end: usize,
+}
+
+impl Read for Lines {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(bytes)?;
+        self.since_end = match bytes[..count].iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => count - end - 1,
+            None => self.since_end + count,
+        };
+        if self.since_end > LINE_BYTES_MAX {
+            let why = format!("a line is longer than {LINE_BYTES_MAX} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(count)
     }
 }
 

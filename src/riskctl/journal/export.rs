@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{BUILTINS, FeatureId, FeatureTable, Scalar};
-use engine::policy::Policy;
+use engine::policy::{Origin, Policy};
 use engine::record::{INPUTS, Record};
 use journal::{Entry, Reader};
 use serde_json::{Map, Value, json};
@@ -134,11 +134,15 @@ impl Names<'_> {
     }
 }
 
-/// Id of the rule or limit with that place in a record.
+/// Id of the rule, limit or breaker behind a record's match; none for the engine's own.
 fn rule(policy: &Policy, index: u32) -> Option<&str> {
-    let rules = policy.rules.iter().map(|rule| &rule.reason);
-    let limits = policy.limits.iter().map(|limit| &limit.reason);
-    rules.chain(limits).nth(index as usize).map(|reason| reason.rule.as_str())
+    let reason = match policy.origin_of(index as usize) {
+        Origin::Rule(at) => policy.rules.get(at).map(|rule| &rule.reason),
+        Origin::Limit(at) => policy.limits.get(at).map(|limit| &limit.reason),
+        Origin::Breaker(at, _) => policy.breakers.get(at).map(|breaker| &breaker.reason),
+        Origin::Own(_) => None,
+    };
+    reason.map(|reason| reason.rule.as_str())
 }
 
 fn scalar(value: wire::Value) -> Value {

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use model::manifest::Quality;
-use model::quality::{Curve, Scored};
-use model::{Dataset, walk};
+use model::report;
 use serde_json::Value;
 
 use super::source::Source;
@@ -32,8 +30,9 @@ pub struct Options {
 /// Prints the figures.
 pub fn run(options: &Options) -> Outcome {
     let forest = model::load(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
-    let data = options.source.read(&forest.inputs)?;
-    let quality = measure(&data, |row| walk::score(&forest, row))
+    let data = options.source.read(&forest.inputs, false)?;
+    let quality = report::scored(&forest, &data)
+        .and_then(|scored| report::quality(&scored))
         .ok_or("the rows hold no fraud or no honest event: nothing to measure")?;
     let mut table =
         Table::new(&["model", "rows", "fraud", "AUC", "average precision", "recall at 1 %", "at 0.1 %"]);
@@ -48,19 +47,4 @@ pub fn run(options: &Options) -> Outcome {
     ]);
     table.print(options.json);
     Ok(Ended::Clean)
-}
-
-/// The figures of a scoring of those rows; `None` without both fraud and honest rows.
-pub fn measure(data: &Dataset, score: impl Fn(&[f64]) -> f64) -> Option<Quality> {
-    let scored = |row| Scored { score: score(data.row(row)), fraud: data.is_fraud(row) };
-    let curve = Curve::new(&(0..data.len()).map(scored).collect::<Vec<_>>());
-    let rounded = |x: f64| (x * 1e6).round() / 1e6;
-    Some(Quality {
-        rows: data.len(),
-        frauds: curve.frauds(),
-        roc_auc: rounded(curve.roc_auc()?),
-        average_precision: rounded(curve.average_precision()?),
-        recall_at_1_percent: rounded(curve.recall_at_false_positives(0.01)?),
-        recall_at_0_1_percent: rounded(curve.recall_at_false_positives(0.001)?),
-    })
 }

@@ -8,8 +8,8 @@ use engine::forest::ForestSpec;
 use model::import::{ImportError, Imported};
 use model::walk;
 
+use super::describe::{command, unit};
 use super::table::{self, Columns};
-use super::train::{command, unit};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 

@@ -1,9 +1,11 @@
 //! `riskctl model`: train, import, measure, look into and ask models.
 
+mod describe;
 mod eval;
 mod import;
 mod inspect;
 mod predict;
+mod said;
 mod simulated;
 mod source;
 mod table;
@@ -16,9 +18,9 @@ use crate::outcome::Outcome;
 /// Commands over models.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a forest on a table of features, or on simulated traffic, and write it with its manifest
+    /// Train a model on a table of features, or on simulated traffic, and write it with its manifest
     #[command(after_help = train::EXAMPLES)]
-    Train(train::Options),
+    Train(Box<train::Options>),
     /// Take over a model of LightGBM, XGBoost or ONNX and write it with its manifest
     #[command(after_help = import::EXAMPLES)]
     Import(import::Options),

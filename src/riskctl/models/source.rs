@@ -10,6 +10,9 @@ use super::table::{self, Columns};
 use crate::events::parse_instant;
 use crate::outcome::Failure;
 
+/// The column of the event time that `riskctl replay --out` writes.
+const TIME: &str = "_time_ms";
+
 /// Rows of a file, or of a simulation.
 #[derive(Args, Debug)]
 pub struct Source {
@@ -26,33 +29,43 @@ pub struct Source {
     #[arg(long, value_name = "DIR")]
     pub rules: Option<PathBuf>,
     /// Column that says fraud: true or 1
-    #[arg(long, default_value = "_label")]
+    #[arg(long, value_name = "COLUMN", default_value = "_label")]
     label: String,
-    /// Column of the event time, Unix milliseconds
-    #[arg(long, default_value = "_time_ms")]
-    time: String,
+    /// Column of the event time: Unix milliseconds, a day, or RFC 3339. Without one, and without `_time_ms`, rows are taken
+    /// to be in time order
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
     /// Only rows from this day or time on
     #[arg(long, value_parser = parse_instant)]
     from: Option<i64>,
     /// Only rows before this day or time
     #[arg(long, value_parser = parse_instant)]
-    to: Option<i64>,
+    pub to: Option<i64>,
     /// Seed of simulated traffic; in training, of sampling and trees too
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 impl Source {
-    /// The rows, with these features or, if none is named, with all.
+    /// The rows, with these features or, if none is named, with all. Labels may be missing as a column where they are only
+    /// measured with.
     ///
     /// # Errors
     /// If the file cannot be read, a feature is unknown or the rules do not compile.
-    pub fn read(&self, features: &[String]) -> Result<Dataset, Failure> {
+    pub fn read(&self, features: &[String], without_labels: bool) -> Result<Dataset, Failure> {
         let (from_ms, to_ms) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
         match (&self.data, self.sim_events, &self.rules) {
             (Some(path), _, _) => {
-                let columns = Columns { features, label: Some(&self.label), time: Some(&self.time) };
-                table::read(path, &columns, from_ms, to_ms)
+                let columns = table::columns(path)?;
+                let there = |name: &str| columns.iter().any(|column| column == name);
+                let label = (!without_labels || there(&self.label)).then_some(self.label.as_str());
+                let time = self.time.as_deref().or(Some(TIME).filter(|name| there(name)));
+                if time.is_none() && (self.from.is_some() || self.to.is_some()) {
+                    return Err(Failure(format!(
+                        "--from and --to need a time; there is no column `{TIME}`: see --time"
+                    )));
+                }
+                table::read(path, &Columns { features, label, time }, from_ms, to_ms)
             }
             (None, Some(events), Some(rules)) => {
                 let rows = simulated::rows(rules, events, self.sim_accounts, self.seed, features)?;

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Precision, Transform};
-use model::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Training, TransformName, Vector};
-use model::{Dataset, Settings, walk};
+use clap::{Args, ValueEnum};
+use engine::feature::FeatureTable;
+use engine::forest::Calibration;
+use model::calibrate::{self, Method};
+use model::manifest::{Kind, Training};
+use model::report::{self, Report};
+use model::split::{self, Part};
+use model::train::{Tried, choose};
+use model::{Dataset, Settings};
 
-use super::eval::measure;
+use super::describe::{self, command};
+use super::said::Said;
 use super::source::Source;
 use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
@@ -17,139 +22,214 @@ use crate::print;
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
     riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules --out features.parquet\n  \
-    riskctl model train --data features.parquet --from 2018-07-25 --to 2018-08-01 --out models/card_stream\n  \
+    riskctl model train --data features.parquet --kind boosted --held-out 7d --gap-days 7 --out models/card_stream\n  \
+    riskctl model train --data history.csv --label is_fraud --time seen_ms --exclude row_id --out models/mine\n  \
+    riskctl model train --data features.parquet --kind isolation --out models/odd\n  \
     riskctl model train --sim-events 400000 --seed 1 --rules rules --out models/redpacket";
-
-/// Test vectors put in a manifest: half of them frauds, where there are so many.
-const VECTORS: usize = 24;
 
 /// What to train on, and how.
 #[derive(Args, Debug)]
 pub struct Options {
     #[command(flatten)]
     source: Source,
+    /// What to train
+    #[arg(long, value_enum, default_value_t = KindName::Forest)]
+    kind: KindName,
     /// Features to train on; all columns whose names do not begin with `_` by default
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     features: Vec<String>,
     /// Features to leave out
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    #[arg(long, visible_alias = "exclude", value_delimiter = ',', value_name = "NAME,…")]
     without: Vec<String>,
-    /// Share of the rows, the latest ones, kept from training to measure on
-    #[arg(long, default_value_t = 0.0)]
-    held_out: f64,
-    /// Trees
-    #[arg(long, default_value_t = Settings::default().trees)]
-    trees: usize,
-    /// Most splits from root to leaf
-    #[arg(long, default_value_t = Settings::default().depth)]
-    depth: usize,
-    /// Fewest training rows in a leaf
-    #[arg(long, default_value_t = Settings::default().leaf_rows_min)]
-    leaf_rows: usize,
-    /// Inputs tried at each split; the square root of their number by default
+    /// The latest rows, kept to measure on: a share of all, such as 0.2, or the last days, such as 7d
+    #[arg(long, value_name = "PART", default_value = "0.2")]
+    held_out: Part,
+    /// The latest of the rows before those, kept to choose the number of trees and to calibrate
+    #[arg(long, value_name = "PART", default_value = "0.2")]
+    validation: Part,
+    /// Days before validation and held-out rows that are left out: labels take so long to arrive
+    #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
+    gap_days: f64,
+    /// How scores become probabilities, on the validation rows
+    #[arg(long, value_enum, default_value_t = CalibrationName::Isotonic)]
+    calibration: CalibrationName,
+    /// Trees; with validation rows, the most there may be [default: 100; boosted: 400]
+    #[arg(long)]
+    trees: Option<usize>,
+    /// Most splits from root to leaf [default: 12; boosted: 6; isolation: 8]
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Fewest training rows in a leaf; boosted: least sum of second derivatives [default: 5; boosted: 1]
+    #[arg(long)]
+    leaf_rows: Option<usize>,
+    /// Inputs tried at each split of a forest; the square root of their number by default
     #[arg(long)]
     tried: Option<usize>,
-    /// Share of honest rows to train on; leaves are corrected to the true rate of fraud
+    /// Share of honest rows to train on; scores are corrected to the true rate of fraud
     #[arg(long, default_value_t = 1.0)]
     honest_share: f64,
+    /// Trees of a random forest grown from one seed on one core; the next group has the next seed
+    #[arg(long, value_name = "TREES", default_value_t = Settings::of(Kind::Forest).group)]
+    group: usize,
+    /// Share of its step that each boosted tree takes
+    #[arg(long, default_value_t = Settings::of(Kind::Boosted).learning_rate)]
+    learning_rate: f64,
+    /// Share of rows and of inputs that each boosted tree sees
+    #[arg(long, default_value_t = Settings::of(Kind::Boosted).sampled)]
+    sampled: f64,
+    /// Rows that each tree of an isolation forest sees
+    #[arg(long, value_name = "ROWS", default_value_t = Settings::of(Kind::Isolation).isolated_rows)]
+    isolated_rows: usize,
     /// Name of the model; the folder's by default
     #[arg(long)]
     name: Option<String>,
     /// Folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// [`Kind`], as it is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KindName {
+    /// Random forest
+    Forest,
+    /// Extremely randomised trees
+    ExtraTrees,
+    /// Gradient boosted trees
+    Boosted,
+    /// Isolation forest: how odd a row is, without labels
+    Isolation,
+}
+
+/// [`Method`], as it is typed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CalibrationName {
+    /// Any rising curve
+    Isotonic,
+    /// A sigmoid: for when frauds are few
+    Platt,
+    /// Scores as trained
+    None,
 }
 
 /// Trains, measures, writes and loads again.
 pub fn run(options: &Options) -> Outcome {
+    let settings = settings(options);
     let features = match &options.source.rules {
         Some(rules) => crate::rules::compile(rules)?.features,
         None => FeatureTable::default(),
     };
-    let data = read(options)?;
+    let data = read(options, settings.kind == Kind::Isolation)?;
     // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
-    let data = data.without(&data.constant_inputs());
-    let (early, late) = data.split_in_time(1.0 - options.held_out);
-    let settings = Settings {
-        trees: options.trees,
-        depth: options.depth,
-        leaf_rows_min: options.leaf_rows,
-        inputs_tried: options.tried,
-        honest_share: options.honest_share,
-        seed: options.source.seed,
-    };
-    let bar = print::progress(None, "training");
-    let trained = model::train(&early, &settings).map_err(|error| Failure(error.to_string()))?;
-    bar.finish_and_clear();
-    let forest = ForestSpec {
-        version: String::new(),
-        inputs: early.inputs().to_vec(),
-        trees: trained.trees,
-        inputs_as: Precision::Double,
-        sums_as: Precision::Double,
-        base: 0.0,
-        mean: true,
-        transform: Transform::Identity,
-    };
-    let honest_share = options.honest_share;
-    let calibration = if honest_share < 1.0 {
-        format!("honest rows sampled at {honest_share}; leaves corrected to the rate of fraud in all rows")
-    } else {
-        "leaves hold the share of fraud among their training rows".to_owned()
-    };
-    let first_and_last = || Some((early.time_ms(0), early.time_ms(early.len().checked_sub(1)?)));
-    let (from_ms, to_ms) = first_and_last().unwrap_or_default();
-    let manifest = Manifest {
-        format: FORMAT_NATIVE.to_owned(),
-        name: name(options)?,
-        file: String::new(),
-        sha256: String::new(),
-        objective: "probability that the event is fraud".to_owned(),
-        transform: TransformName::Identity,
-        slope: None,
-        path: None,
-        mean: true,
-        base: 0.0,
-        inputs_as: PrecisionName::Double,
-        sums_as: PrecisionName::Double,
-        calibration,
-        training: Some(Training {
-            command: command(),
-            library: "smartcore 0.7".to_owned(),
-            data: options.source.describe(),
-            from: show_instant(from_ms),
-            to: show_instant(to_ms),
-            rows: trained.rows,
-            frauds: trained.frauds,
-            honest_share,
-            trees: settings.trees,
-            depth: settings.depth,
-            leaf_rows_min: settings.leaf_rows_min,
-            seed: settings.seed,
-            held_out: measure(&late, |row| walk::score(&forest, row)),
-        }),
-        source: None,
-        inputs: early.inputs().iter().map(|name| input(name, &features)).collect(),
-        vectors: vectors(&early, &forest),
-    };
-    model::save(&options.out, manifest, &forest).map_err(|error| Failure(error.to_string()))?;
-    let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
-    print::out(&format!("{} written to {}\n", written.version, options.out.display()));
-    if let Err(error) = model::check_inputs(&written, &features)
-        && options.source.rules.is_some()
-    {
-        print::out(&format!("the policy cannot use it: {error}\n"));
-        return Ok(Ended::Found);
+    let constant = data.constant_inputs();
+    let data = data.without(&constant);
+    if !(options.gap_days >= 0.0 && options.gap_days < 1e5) {
+        return Err("--gap-days: expected a number of days".into());
     }
-    Ok(Ended::Clean)
+    let until_ms = options.source.to;
+    let mut validation = options.validation;
+    if settings.kind == Kind::Isolation {
+        validation = Part::Share(0.0);
+    }
+    let parts = split::split(&data, validation, options.held_out, options.gap_days, until_ms);
+    if parts.train.is_empty() {
+        return Err(
+            "no rows are left to train on; see --from, --to, --held-out, --validation and --gap-days".into(),
+        );
+    }
+    let told = if settings.kind == Kind::Boosted { None } else { Some(settings.trees as u64) };
+    let bar = print::progress(told, "training");
+    let trained = model::train(&parts.train, &settings, &|done| bar.set_position(done as u64));
+    let trained = trained.map_err(|error| Failure(error.to_string()))?;
+    bar.finish_and_clear();
+    let mut forest = trained.forest;
+    let tried = choose(&mut forest, &parts.validation);
+    forest.calibration = calibration(options, &forest, &parts.validation);
+    let report = Report::of(&forest, &parts.held_out);
+    let training = Training {
+        command: command(),
+        library: describe::library(&settings).to_owned(),
+        kind: settings.kind,
+        data: options.source.describe(),
+        from: show_instant(parts.train.time_ms(0)),
+        to: show_instant(parts.train.time_ms(parts.train.len() - 1)),
+        rows: trained.rows,
+        frauds: trained.frauds,
+        honest_share: settings.honest_share,
+        trees: forest.trees.len(),
+        depth: settings.depth,
+        leaf_rows_min: settings.leaf_rows_min,
+        seed: settings.seed,
+        validation_rows: parts.validation.len(),
+        gap_days: options.gap_days,
+        held_out: report.as_ref().map(|report| report.quality.clone()),
+    };
+    let manifest = describe::manifest(name(options)?, &forest, training, &parts.train, &features);
+    let manifest =
+        model::save(&options.out, manifest, &forest).map_err(|error| Failure(error.to_string()))?;
+    let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
+    let unusable = match &options.source.rules {
+        Some(_) => model::check_inputs(&written, &features).err().map(|error| error.to_string()),
+        None => None,
+    };
+    let said = Said {
+        manifest: &manifest,
+        folder: &options.out,
+        left_out: &constant,
+        parts: &parts,
+        tried: &tried,
+        report: report.as_ref(),
+        unusable: unusable.as_deref(),
+    };
+    said.print(options.json);
+    Ok(if unusable.is_some() { Ended::Found } else { Ended::Clean })
 }
 
-fn read(options: &Options) -> Result<Dataset, Failure> {
-    let data = options.source.read(&options.features)?;
+fn settings(options: &Options) -> Settings {
+    let kind = match options.kind {
+        KindName::Forest => Kind::Forest,
+        KindName::ExtraTrees => Kind::ExtraTrees,
+        KindName::Boosted => Kind::Boosted,
+        KindName::Isolation => Kind::Isolation,
+    };
+    let usual = Settings::of(kind);
+    Settings {
+        kind,
+        trees: options.trees.unwrap_or(usual.trees),
+        depth: options.depth.unwrap_or(usual.depth),
+        leaf_rows_min: options.leaf_rows.unwrap_or(usual.leaf_rows_min),
+        inputs_tried: options.tried,
+        honest_share: options.honest_share,
+        group: options.group,
+        learning_rate: options.learning_rate,
+        sampled: options.sampled,
+        isolated_rows: options.isolated_rows,
+        seed: options.source.seed,
+    }
+}
+
+fn read(options: &Options, without_labels: bool) -> Result<Dataset, Failure> {
+    let data = options.source.read(&options.features, without_labels)?;
+    if data.is_empty() {
+        return Err("there are no rows; see --from and --to".into());
+    }
     match options.without.iter().find(|name| !data.inputs().contains(name)) {
         Some(name) => Err(Failure(format!("--without {name}: there is no such feature"))),
         None => Ok(data.without(&options.without)),
     }
+}
+
+fn calibration(options: &Options, forest: &engine::forest::ForestSpec, validation: &Dataset) -> Calibration {
+    let method = match options.calibration {
+        CalibrationName::Isotonic => Method::Isotonic,
+        CalibrationName::Platt => Method::Platt,
+        CalibrationName::None => return Calibration::None,
+    };
+    let scored = report::scored(forest, validation).unwrap_or_default();
+    calibrate::fit(&scored, method)
 }
 
 fn name(options: &Options) -> Result<String, Failure> {
@@ -157,46 +237,9 @@ fn name(options: &Options) -> Result<String, Failure> {
     options.name.clone().or(folder).ok_or_else(|| "--name is needed: the folder has none".into())
 }
 
-/// The command as it was typed, so that it can be typed again.
-pub fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| {
-        if argument.contains(|c: char| c.is_whitespace() || c == '\'') {
-            format!("{argument:?}")
-        } else {
-            argument
-        }
-    });
-    format!("riskctl {}", arguments.collect::<Vec<_>>().join(" "))
-}
-
-fn input(name: &str, features: &FeatureTable) -> Input {
-    Input { name: name.to_owned(), unit: unit(name, features).to_owned(), splits: 0.0 }
-}
-
-/// The unit of a feature's values, by its type or the end of its name.
-pub fn unit(name: &str, features: &FeatureTable) -> &'static str {
-    let ty = features.find(name).map(|id| features.row(id).ty);
-    match ty {
-        Some(Type::Bool) => "0 or 1",
-        Some(Type::Money) => "minor units",
-        _ if name.ends_with("_s") => "seconds",
-        _ if name.ends_with("_km") => "kilometres",
-        _ if name.ends_with("_kmh") => "kilometres an hour",
-        _ => "number",
-    }
-}
-
-/// Rows with their scores, spread evenly over frauds and over honest rows.
-fn vectors(data: &Dataset, forest: &ForestSpec) -> Vec<Vector> {
-    let mut vectors = Vec::new();
-    for fraud in [true, false] {
-        let rows: Vec<usize> = (0..data.len()).filter(|row| data.is_fraud(*row) == fraud).collect();
-        let step = rows.len().div_ceil(VECTORS / 2).max(1);
-        for row in rows.into_iter().step_by(step) {
-            let inputs = data.row(row).to_vec();
-            let score = walk::score(forest, &inputs);
-            vectors.push(Vector { inputs, score });
-        }
-    }
-    vectors
+/// Sizes tried are many; these few show the curve.
+pub fn some(tried: &[Tried], kept: usize) -> Vec<&Tried> {
+    let step = tried.len().div_ceil(8).max(1);
+    let shown = |(place, size): &(usize, &Tried)| (place + 1).is_multiple_of(step) || size.trees == kept;
+    tried.iter().enumerate().filter(shown).map(|(_, size)| size).collect()
 }

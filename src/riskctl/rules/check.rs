@@ -39,11 +39,12 @@ pub fn run(options: &Options) -> Outcome {
         if let Some(bundle) = &compiled.bundle {
             let policy = &bundle.policy;
             print::out(&format!(
-                "{}: {} rules, {} velocity features, {} limits, {} lists, {} tests; version {}\n",
+                "{}: {} rules, {} velocity features, {} limits, {} breakers, {} lists, {} tests; version {}\n",
                 options.rules.display(),
                 thousands(policy.rules.len() as u64),
                 policy.windows.len(),
                 policy.limits.len(),
+                policy.breakers.len(),
                 policy.lists.len(),
                 bundle.tests.len(),
                 policy.version,

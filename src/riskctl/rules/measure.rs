@@ -87,7 +87,7 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
         features.push(((only(Some(at))? - without).max(0.0), share(taken_in)));
     }
     let all = Engine::snapshot(
-        Policy { windows: Vec::new(), limits: Vec::new(), ..policy.clone() },
+        Policy { windows: Vec::new(), limits: Vec::new(), breakers: Vec::new(), ..policy.clone() },
         &whole.tables,
     )?;
     let in_batch = whole.rules_ns(&all, last);
@@ -102,7 +102,7 @@ fn emptied(policy: &Policy) -> Policy {
         features: policy.features.clone(),
         ext: policy.ext.clone(),
         lists: policy.lists.clone(),
-        utc_offset_minutes: policy.utc_offset_minutes,
+        zone: policy.zone.clone(),
         ..Policy::default()
     }
 }

@@ -134,8 +134,9 @@ fn a_model_is_trained_on_a_replay_and_scores_the_next_one() {
     let model = folder.path().join("model");
     let model = model.to_str().unwrap();
     let train = ["model", "train", "--data", features, "--features", "amount,pays_1h,account_idle_s"];
-    let train =
-        [&train[..], &["--leaf-rows", "1", "--trees", "10", "--rules", &rules, "--out", model]].concat();
+    let all = ["--held-out", "0", "--validation", "0"];
+    let more = ["--leaf-rows", "1", "--trees", "10", "--rules", &rules, "--out", model];
+    let train = [&train[..], &all, &more].concat();
     assert!(ends(0, &train).starts_with("model@"));
     assert!(ends(0, &["model", "inspect", model]).contains("10 trees"));
     let quality = json(&["model", "eval", model, "--data", features, "--json"]);

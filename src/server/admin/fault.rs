@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use engine::lists::ListError;
 use wire::{DecodeError, ErrorCode};
 
 use crate::http::{error_body, status_of};
@@ -54,7 +55,12 @@ impl From<StoreError> for Fault {
 impl From<ChangeError> for Fault {
     fn from(error: ChangeError) -> Fault {
         match error {
-            ChangeError::Refused(_) => Fault::new(ErrorCode::OutOfRange, "key", error.to_string()),
+            ChangeError::Refused(ListError::BadKey(why)) => Fault::new(ErrorCode::OutOfRange, "key", why),
+            ChangeError::Refused(ListError::Full { .. }) => {
+                Fault::new(ErrorCode::OutOfRange, "entries", error.to_string())
+            }
+            ChangeError::Refused(ListError::NoMemory) => Fault::internal(&error),
+            ChangeError::Lines(_) => Fault::new(ErrorCode::Malformed, "", error.to_string()),
             ChangeError::Store(error) => error.into(),
         }
     }

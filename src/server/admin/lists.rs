@@ -10,12 +10,18 @@ use serde_json::json;
 use wire::ErrorCode;
 
 use super::{Admin, Fault};
-use crate::lists::{ChangeError, Entry, FileFault, Format, KnownList, read, read_one};
+use crate::lists::{Adding, Bulk, ChangeError, Entry, FileFault, Format, KnownList, Standing, read_one};
 
 /// Entries of a page when the caller does not say.
 const PAGE_DEFAULT: usize = 100;
 /// Most entries of a page.
 const PAGE_MAX: usize = 10_000;
+/// Header with the name that the caller goes by; it stands with every entry that the call adds.
+const ACTOR: &str = "riskd-actor";
+/// Who added an entry when the caller gives no name: whoever holds the token.
+const ACTOR_DEFAULT: &str = "admin";
+/// Longest name of a caller, in bytes.
+const ACTOR_BYTES_MAX: usize = 64;
 /// Largest body of a single entry, in bytes: two texts at their bounds, escaped.
 const ENTRY_BYTES_MAX: usize = 16 << 10;
 
@@ -42,15 +48,19 @@ struct Page {
     next: Option<String>,
 }
 
-/// The lists that the policy in force declares.
-pub async fn all(State(admin): State<Admin>) -> Json<serde_json::Value> {
-    let active = admin.shared.active.load();
-    let lists: Vec<_> = active
-        .lists
-        .iter()
-        .map(|list| json!({ "list": list.name, "matching": format!("{:?}", list.matching).to_lowercase() }))
-        .collect();
-    Json(json!({ "lists": lists }))
+/// The lists that the policy in force declares, with the entries that each has.
+pub async fn all(State(admin): State<Admin>) -> Result<Response, Fault> {
+    blocking(move || {
+        let active = admin.shared.active.load_full();
+        let mut lists = Vec::with_capacity(active.lists.len());
+        for list in &active.lists {
+            let matching = format!("{:?}", list.matching).to_lowercase();
+            let entries = admin.shared.lists.len(&list.name)?;
+            lists.push(json!({ "list": list.name, "matching": matching, "entries": entries }));
+        }
+        Ok(Json(json!({ "lists": lists })).into_response())
+    })
+    .await
 }
 
 /// A page of a list.
@@ -90,14 +100,16 @@ pub async fn get(
 pub async fn put_one(
     State(admin): State<Admin>,
     Path((list, key)): Path<(String, String)>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
     let list = known(&admin, &list)?;
+    let adding = adding(&admin, &headers)?;
     let body = whole(body, ENTRY_BYTES_MAX).await?;
-    let entry = read_one(&list.canonical(&key), &body, admin.shared.clock.now_ms())
+    let entry = read_one(&list.canonical(&key), &body, &adding)
         .map_err(|error| Fault::new(ErrorCode::Malformed, "", error))?;
     blocking(move || {
-        admin.shared.lists.put(&admin.shared.tables.lists, &list, std::slice::from_ref(&entry))?;
+        admin.shared.lists.put(&admin.shared.tables.lists, &list, &entry, adding.at_ms)?;
         Ok(Json(entry).into_response())
     })
     .await
@@ -110,26 +122,37 @@ pub async fn put_many(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let list = known(&admin, &list)?;
+    put_all(admin, &list, &headers, body, Standing::Stay).await
+}
+
+/// Puts entries in the place of all that a list has: all of them or none. Checks see the old list until they see the new.
+pub async fn replace(
+    State(admin): State<Admin>,
+    Path(list): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    put_all(admin, &list, &headers, body, Standing::Go).await
+}
+
+async fn put_all(
+    admin: Admin,
+    list: &str,
+    headers: &HeaderMap,
+    body: Body,
+    standing: Standing,
+) -> Result<Response, Fault> {
+    let list = known(&admin, list)?;
+    let adding = adding(&admin, headers)?;
     let body = whole(body, admin.shared.config.limits.admin_body_bytes_max).await?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let format = Format::of(kind, &body);
     blocking(move || {
-        let lines = match read(&body, format, admin.shared.clock.now_ms()) {
-            Ok(lines) => lines,
-            Err(faults) => return Ok(refuse_lines(&faults)),
-        };
-        let (lines, mut entries): (Vec<u64>, Vec<Entry>) = lines.into_iter().unzip();
-        for entry in &mut entries {
-            entry.key = list.canonical(&entry.key);
-        }
-        match admin.shared.lists.put(&admin.shared.tables.lists, &list, &entries) {
-            Ok(()) => Ok(Json(json!({ "list": list.name, "entries": entries.len() })).into_response()),
-            Err(ChangeError::Refused(faults)) => {
-                let fault = |(at, message): (usize, String)| FileFault { line: lines[at], message };
-                let faults: Vec<_> = faults.into_iter().map(fault).collect();
-                Ok(refuse_lines(&faults))
-            }
+        let lists = &admin.shared.tables.lists;
+        let bulk = Bulk { body: &body, format, adding, entries_max: lists.capacity() };
+        match admin.shared.lists.put_all(lists, &list, &bulk, standing) {
+            Ok(entries) => Ok(Json(json!({ "list": list.name, "entries": entries })).into_response()),
+            Err(ChangeError::Lines(faults)) => Ok(refuse_lines(&faults)),
             Err(error) => Err(error.into()),
         }
     })
@@ -162,6 +185,19 @@ fn known(admin: &Admin, name: &str) -> Result<KnownList, Fault> {
             format!("the policy declares no list {name:?}; it declares {}", names.join(", ")),
         )
     })
+}
+
+/// Who adds entries by a call, and when.
+fn adding(admin: &Admin, headers: &HeaderMap) -> Result<Adding, Fault> {
+    let by = match headers.get(ACTOR) {
+        None => ACTOR_DEFAULT,
+        Some(name) => {
+            let name = name.to_str().ok().filter(|name| (1..=ACTOR_BYTES_MAX).contains(&name.trim().len()));
+            let message = format!("expected a name of 1 to {ACTOR_BYTES_MAX} characters of ASCII");
+            name.ok_or_else(|| Fault::new(ErrorCode::OutOfRange, ACTOR, message))?.trim()
+        }
+    };
+    Ok(Adding { by: by.to_owned(), at_ms: admin.shared.clock.now_ms() })
 }
 
 /// A body of a bounded length.

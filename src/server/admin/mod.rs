@@ -40,7 +40,7 @@ pub struct Admin {
 fn router(admin: Admin) -> Router {
     let closed = Router::new()
         .route("/v1/lists", get(lists::all))
-        .route("/v1/lists/{list}", get(lists::page).post(lists::put_many))
+        .route("/v1/lists/{list}", get(lists::page).post(lists::put_many).put(lists::replace))
         // A key may hold a slash: 203.0.113.0/24.
         .route("/v1/lists/{list}/{*key}", put(lists::put_one).get(lists::get).delete(lists::remove))
         .route("/v1/reload", post(policy::reload))

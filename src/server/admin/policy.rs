@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use engine::feature::FeatureId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -53,6 +54,25 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
             json!({ "id": limit.reason.rule, "code": limit.reason.code, "feature": feature.name, "max": limit.max })
         })
         .collect();
+    let names = |key: &[FeatureId]| -> Vec<&str> {
+        key.iter().map(|&field| policy.features.row(field).name.as_str()).collect()
+    };
+    let breakers: Vec<Value> = policy
+        .breakers
+        .iter()
+        .map(|breaker| {
+            json!({
+                "id": breaker.reason.rule,
+                "code": breaker.reason.code,
+                "text": breaker.reason.text,
+                "by": names(&breaker.key),
+                "open_ms": breaker.terms.open_ms,
+                "half_open_ms": breaker.terms.half_open_ms,
+                "trials": breaker.terms.trials,
+                "then": breaker.verdict.name(),
+            })
+        })
+        .collect();
     let features: Vec<Value> = policy
         .features
         .iter()
@@ -63,6 +83,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
     let mut body = summary(&active);
     body["rules"] = Value::Array(rules);
     body["limits"] = Value::Array(limits);
+    body["breakers"] = Value::Array(breakers);
     body["features"] = Value::Array(features);
     Json(body)
 }
@@ -84,6 +105,7 @@ fn summary(active: &Activation) -> Value {
         "activated": activated,
         "rule_count": active.facts.policy.rules.len(),
         "limit_count": active.facts.policy.limits.len(),
+        "breaker_count": active.facts.policy.breakers.len(),
         "list_count": active.lists.len(),
         "tests_passed": active.facts.tests,
         "warnings": active.facts.warnings,

@@ -137,4 +137,22 @@ mod tests {
         }
         assert_eq!(Config::default().faults(), Vec::<String>::new());
     }
+
+    #[test]
+    fn tables_of_no_entries_or_of_more_than_any_memory_are_named() {
+        let keys = ["accounts", "devices", "velocity_keys", "list_entries", "decisions"];
+        for entries in ["0", "1023", "1073741825", "9223372036854775807"] {
+            let mut config = Config::default();
+            for key in keys {
+                let name = format!("RISKD__TABLES__{}", key.to_uppercase());
+                config = config.override_with([(name, entries.to_owned())]).unwrap();
+            }
+            let faults = config.faults();
+            assert_eq!(faults.len(), keys.len(), "{faults:?}");
+            for (fault, key) in faults.iter().zip(keys) {
+                assert!(fault.contains(&format!("tables.{key}")) && fault.contains("1024"), "{fault}");
+            }
+        }
+        assert!(with("RISKD__TABLES__ACCOUNTS", "-1").unwrap_err().contains("tables.accounts"));
+    }
 }

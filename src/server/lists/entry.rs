@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct EntryFields {
     /// Why it is there.
     pub reason: String,
-    /// Who or what put it there.
+    /// Where it comes from.
     pub source: String,
+    /// Who put it there.
+    pub by: String,
     /// When it ends, in Unix milliseconds; never if absent.
     #[serde(rename = "expires", serialize_with = "time")]
     pub expires_ms: Option<i64>,
@@ -36,6 +38,15 @@ pub struct Entry {
     /// The rest.
     #[serde(flatten)]
     pub fields: EntryFields,
+}
+
+/// Who adds entries, and when.
+#[derive(Clone, Debug)]
+pub struct Adding {
+    /// Who: the name that the caller goes by.
+    pub by: String,
+    /// When, in Unix milliseconds.
+    pub at_ms: i64,
 }
 
 /// An entry as a caller gives it: everything but the key may be left out.
@@ -62,7 +73,7 @@ pub(super) enum Expires {
 const TEXT_BYTES_MAX: usize = wire::limits::TEXT_BYTES_MAX;
 
 impl Given {
-    pub fn into_entry(self, now_ms: i64) -> Result<Entry, String> {
+    pub fn into_entry(self, adding: &Adding) -> Result<Entry, String> {
         if self.key.is_empty() {
             return Err("key: absent or empty".to_owned());
         }
@@ -82,7 +93,13 @@ impl Given {
         if expires_ms.is_some_and(|ms| !(0..=wire::limits::TIME_MS_MAX).contains(&ms)) {
             return Err("expires: a time from 1970 to 9999 was expected".to_owned());
         }
-        let fields = EntryFields { reason: self.reason, source: self.source, expires_ms, added_ms: now_ms };
+        let fields = EntryFields {
+            reason: self.reason,
+            source: self.source,
+            by: adding.by.clone(),
+            expires_ms,
+            added_ms: adding.at_ms,
+        };
         Ok(Entry { key: self.key, fields })
     }
 }

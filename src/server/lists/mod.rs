@@ -1,71 +1,46 @@
-//! Lists, twice: on disk with reason, source and time for people, and in the engine's table as hashes for checks.
+//! Lists, three times: on disk with reason, source and time for people, in the engine's tables as hashes for checks, and as
+//! images on disk from which those tables are filled at a start.
 //!
-//! A change is in force for the next check and on disk before it is acknowledged. Writers take turns, so that both places
-//! change in the same order.
+//! A change is on disk, then in force for the next check, then acknowledged. Writers take turns, so that all places change in
+//! the same order. What a check reads is never half of a replacement: a list is made apart, made durable, and put in force by
+//! one store.
 
 mod entry;
 mod file;
+mod image;
+mod known;
+mod sorted;
 mod store;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use engine::lists::{ListHandle, Lists};
+use engine::lists::{ListError, ListHandle, ListKey, Lists, NEVER_MS};
 use engine::policy::Matching;
+use wire::limits::CLOCK_BEHIND_MS_MAX;
 
-pub use entry::{Entry, EntryFields};
-pub use file::{FileFault, Format, read, read_one};
+pub use entry::{Adding, Entry, EntryFields};
+pub use file::{Bulk, FileFault, Format, read_one};
+pub use image::{ImageFault, Moment, read_from as read_image};
+pub use known::KnownList;
 pub use store::StoreError;
 
-use store::Store;
+use crate::files;
+use sorted::Sorted;
+use store::{State, Store};
 
-/// A list that the policy in force declares.
-#[derive(Clone)]
-pub struct KnownList {
-    /// Its name.
-    pub name: String,
-    /// How its keys match.
-    pub matching: Matching,
-    /// Its place in the engine's table.
-    pub handle: Arc<ListHandle>,
-}
-
-impl KnownList {
-    /// The one way to write a key, so that a network is one entry however it was written. A key that is none for this
-    /// list stays as it is, for the engine to refuse.
-    pub fn canonical(&self, key: &str) -> String {
-        let network = || {
-            let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
-            let address = address.parse::<IpAddr>().ok()?.to_canonical();
-            let width = if address.is_ipv4() { 32 } else { 128 };
-            let length =
-                length.map_or(Some(width), |length| length.parse().ok()).filter(|&length| length <= width)?;
-            let cut = width - length;
-            let masked = match address {
-                IpAddr::V4(v4) => {
-                    IpAddr::V4((v4.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 32)).into())
-                }
-                IpAddr::V6(v6) => {
-                    IpAddr::V6((v6.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 128)).into())
-                }
-            };
-            Some(if cut == 0 { masked.to_string() } else { format!("{masked}/{length}") })
-        };
-        match self.matching {
-            Matching::Network => network().unwrap_or_else(|| key.to_owned()),
-            Matching::Exact | Matching::Prefix => key.to_owned(),
-        }
-    }
-}
-
-/// Why a change was not made. Nothing of it is in force.
+/// Why a change was not made, or a list not loaded. Nothing of it is in force.
 #[derive(Debug)]
 pub enum ChangeError {
-    /// Entries that are refused: their places among those given, and why.
-    Refused(Vec<(usize, String)>),
+    /// The entry, or all entries together, are refused.
+    Refused(ListError),
+    /// Lines that are no entries of this list.
+    Lines(Vec<FileFault>),
     /// The disk refused.
     Store(StoreError),
 }
@@ -73,10 +48,8 @@ pub enum ChangeError {
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ChangeError::Refused(faults) => {
-                let texts: Vec<_> = faults.iter().map(|(_, why)| why.as_str()).collect();
-                f.write_str(&texts.join("; "))
-            }
+            ChangeError::Refused(error) => error.fmt(f),
+            ChangeError::Lines(faults) => write!(f, "{} lines are no entries", faults.len()),
             ChangeError::Store(error) => error.fmt(f),
         }
     }
@@ -90,204 +63,419 @@ impl From<StoreError> for ChangeError {
     }
 }
 
-/// Most refused entries that are named; a file with more is wrong as a whole.
-const REFUSED_MAX: usize = 100;
+impl From<ListError> for ChangeError {
+    fn from(error: ListError) -> ChangeError {
+        ChangeError::Refused(error)
+    }
+}
+
+/// What becomes of the entries that a list has when others come in bulk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They stay, but for those that come again.
+    Stay,
+    /// They go.
+    Go,
+}
+
+/// How a list was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Entries in force.
+    pub entries: u64,
+    /// Whether they came from an image.
+    pub from_image: bool,
+    /// Entries whose keys do not fit the list's way of matching. They are left out.
+    pub unfit: u64,
+}
+
+/// After so many changes a new image is made, or after a part of the list's entries, whichever are more: applying them at a
+/// start takes a tenth of a second.
+const CHANGES_MAX: u64 = 1 << 14;
+const CHANGES_PART: u64 = 64;
+/// How long a change waits for batches that still read what it took out of force, before memory is given back with a later
+/// change.
+const RETIRE_WAIT: Duration = Duration::from_secs(1);
 
 /// All lists' entries.
 pub struct ListStore {
     store: Store,
-    /// Lists whose entries are in the engine's table. Also the turn of writers.
-    loaded: Mutex<HashSet<(String, Matching)>>,
+    /// Folder of the images.
+    images: PathBuf,
+    /// What the engine's tables hold. Also the turn of writers.
+    loaded: Mutex<HashMap<(String, Matching), Loaded>>,
 }
 
+/// A list in the engine's table.
+struct Loaded {
+    handle: Weak<ListHandle>,
+    /// The latest change that the table has.
+    change: u64,
+    /// The latest change that an image has.
+    image: Option<u64>,
+}
+
+type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching), Loaded>>;
+
 impl ListStore {
-    /// Opens the file of entries, or makes it.
-    pub fn open(path: &Path) -> Result<ListStore, StoreError> {
-        Ok(ListStore { store: Store::open(path)?, loaded: Mutex::default() })
+    /// Opens the file of entries in a folder, or makes it.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be read or made.
+    pub fn open(folder: &Path) -> Result<ListStore, StoreError> {
+        let images = folder.join("lists");
+        files::make_folder(&images).map_err(redb::StorageError::Io)?;
+        Ok(ListStore { store: Store::open(&folder.join("lists.redb"))?, images, loaded: Mutex::default() })
     }
 
-    /// Puts the entries of a list that a policy declares into the engine's table, unless they are there. Entries whose keys
-    /// do not fit the list's way of matching are left out and counted.
-    pub fn load(&self, lists: &Lists, list: &KnownList) -> Result<usize, StoreError> {
-        let mut loaded = self.turn();
-        let mut refused = 0;
-        if loaded.insert((list.name.clone(), list.matching)) {
-            self.store.for_each(&list.name, |key, fields| {
-                refused += usize::from(lists.add(&list.handle, key, fields.expires_ms()).is_err());
-            })?;
+    /// Puts the entries of a list that a policy declares into the engine's table, unless they are there: from its image and
+    /// the changes since, or where that is of no use from the file of entries.
+    ///
+    /// # Errors
+    /// The disk, or the lists are full: a list is loaded whole or not at all.
+    pub fn load(&self, lists: &Lists, list: &KnownList, now_ms: i64) -> Result<Load, ChangeError> {
+        let mut turn = self.turn();
+        let state = self.store.state(&list.name)?;
+        let known = turn.get(&id(list));
+        let is_there = known.is_some_and(|known| {
+            known.change == state.change && known.handle.as_ptr() == Arc::as_ptr(&list.handle)
+        });
+        if is_there {
+            return Ok(Load { entries: lists.len_of(&list.handle), ..Load::default() });
         }
-        Ok(refused)
-    }
-
-    /// Puts entries on a list: all of them or none.
-    pub fn put(&self, lists: &Lists, list: &KnownList, entries: &[Entry]) -> Result<(), ChangeError> {
-        let _turn = self.turn();
-        let mut change = self.store.change()?;
-        let (mut before, mut refused) = (Vec::with_capacity(entries.len()), Vec::new());
-        for (at, entry) in entries.iter().enumerate() {
-            match lists.add(&list.handle, &entry.key, entry.fields.expires_ms()) {
-                Ok(()) => match change.put(&list.name, entry) {
-                    Ok(previous) => before.push((&*entry.key, previous)),
-                    Err(error) => {
-                        before.push((&*entry.key, None));
-                        restore(lists, list, before);
-                        return Err(error.into());
+        let ended_by_ms = now_ms.saturating_sub(CLOCK_BEHIND_MS_MAX);
+        let mut load = Load::default();
+        let mut image = None;
+        let draft = match self.load_image(lists, list, state, ended_by_ms) {
+            Ok(Some((draft, change))) => {
+                (load.from_image, image) = (true, Some(change));
+                draft
+            }
+            unusable => {
+                if let Err(fault) = unusable {
+                    tracing::warn!(list = list.name, %fault, "the list's image is of no use, its entries are read one by one");
+                }
+                let rows = self.store.len(&list.name)?.min(lists.capacity());
+                let mut draft = lists.draft(rows as usize)?;
+                self.store.for_each(&list.name, |key, expires_ms| {
+                    let expires_ms = expires_ms.unwrap_or(NEVER_MS);
+                    match lists.key(&list.handle, key) {
+                        Ok(key) if expires_ms > ended_by_ms => draft.put(key, expires_ms)?,
+                        Ok(_) => {}
+                        Err(_) => load.unfit += 1,
                     }
-                },
-                Err(error) => refused.push((at, error.to_string())),
+                    Ok::<_, ChangeError>(())
+                })?;
+                draft
             }
-            if refused.len() >= REFUSED_MAX {
-                break;
+        };
+        load.entries = draft.len();
+        lists.admit(&list.handle, &draft, now_ms)?;
+        lists.replace(&list.handle, draft);
+        let loaded = Loaded { handle: Arc::downgrade(&list.handle), change: state.change, image };
+        turn.insert(id(list), loaded);
+        turn.retain(|_, loaded| loaded.handle.strong_count() > 0);
+        self.draw_if_due(&mut turn, lists, list, state);
+        Ok(load)
+    }
+
+    /// The entry of a key is put on a list.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub fn put(
+        &self,
+        lists: &Lists,
+        list: &KnownList,
+        entry: &Entry,
+        now_ms: i64,
+    ) -> Result<(), ChangeError> {
+        let key = lists.key(&list.handle, &entry.key)?;
+        let mut turn = self.turn();
+        lists.reserve(&list.handle, std::iter::once(key), now_ms)?;
+        let state = self.store.change(&list.name, false, |rows| Ok::<_, ChangeError>(rows.put(entry)?))?;
+        lists.put(&list.handle, key, entry.fields.expires_ms(), now_ms)?;
+        self.changed(&mut turn, lists, list, state);
+        Ok(())
+    }
+
+    /// Puts many entries on a list, or in the place of all that it has: all of them or none. Of two entries with one key the
+    /// later counts. Says how many there were.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
+    pub fn put_all(
+        &self,
+        lists: &Lists,
+        list: &KnownList,
+        bulk: &Bulk<'_>,
+        standing: Standing,
+    ) -> Result<u64, ChangeError> {
+        let now_ms = bulk.adding.at_ms;
+        let mut prepared = Prepared::new(lists, bulk, standing)?;
+        let mut sorted = Sorted::new(&bulk.adding);
+        let count = bulk
+            .each(|mut entry| {
+                entry.key = list.canonical(&entry.key);
+                let key = lists.key(&list.handle, &entry.key).map_err(|error| error.to_string())?;
+                prepared.put(key, entry.fields.expires_ms()).map_err(|error| error.to_string())?;
+                sorted.push(&entry);
+                Ok(())
+            })
+            .map_err(ChangeError::Lines)?;
+        let mut turn = self.turn();
+        match &prepared {
+            Prepared::More(entries) => {
+                lists.reserve(&list.handle, entries.iter().map(|&(key, _)| key), now_ms)?;
             }
+            Prepared::Whole(draft) => lists.admit(&list.handle, draft, now_ms)?,
         }
-        if !refused.is_empty() {
-            restore(lists, list, before);
-            return Err(ChangeError::Refused(refused));
+        let state = self.store.change(&list.name, standing == Standing::Go, |rows| {
+            sorted.each(|entry| rows.put(entry)).map_err(ChangeError::Store)
+        })?;
+        if standing == Standing::Go {
+            // It is of the old generation, and a small list gets no new one.
+            let _ = std::fs::remove_file(self.image(list));
         }
-        change.commit().map_err(|error| {
-            restore(lists, list, before);
-            error.into()
-        })
+        match prepared {
+            Prepared::More(entries) => {
+                for (key, expires_ms) in entries {
+                    lists.put(&list.handle, key, expires_ms, now_ms)?;
+                }
+            }
+            Prepared::Whole(draft) => lists.replace(&list.handle, draft),
+        }
+        self.changed(&mut turn, lists, list, state);
+        Ok(count)
     }
 
     /// Takes a key off a list; says whether it was on it.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
     pub fn remove(&self, lists: &Lists, list: &KnownList, key: &str) -> Result<bool, ChangeError> {
-        let _turn = self.turn();
-        let mut change = self.store.change()?;
-        let was_on = change.remove(&list.name, key)?;
-        change.commit()?;
-        lists
-            .remove(&list.handle, key)
-            .map_err(|error| ChangeError::Refused(vec![(0, error.to_string())]))?;
+        let hashed = lists.key(&list.handle, key)?;
+        let mut turn = self.turn();
+        let mut was_on = false;
+        let state = self.store.change(&list.name, false, |rows| {
+            was_on = rows.remove(key)?;
+            Ok::<_, ChangeError>(())
+        })?;
+        lists.remove(&list.handle, hashed);
+        self.changed(&mut turn, lists, list, state);
         Ok(was_on)
     }
 
-    /// Takes off entries that have ended; how many.
+    /// Takes entries off the disk that had ended when the oldest event still to come happened; how many. They have no part in
+    /// checks as it is.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; nothing has changed.
     pub fn sweep(&self, lists: &Lists, list: &KnownList, now_ms: i64) -> Result<usize, ChangeError> {
+        let ended_by_ms = now_ms.saturating_sub(CLOCK_BEHIND_MS_MAX);
+        // The table knows in a moment whether there is anything to look for.
+        let in_force = lists.len_of(&list.handle) - lists.ended(&list.handle, ended_by_ms);
+        if self.store.len(&list.name)? <= in_force {
+            return Ok(0);
+        }
         let mut ended = Vec::new();
-        self.store.for_each(&list.name, |key, fields| {
-            if fields.expires_ms() <= now_ms {
+        self.store.for_each(&list.name, |key, expires_ms| {
+            if expires_ms.is_some_and(|ms| ms <= ended_by_ms) {
                 ended.push(key.to_owned());
             }
+            Ok::<_, ChangeError>(())
         })?;
-        let _turn = self.turn();
-        let mut change = self.store.change()?;
-        let mut removed = 0;
-        for key in &ended {
-            // It may have been given a new end since it was seen.
-            if change.get(&list.name, key)?.is_some_and(|fields| fields.expires_ms() <= now_ms) {
-                change.remove(&list.name, key)?;
-                let _ = lists.remove(&list.handle, key);
-                removed += 1;
-            }
+        if ended.is_empty() {
+            return Ok(0);
         }
-        change.commit()?;
-        Ok(removed)
+        let mut turn = self.turn();
+        let state = self.store.change(&list.name, false, |rows| {
+            let mut error = None;
+            // It may have been given a new end since it was seen.
+            ended.retain(|key| {
+                let mut remove = || {
+                    let ended = rows.expires_ms(key)?.flatten().is_some_and(|ms| ms <= ended_by_ms);
+                    Ok(ended && rows.remove(key)?)
+                };
+                remove().unwrap_or_else(|failed: StoreError| {
+                    error = Some(failed);
+                    false
+                })
+            });
+            error.map_or(Ok(()), |error| Err(ChangeError::Store(error)))
+        })?;
+        for key in ended.iter().filter_map(|key| lists.key(&list.handle, key).ok()) {
+            lists.remove(&list.handle, key);
+        }
+        self.changed(&mut turn, lists, list, state);
+        Ok(ended.len())
     }
 
     /// The entry of a key.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn get(&self, list: &str, key: &str) -> Result<Option<EntryFields>, StoreError> {
         self.store.get(list, key)
     }
 
+    /// Entries on disk of a list.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn len(&self, list: &str) -> Result<u64, StoreError> {
+        self.store.len(list)
+    }
+
     /// Up to `count` entries in the order of their keys, those after `after`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     pub fn page(&self, list: &str, after: &str, count: usize) -> Result<Vec<Entry>, StoreError> {
         self.store.page(list, after, count)
     }
 
-    fn turn(&self) -> std::sync::MutexGuard<'_, HashSet<(String, Matching)>> {
-        // A panic elsewhere leaves the set as it was before or after a whole insertion.
+    /// A draft of what an image and the changes since say, with the change that the image has; nothing if there is no image.
+    fn load_image(
+        &self,
+        lists: &Lists,
+        list: &KnownList,
+        state: State,
+        ended_by_ms: i64,
+    ) -> Result<Option<(engine::lists::Draft, u64)>, LoadFault> {
+        let path = self.image(list);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let fits = |moment: Moment| {
+            moment.generation == state.generation
+                && (state.kept_after..=state.change).contains(&moment.change)
+        };
+        let (moment, mut draft) = image::read(&path, lists, list, fits, ended_by_ms)?;
+        self.store.changed_after(&list.name, moment.change, |key, expires_ms| {
+            // A key that does not fit the list is not in the image either.
+            let Ok(key) = lists.key(&list.handle, key) else { return Ok(()) };
+            match expires_ms.map(|ms| ms.unwrap_or(NEVER_MS)) {
+                Some(expires_ms) if expires_ms > ended_by_ms => Ok(draft.put(key, expires_ms)?),
+                _ => {
+                    draft.remove(key);
+                    Ok::<_, LoadFault>(())
+                }
+            }
+        })?;
+        Ok(Some((draft, moment.change)))
+    }
+
+    /// Takes note of a change that is in force.
+    fn changed(&self, turn: &mut Turn<'_>, lists: &Lists, list: &KnownList, state: State) {
+        if let Some(loaded) = turn.get_mut(&id(list)) {
+            loaded.change = state.change;
+        }
+        self.draw_if_due(turn, lists, list, state);
+        let began = Instant::now();
+        while !lists.free_retired() && began.elapsed() < RETIRE_WAIT {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Makes a new image if a start would have too much to do with the old one. Without an image nothing is lost but time.
+    fn draw_if_due(&self, turn: &mut Turn<'_>, lists: &Lists, list: &KnownList, state: State) {
+        let Some(loaded) = turn.get_mut(&id(list)) else { return };
+        let entries = lists.len_of(&list.handle);
+        let behind = match loaded.image {
+            Some(change) if change >= state.kept_after => state.change - change,
+            _ => entries.max(state.change - state.kept_after),
+        };
+        let bound = CHANGES_MAX.max(entries / CHANGES_PART);
+        if behind < bound {
+            return;
+        }
+        let moment = Moment { generation: state.generation, change: state.change };
+        match image::write(&self.image(list), lists, list, moment) {
+            Ok(()) => loaded.image = Some(state.change),
+            Err(error) => {
+                tracing::warn!(list = list.name, %error, "no image of the list could be made: a start will take longer");
+                return;
+            }
+        }
+        if let Err(error) = self.store.forget_changes(&list.name, state.change) {
+            tracing::warn!(list = list.name, %error, "changes that the list's image has could not be forgotten");
+        }
+    }
+
+    /// Where the image of a list is. Names of lists are lower-case letters, digits and underscores.
+    fn image(&self, list: &KnownList) -> PathBuf {
+        self.images.join(format!("{}.image", list.name))
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        // A panic elsewhere leaves the map as it was before or after a whole insertion.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Puts the engine's table back to what it was before a change that did not reach the disk, newest first.
-fn restore(lists: &Lists, list: &KnownList, before: Vec<(&str, Option<EntryFields>)>) {
-    for (key, previous) in before.into_iter().rev() {
-        // What was in the table a moment ago fits it.
-        let _ = match previous {
-            Some(fields) => lists.add(&list.handle, key, fields.expires_ms()),
-            None => lists.remove(&list.handle, key).map(|_| ()),
-        };
+/// Bulk entries on the way to the engine's table.
+enum Prepared {
+    /// To be put beside those that are there.
+    More(Vec<(ListKey, i64)>),
+    /// To be put in force in their place.
+    Whole(engine::lists::Draft),
+}
+
+impl Prepared {
+    fn new(lists: &Lists, bulk: &Bulk<'_>, standing: Standing) -> Result<Prepared, ListError> {
+        let entries = (bulk.lines() as u64).min(lists.capacity()) as usize;
+        Ok(match standing {
+            Standing::Stay => Prepared::More(Vec::with_capacity(entries)),
+            Standing::Go => Prepared::Whole(lists.draft(entries)?),
+        })
+    }
+
+    fn put(&mut self, key: ListKey, expires_ms: i64) -> Result<(), ListError> {
+        match self {
+            Prepared::More(entries) => {
+                entries.push((key, expires_ms));
+                Ok(())
+            }
+            Prepared::Whole(draft) => draft.put(key, expires_ms),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use engine::key::Seed;
+/// Why an image did not become a list.
+#[derive(Debug)]
+enum LoadFault {
+    Image(ImageFault),
+    Change(ChangeError),
+}
 
-    fn open(path: &Path) -> (ListStore, Lists, KnownList) {
-        let lists = Lists::new(100, Seed::new([1; 16])).unwrap();
-        let handle = lists.handle("ips", Matching::Network);
-        (
-            ListStore::open(path).unwrap(),
-            lists,
-            KnownList { name: "ips".to_owned(), matching: Matching::Network, handle },
-        )
-    }
-
-    fn entry(key: &str, expires_ms: Option<i64>) -> Entry {
-        let fields = EntryFields { reason: "test".into(), source: "unit".into(), expires_ms, added_ms: 1 };
-        Entry { key: key.to_owned(), fields }
-    }
-
-    #[test]
-    fn entries_are_there_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lists.redb");
-        {
-            let (store, lists, list) = open(&path);
-            store.put(&lists, &list, &[entry("10.0.0.0/8", None), entry("192.0.2.1", Some(5))]).unwrap();
-            assert!(store.remove(&lists, &list, "192.0.2.1").unwrap());
-            assert!(!store.remove(&lists, &list, "192.0.2.1").unwrap());
-        }
-        let (store, lists, list) = open(&path);
-        assert_eq!(store.load(&lists, &list).unwrap(), 0);
-        assert_eq!(lists.len(), 1);
-        assert_eq!(store.get("ips", "10.0.0.0/8").unwrap().unwrap().reason, "test");
-        assert_eq!(store.page("ips", "", 10).unwrap().len(), 1);
-        assert_eq!(store.page("ips", "10.0.0.0/8", 10).unwrap().len(), 0);
-        assert_eq!(store.page("ip", "", 10).unwrap().len(), 0);
-    }
-
-    #[test]
-    fn a_network_is_one_entry_however_it_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (_, _, list) = open(&folder.path().join("lists.redb"));
-        for (given, canonical) in [
-            ("203.0.113.9/24", "203.0.113.0/24"),
-            ("10.0.0.1/32", "10.0.0.1"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-            ("2001:DB8::1/32", "2001:db8::/32"),
-            ("1.2.3.4/0", "0.0.0.0/0"),
-            ("::1/0", "::/0"),
-            ("1.2.3.4/33", "1.2.3.4/33"),
-            ("nowhere", "nowhere"),
-        ] {
-            assert_eq!(list.canonical(given), canonical);
+impl fmt::Display for LoadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadFault::Image(fault) => fault.fmt(f),
+            LoadFault::Change(error) => error.fmt(f),
         }
     }
+}
 
-    #[test]
-    fn one_bad_entry_refuses_the_whole_and_leaves_nothing_in_force() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, lists, list) = open(&folder.path().join("lists.redb"));
-        store.put(&lists, &list, &[entry("10.0.0.1", Some(7))]).unwrap();
-        let entries = [entry("10.0.0.1", None), entry("10.0.0.2", None), entry("nowhere", None)];
-        let refused = store.put(&lists, &list, &entries).unwrap_err();
-        assert!(matches!(&refused, ChangeError::Refused(faults) if faults[0].0 == 2), "{refused}");
-        assert_eq!(lists.len(), 1);
-        assert_eq!(store.get("ips", "10.0.0.1").unwrap().unwrap().expires_ms, Some(7));
+impl From<StoreError> for LoadFault {
+    fn from(error: StoreError) -> LoadFault {
+        LoadFault::Change(error.into())
     }
+}
 
-    #[test]
-    fn entries_that_have_ended_are_swept() {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, lists, list) = open(&folder.path().join("lists.redb"));
-        store.put(&lists, &list, &[entry("10.0.0.1", Some(7)), entry("10.0.0.2", None)]).unwrap();
-        assert_eq!(store.sweep(&lists, &list, 6).unwrap(), 0);
-        assert_eq!(store.sweep(&lists, &list, 7).unwrap(), 1);
-        assert_eq!(lists.len(), 1);
+impl From<ListError> for LoadFault {
+    fn from(error: ListError) -> LoadFault {
+        LoadFault::Change(error.into())
     }
+}
+
+impl From<ImageFault> for LoadFault {
+    fn from(fault: ImageFault) -> LoadFault {
+        LoadFault::Image(fault)
+    }
+}
+
+fn id(list: &KnownList) -> (String, Matching) {
+    (list.name.clone(), list.matching)
 }

@@ -6,6 +6,7 @@ mod tally;
 
 use std::sync::{Mutex, PoisonError};
 
+use engine::policy::Origin;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use wire::{Degraded, ErrorCode, Kind, Verdict};
@@ -123,6 +124,10 @@ impl Metrics {
             ("riskd_reloads_total", "Reloads of policy and model, by result."),
             ("riskd_outcomes_total", "Outcomes on disk and in force."),
             ("riskd_rule_hits_total", "Matches of rules and limits, by id."),
+            (
+                "riskd_breaker_refusals_total",
+                "Checks that a breaker refused, by the state that it was in; those in state opened opened it.",
+            ),
             ("riskd_journal_written_total", "Decisions written to the journal."),
             ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
             ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
@@ -149,11 +154,18 @@ impl Metrics {
         }
     }
 
-    /// The counters of a snapshot's rules and limits, in its order.
-    pub fn rule_hits<'a>(&self, rules: impl Iterator<Item = &'a str>) -> Vec<Counter> {
-        rules
-            .map(|rule| {
-                let key = Key::from_parts("riskd_rule_hits_total", vec![Label::new("rule", rule.to_owned())]);
+    /// The counters of a snapshot's matches: of each, whose it is by id and by place.
+    pub fn matches<'a>(&self, matches: impl Iterator<Item = (&'a str, Origin)>) -> Vec<Counter> {
+        matches
+            .map(|(id, origin)| {
+                let label = |name: &'static str| Label::new(name, id.to_owned());
+                let key = match origin {
+                    Origin::Breaker(_, state) => {
+                        let labels = vec![label("breaker"), Label::from_static_parts("state", state.name())];
+                        Key::from_parts("riskd_breaker_refusals_total", labels)
+                    }
+                    _ => Key::from_parts("riskd_rule_hits_total", vec![label("rule")]),
+                };
                 self.recorder.register_counter(&key, &METADATA)
             })
             .collect()

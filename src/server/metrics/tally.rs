@@ -20,7 +20,7 @@ pub struct Tally {
     pub refused: [u64; ErrorCode::ALL.len()],
     /// From the arrival of a batch to its answer's last byte, for each check of it.
     pub duration: LocalHistogram,
-    /// Live and shadow matches by rule of the active snapshot.
+    /// Live matches by their index in the active snapshot.
     pub hits: Vec<u64>,
 }
 
@@ -46,9 +46,9 @@ impl Tally {
         self.refused[usize::from(code.code())] += 1;
     }
 
-    /// Counts a rule's match.
-    pub fn hit(&mut self, rule: usize) {
-        if let Some(hits) = self.hits.get_mut(rule) {
+    /// Counts a match.
+    pub fn hit(&mut self, index: usize) {
+        if let Some(hits) = self.hits.get_mut(index) {
             *hits += 1;
         }
     }

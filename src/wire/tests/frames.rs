@@ -42,6 +42,9 @@ fn every_bad_item_is_refused_by_code_and_field() {
         (Missing, "id", item(0, &[b"\x00\x00\x02\x00u1"])),
         (Missing, "account", item(0, &[b"\x02\x00\x00\x00a1"])),
         (TooLong, "id", item(0, &[b"\x41\x00\x02\x00", &[b'a'; 65], b"u1"])),
+        // As long as sixteen bits can say.
+        (TooLong, "id", item(0, &[b"\xff\xff\x02\x00", &[b'a'; 65_535], b"u1"])),
+        (TooLong, "account", item(0, &[b"\x02\x00\xff\xff", b"a1", &[b'u'; 65_535]])),
         (Malformed, "id", item(0, &[b"\x02\x00\x02\x00\xff\xfeu1"])),
         (Malformed, "account", item(0, &[b"\x02\x00\x02\x00a1\xc3u"])),
         // A character of two bytes, cut between two texts.

@@ -140,6 +140,27 @@ fn depth_and_length_are_refused_cheaply() {
 }
 
 #[test]
+fn keys_of_kilobytes_are_refused_by_their_field() {
+    let long = "k".repeat(20 << 10);
+    for field in ["id", "account", "counterparty", "device", "channel", "campaign", "inviter", "utm", "text"]
+    {
+        let other = if field == "id" { "account" } else { "id" };
+        let required = if matches!(field, "id" | "account") { "" } else { r#""account":"u1","# };
+        let body = format!(r#"{{"{other}":"a1",{required}"kind":"pay","{field}":"{long}"}}"#);
+        let error = refusal(body.as_bytes());
+        assert_eq!((error.code, error.field.as_str()), (ErrorCode::TooLong, field), "{}", error.message);
+        assert!(error.message.len() < 200, "an error never echoes a long text");
+    }
+    let body = |bytes: usize| format!(r#"{{"id":"a1","kind":"pay","account":"{}"}}"#, "k".repeat(bytes));
+    // A check alone is no longer than its bound; in a batch the field itself is at fault.
+    assert_eq!(refusal(body(64 << 10).as_bytes()).code, ErrorCode::TooLong);
+    let batch = format!("[{},{}]", body(64 << 10), body(2));
+    let batch = json::decode_checks(batch.as_bytes()).expect("split into its checks");
+    assert_eq!(batch.checks[0].as_ref().expect_err("refused").code, ErrorCode::TooLong);
+    assert!(batch.checks[1].is_ok());
+}
+
+#[test]
 fn text_that_is_not_utf8_is_refused() {
     let mut body = br#"{"id":"a1","kind":"pay","account":"u1","text":"??"}"#.to_vec();
     let at = body.len() - 3;

@@ -1,7 +1,7 @@
 //! A small site for tests: tables, a policy written by hand, and checks against them.
 
 use engine::feature::{Builtin, Feature, FeatureId, Scalar, Type};
-use engine::policy::{Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window};
+use engine::policy::{Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness};
 use engine::program::{Comparison, Kinds, NumberType, Op, Source, Truth};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::{Check, Kind, Verdict};
@@ -69,12 +69,7 @@ impl Draft {
         feature: FeatureId,
         number: i64,
     ) -> &mut Rule {
-        let to = Truth(self.policy.program.truths);
-        self.policy.program.truths += 1;
-        let (a, b) = (Source::Feature(feature), Source::Constant(number as u64));
-        let comparison = Comparison::GreaterOrEqual;
-        self.policy.program.ops.push(Op::Compare { to, ty: NumberType::Int, comparison, a, b });
-        let witness = engine::policy::Witness { feature, threshold: b, ty: NumberType::Int };
+        let (to, witness) = self.at_least(feature, number);
         self.policy.rules.push(Rule {
             tier,
             kinds: Kinds::ALL,
@@ -83,7 +78,7 @@ impl Draft {
             challenge: None,
             score: 0.0,
             reason: words("R1", id),
-            witness: Some(witness),
+            witness,
             mode: Mode::Live,
             sample_percent: 100,
             expires_ms: i64::MAX,
@@ -91,9 +86,20 @@ impl Draft {
         });
         self.policy.rules.last_mut().expect("just pushed")
     }
+
+    /// A condition `feature >= number`, and what a reason quotes of it.
+    pub fn at_least(&mut self, feature: FeatureId, number: i64) -> (Truth, Option<Witness>) {
+        let to = Truth(self.policy.program.truths);
+        self.policy.program.truths += 1;
+        let (a, b) = (Source::Feature(feature), Source::Constant(number as u64));
+        let comparison = Comparison::GreaterOrEqual;
+        self.policy.program.ops.push(Op::Compare { to, ty: NumberType::Int, comparison, a, b });
+        (to, Some(Witness { feature, threshold: b, ty: NumberType::Int }))
+    }
 }
 
-fn words(code: &str, rule: &str) -> ReasonText {
+/// A reason of that code and rule.
+pub fn words(code: &str, rule: &str) -> ReasonText {
     ReasonText {
         code: code.to_owned(),
         rule: rule.to_owned(),

@@ -3,7 +3,7 @@
 //! It knows nothing of batches, velocity or tables. The engine's answer to a `given` test is held against it.
 
 use engine::feature::{Builtin, Scalar};
-use engine::policy::{Mode, Policy, Tier};
+use engine::policy::{Breaker, Mode, Policy, Tier};
 use policy::eval::{Lane, Machine};
 use policy::testing::{Expect, Given};
 use wire::{Challenge, Check, ExtValue, Verdict};
@@ -17,7 +17,7 @@ pub struct Decided {
     pub rules: Vec<usize>,
 }
 
-/// Decides a stated check. Limits are not looked at: nothing is reserved for stated values.
+/// Decides a stated check. Limits are not looked at: nothing is reserved for stated values. Breakers are all closed before it.
 pub fn decide(policy: &Policy, given: &Given) -> Decided {
     let lane = lane(policy, given);
     let registers = Machine::new(&policy.features, &lane).run(&policy.program);
@@ -26,7 +26,7 @@ pub fn decide(policy: &Policy, given: &Given) -> Decided {
         let holds = registers.truths[usize::from(rule.when.0)] == Ok(true);
         holds && rule.mode == Mode::Live && rule.kinds.has(given.check.kind)
     };
-    let rules: Vec<usize> = (0..policy.rules.len()).filter(matches).collect();
+    let mut rules: Vec<usize> = (0..policy.rules.len()).filter(matches).collect();
     let model = match lane.scalars.get(&Builtin::ModelScore.id()) {
         Some(Scalar::Double(score)) => *score,
         _ => 0.0,
@@ -37,6 +37,22 @@ pub fn decide(policy: &Policy, given: &Given) -> Decided {
         .map(|&at| &policy.rules[at])
         .filter(|rule| rule.tier != Tier::Score)
         .min_by_key(|rule| rule.tier);
+    let opens = |breaker: &Breaker| {
+        let has = |field| lane.texts.get(field).is_some_and(|text| !text.is_empty());
+        let met = registers.truths[usize::from(breaker.when.0)] == Ok(true);
+        met && breaker.kinds.has(given.check.kind) && breaker.key.iter().all(has)
+    };
+    let opened: Vec<usize> = (0..policy.breakers.len()).filter(|&at| opens(&policy.breakers[at])).collect();
+    let guards =
+        deciding.iter().filter(|rule| rule.tier == Tier::Guard).map(|rule| (rule.verdict, rule.challenge));
+    let refused = opened.iter().map(|&at| (policy.breakers[at].verdict, policy.breakers[at].challenge));
+    // Both stand in tier guard, where the severest verdict decides, and of equal ones a breaker's.
+    let refused =
+        refused.chain(guards).rev().max_by_key(|(verdict, _)| *verdict).filter(|_| !opened.is_empty());
+    rules.extend(opened.iter().map(|at| policy.rules.len() + policy.limits.len() + at));
+    if let Some((verdict, challenge)) = refused {
+        return Decided { verdict, challenge, score, rules };
+    }
     let (verdict, challenge) = match deciding {
         Some(rule) => (rule.verdict, rule.challenge),
         None if score >= policy.bands.deny => (Verdict::Deny, None),
@@ -49,7 +65,12 @@ pub fn decide(policy: &Policy, given: &Given) -> Decided {
 
 /// What differs from what was expected; empty if nothing does.
 pub fn differences(policy: &Policy, expect: &Expect, got: &Decided) -> String {
-    let name = |at: &usize| policy.rules[*at].reason.rule.as_str();
+    let name = |at: &usize| {
+        let of_rules = policy.rules.iter().map(|rule| &rule.reason);
+        let of_limits = policy.limits.iter().map(|limit| &limit.reason);
+        let of_breakers = policy.breakers.iter().map(|breaker| &breaker.reason);
+        of_rules.chain(of_limits).chain(of_breakers).nth(*at).map_or("", |reason| reason.rule.as_str())
+    };
     let mut wrong = Vec::new();
     if expect.verdict.is_some_and(|verdict| verdict != got.verdict) {
         wrong.push(format!("verdict {}", got.verdict));

@@ -57,6 +57,33 @@ fn every_malformed_check_names_its_field_and_counts_nothing() {
 }
 
 #[test]
+fn times_of_1970_and_2200_are_counted_at_the_bound_and_flagged() {
+    let daemon = Daemon::start();
+    for (at, time) in [
+        json!(0),
+        json!("1970-01-01T00:00:00Z"),
+        json!("2200-01-01T00:00:00Z"),
+        json!(253_402_300_799_999_i64),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"id": format!("t{at}"), "kind": "claim", "account": "u", "time": time});
+        let reply = daemon.check(&body);
+        assert_eq!(
+            (reply.status, &reply.json()["degraded"]),
+            (200, &json!(["clock_skew"])),
+            "{time}: {reply:?}"
+        );
+    }
+    for time in [json!(-1), json!(253_402_300_800_000_i64), json!("1969-12-31T23:59:59Z")] {
+        let body = json!({"id": "t", "kind": "claim", "account": "u", "time": time});
+        assert_eq!(daemon.check(&body).error(), ("out_of_range".to_owned(), "time".to_owned()), "{time}");
+    }
+    daemon.await_metric("riskd_checks_total", "", 4.0);
+}
+
+#[test]
 fn a_million_brackets_and_oversized_bodies_are_refused() {
     let daemon = Daemon::start();
     let deep = "[".repeat(1_000_000);

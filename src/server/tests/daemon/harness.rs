@@ -128,7 +128,12 @@ impl Daemon {
 
     /// A call of the admin address, with the token.
     pub fn admin_call(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> Reply {
-        let head = format!("Authorization: Bearer {}\r\n", self.token());
+        self.admin_call_with("", method, path, body)
+    }
+
+    /// The same with more lines of the head.
+    pub fn admin_call_with(&self, head: &str, method: &str, path: &str, body: impl AsRef<[u8]>) -> Reply {
+        let head = format!("Authorization: Bearer {}\r\n{head}", self.token());
         ask(self.admin(), method, path, &head, body.as_ref())
     }
 

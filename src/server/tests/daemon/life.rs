@@ -139,7 +139,7 @@ fn the_summary_names_addresses_policy_loss_bound_and_token() {
     let summary = daemon.running().to_string();
     for part in [
         &daemon.http().to_string(),
-        "4 rules, 2 limits, 3 lists",
+        "4 rules, 2 limits, 1 breakers, 3 lists",
         "1 tests passed",
         "last 10 ms",
         "admin.token",

@@ -1,5 +1,7 @@
 //! Lists: in force at once, durable, all or nothing.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::harness::Daemon;
@@ -86,6 +88,94 @@ fn a_file_of_entries_is_taken_whole_or_not_at_all() {
     assert_eq!((page["entries"].as_array().unwrap().len(), &page["next"]), (2, &json!("v2")));
     let rest = daemon.admin_call("GET", "/v1/lists/vip?after=v2&count=2", "").json();
     assert_eq!((&rest["entries"][0]["key"], rest.get("next")), (&json!("v3"), None));
+}
+
+#[test]
+fn a_list_is_replaced_whole_while_checks_look_at_it() {
+    let daemon = Daemon::start();
+    let half = |odd: u64| (0..30).fold("key\n".to_owned(), |body, n| format!("{body}u{}\n", 2 * n + odd));
+    let replace = |odd: u64| daemon.admin_call("PUT", "/v1/lists/bad_accounts", half(odd));
+    let reply = replace(0);
+    assert_eq!((reply.status, &reply.json()["entries"]), (200, &json!(30)), "{reply:?}");
+    let over = AtomicBool::new(false);
+    let seen = [0, 1].map(|_| AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // One batch: it sees one list, the even accounts or the odd ones.
+                let check = |n: u64| json!({"id": format!("{round}-{n}"), "kind": "login", "account": format!("u{n}")});
+                let checks: Vec<_> = (0..60).map(check).collect();
+                let answers = daemon.post("/v1/checks", json!(checks).to_string()).json();
+                let denied: Vec<bool> =
+                    answers.as_array().unwrap().iter().map(|answer| answer["verdict"] == "deny").collect();
+                let odd = usize::from(denied[1]);
+                assert!(denied.iter().enumerate().all(|(n, &denied)| denied == (n % 2 == odd)), "{denied:?}");
+                seen[odd].fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut round = 0;
+        while round < 20 || seen.iter().any(|seen| seen.load(Ordering::Relaxed) < 5) {
+            round += 1;
+            assert_eq!(replace(round % 2).status, 200);
+        }
+        // A faulty file leaves the list that is there.
+        assert_eq!(replace(0).status, 200);
+        let faulty = daemon.admin_call("PUT", "/v1/lists/bad_accounts", format!("{},,,,\n", half(1)));
+        assert_eq!((faulty.status, &faulty.json()["lines"][0]["line"]), (400, &json!(32)), "{faulty:?}");
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(verdict(&daemon, "a", "u2", "192.0.2.1"), "deny");
+    assert_eq!(verdict(&daemon, "b", "u3", "192.0.2.1"), "allow");
+    assert_eq!(daemon.admin_call("PUT", "/v1/lists/bad_accounts", "key\n").status, 200);
+    assert_eq!(verdict(&daemon, "c", "u2", "192.0.2.1"), "allow");
+}
+
+#[test]
+fn an_entry_says_who_put_it_there_and_when() {
+    let daemon = Daemon::start();
+    let before = jiff::Timestamp::now();
+    let put = daemon.admin_call_with("Riskd-Actor: ann\r\n", "PUT", "/v1/lists/bad_accounts/u1", "");
+    assert_eq!(put.status, 200, "{put:?}");
+    daemon.admin_call_with("Riskd-Actor: bob\r\n", "POST", "/v1/lists/bad_accounts", "key,source\nu2,feed\n");
+    daemon.admin_call("PUT", "/v1/lists/bad_accounts/u3", "");
+    let page = daemon.admin_call("GET", "/v1/lists/bad_accounts", "").json();
+    let by: Vec<_> = page["entries"].as_array().unwrap().iter().map(|entry| &entry["by"]).collect();
+    assert_eq!(by, ["ann", "bob", "admin"]);
+    let added: jiff::Timestamp = page["entries"][1]["added"].as_str().unwrap().parse().unwrap();
+    assert!(added.as_millisecond() >= before.as_millisecond() && added <= jiff::Timestamp::now());
+    // A body cannot say it of itself.
+    let forged = daemon.admin_call("POST", "/v1/lists/bad_accounts", "{\"key\":\"u4\",\"by\":\"eve\"}");
+    assert!(forged.status == 400 && forged.body.contains("by"), "{forged:?}");
+    for name in ["x".repeat(65), String::new(), "\u{e4}".to_owned()] {
+        let head = format!("Riskd-Actor: {name}\r\n");
+        let reply = daemon.admin_call_with(&head, "PUT", "/v1/lists/bad_accounts/u5", "");
+        assert_eq!((reply.status, reply.error().1.as_str()), (400, "riskd-actor"), "{name}");
+    }
+    let lists = daemon.admin_call("GET", "/v1/lists", "").json();
+    let entries: Vec<_> = lists["lists"].as_array().unwrap().iter().map(|list| &list["entries"]).collect();
+    assert_eq!(entries, [3, 0, 0]);
+}
+
+#[test]
+fn more_entries_than_there_is_room_for_are_refused_whole() {
+    let mut daemon = Daemon::start_with(|config| config.tables.list_entries = 1024);
+    let body = |count: u64| (0..count).fold("key\n".to_owned(), |body, n| format!("{body}{n}\n"));
+    assert_eq!(daemon.admin_call("POST", "/v1/lists/vip", body(1000)).status, 200);
+    for (method, count) in [("POST", 1025), ("PUT", 1025)] {
+        let full = daemon.admin_call(method, "/v1/lists/bad_accounts", body(count));
+        assert_eq!((full.status, full.error().0.as_str()), (400, "malformed"), "{full:?}");
+    }
+    for method in ["POST", "PUT"] {
+        let full = daemon.admin_call(method, "/v1/lists/bad_accounts", body(25));
+        assert_eq!((full.status, full.error().1.as_str()), (400, "entries"), "{full:?}");
+        assert!(full.body.contains("tables.list_entries"), "{full:?}");
+    }
+    assert_eq!(daemon.admin_call("POST", "/v1/lists/bad_accounts", body(24)).status, 200);
+    daemon.restart();
+    assert_eq!(verdict(&daemon, "1", "7", "192.0.2.1"), "deny");
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 mod admin;
 mod bad_input;
+mod breakers;
 mod frames;
 mod harness;
 mod http;
 mod journal_fails;
 mod life;
+mod limit_of_ten;
 mod limits;
 mod lists;
 mod reload;

@@ -1,0 +1,154 @@
+//! Keys of lists: what an entry of each way of matching is found by, and which entries a value asks for.
+
+use std::net::IpAddr;
+
+use super::ListError;
+use crate::key::{Hash, Seed};
+use crate::limits::LIST_PREFIX_MAX;
+use crate::policy::Matching;
+use crate::table::{Ordering, Word};
+
+/// A key as tables know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListKey {
+    pub(super) hash: Hash,
+    /// Its prefix length where the list matches by prefix; see [`Lengths`].
+    pub(super) length: Option<u8>,
+}
+
+impl ListKey {
+    /// The key that people write, as a list of that way of matching takes it.
+    ///
+    /// # Errors
+    /// [`ListError::BadKey`] if it is none.
+    pub(super) fn read(seed: &Seed, matching: Matching, key: &str) -> Result<ListKey, ListError> {
+        let bad = |why: &str| {
+            let shown: String = key.chars().take(SHOWN_CHARACTERS).collect();
+            Err(ListError::BadKey(format!("{why}, not {shown:?}")))
+        };
+        match matching {
+            Matching::Exact if key.is_empty() || key.len() > wire::limits::TEXT_BYTES_MAX => {
+                bad("a key is text of 1 to 512 bytes")
+            }
+            Matching::Exact => Ok(ListKey { hash: seed.text(key), length: None }),
+            Matching::Network => {
+                let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
+                let Ok(ip) = address.parse::<IpAddr>().map(|ip| ip.to_canonical()) else {
+                    return bad("a key is an address or a network such as 203.0.113.0/24");
+                };
+                let (bits, base) = width(ip);
+                match length.map_or(Ok(bits), str::parse::<usize>) {
+                    Ok(length) if length <= bits => Ok(ListKey {
+                        hash: network(seed, ip, length),
+                        // At most 161.
+                        length: Some((base + length) as u8),
+                    }),
+                    _ => bad("a prefix length is at most 32 (v4) or 128 (v6)"),
+                }
+            }
+            Matching::Prefix if !key.is_empty() && key.len() <= LIST_PREFIX_MAX && key.is_ascii() => {
+                Ok(ListKey { hash: seed.bytes(key.as_bytes()), length: Some(key.len() as u8) })
+            }
+            Matching::Prefix => bad("a prefix is 1 to 16 characters of ASCII"),
+        }
+    }
+}
+
+/// So much of a refused key is shown.
+const SHOWN_CHARACTERS: usize = 64;
+
+/// Tells the hashes of all entries that would put a value (its hash from the seed, and itself) on a list with entries of
+/// these lengths.
+pub(super) fn asked(
+    seed: &Seed,
+    matching: Matching,
+    lengths: &Lengths,
+    (hash, text, ip): (Hash, &str, Option<IpAddr>),
+    mut tell: impl FnMut(Hash),
+) {
+    match (matching, ip) {
+        (Matching::Exact, _) if hash == 0 => {}
+        (Matching::Exact, _) => tell(hash),
+        (Matching::Network, None) => {}
+        (Matching::Network, Some(ip)) => {
+            let (bits, base) = width(ip);
+            lengths.among(base..=base + bits).for_each(|length| tell(network(seed, ip, length - base)));
+        }
+        (Matching::Prefix, _) => {
+            let digits = text.as_bytes();
+            let lengths = lengths.among(1..=digits.len().min(LIST_PREFIX_MAX));
+            lengths.for_each(|length| tell(seed.bytes(&digits[..length])));
+        }
+    }
+}
+
+/// Which prefix lengths any entry has: bits 0 to 128 for v6 networks and for prefixes of digits, 129 to 161 for v4.
+pub(super) struct Lengths([Word; 3]);
+
+impl Default for Lengths {
+    fn default() -> Lengths {
+        Lengths(std::array::from_fn(|_| Word::new(0)))
+    }
+}
+
+const V4_LENGTHS_FROM: usize = 129;
+/// Most entries that can put one value on a list.
+pub(crate) const ASKED_MAX: usize = V4_LENGTHS_FROM;
+
+impl Lengths {
+    /// The prefix lengths among these that any entry has.
+    fn among(&self, among: std::ops::RangeInclusive<usize>) -> impl Iterator<Item = usize> {
+        let (first, last) = (*among.start(), *among.end());
+        (first / 64..=last / 64).flat_map(move |at| {
+            let mut bits = self.0[at].load(Ordering::Acquire);
+            std::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| bits.trailing_zeros() as usize);
+                bits &= bits.wrapping_sub(1);
+                bit.map(|bit| at * 64 + bit)
+            })
+            .filter(move |length| (first..=last).contains(length))
+        })
+    }
+
+    /// Adds the length of a key, if it has one. To be done before its entry can be found by it.
+    pub fn add(&self, key: ListKey) {
+        if let Some(length) = key.length.map(usize::from) {
+            self.0[length / 64].fetch_or(1 << (length % 64), Ordering::AcqRel);
+        }
+    }
+
+    /// Adds those of another.
+    pub fn join(&self, bits: [u64; 3]) {
+        for (word, bits) in self.0.iter().zip(bits) {
+            word.fetch_or(bits, Ordering::AcqRel);
+        }
+    }
+
+    /// As bits.
+    pub fn bits(&self) -> [u64; 3] {
+        std::array::from_fn(|at| self.0[at].load(Ordering::Acquire))
+    }
+}
+
+/// Hash of a network of that prefix length.
+fn network(seed: &Seed, ip: IpAddr, length: usize) -> Hash {
+    let (bits, base) = width(ip);
+    let value = match ip {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    let shift = (bits - length) as u32;
+    let masked = value.checked_shr(shift).and_then(|kept| kept.checked_shl(shift)).unwrap_or(0);
+    let mut bytes = [0; 17];
+    bytes[..16].copy_from_slice(&masked.to_le_bytes());
+    bytes[16] = (base + length) as u8;
+    seed.bytes(&bytes)
+}
+
+/// Bits of an address and where its lengths begin.
+fn width(ip: IpAddr) -> (usize, usize) {
+    match ip {
+        IpAddr::V4(_) => (32, V4_LENGTHS_FROM),
+        IpAddr::V6(_) => (128, 0),
+    }
+}

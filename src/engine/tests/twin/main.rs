@@ -1,0 +1,96 @@
+//! The engine against its slow, obvious twin: random policies over random events, every value and every answer compared.
+//!
+//! `RISKD_TWIN_CASES` asks for more cases than the suite runs, `RISKD_TWIN_SEED` for the one that was printed.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "a test is told how much to do, and says what it did"
+)]
+
+mod case;
+mod draw;
+mod drive;
+mod known;
+mod memory;
+mod shrink;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use case::Case;
+use drive::Tally;
+use engine::Scratch;
+
+/// Cases in the suite.
+const CASES: u64 = 1_000;
+
+#[test]
+fn policies_over_events_agree_with_the_twin() {
+    let asked = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    if let Some(seed) = asked("RISKD_TWIN_SEED") {
+        check(seed, &mut Scratch::new(0));
+        return;
+    }
+    let (cases, next) = (asked("RISKD_TWIN_CASES").unwrap_or(CASES), AtomicU64::new(0));
+    let all = Mutex::new(Tally::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let mut scratch = Scratch::new(0);
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= cases {
+                        return;
+                    }
+                    let tally = check(seed, &mut scratch);
+                    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                    tally.into_iter().for_each(|(what, count)| *all.entry(what).or_default() += count);
+                }
+            });
+        }
+    });
+    let all = all.into_inner().expect("no thread panicked");
+    println!("{cases} cases: {all:?}");
+    for what in [
+        "exact",
+        "one-sided",
+        "late",
+        "limits that refused",
+        "limits that let pass",
+        "repetitions",
+        "given back",
+        "taken after a challenge",
+        "reloads",
+        "ids forgotten",
+        "windows without room",
+        "out of blocks",
+    ] {
+        assert!(all.contains_key(what), "no case had: {what}");
+    }
+}
+
+/// Runs a seed; a failure is printed with the smallest case that still shows it.
+fn check(seed: u64, scratch: &mut Scratch) -> Tally {
+    let case = draw::case(seed);
+    match run(&case, scratch) {
+        Ok(tally) => tally,
+        Err(what) => {
+            let (small, why) =
+                shrink::shrink(case, what.clone(), |case| run(case, &mut Scratch::new(0)).err());
+            panic!(
+                "seed {seed}: {what}\nagain with RISKD_TWIN_SEED={seed}\nthe smallest case that fails: {why}\n{}",
+                small.lines()
+            );
+        }
+    }
+}
+
+/// A panic of the engine is a failure like others.
+fn run(case: &Case, scratch: &mut Scratch) -> Result<Tally, String> {
+    catch_unwind(AssertUnwindSafe(|| drive::run(case, scratch))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default())
+    })
+}
