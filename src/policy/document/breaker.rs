@@ -6,7 +6,7 @@ use wire::{Challenge, Verdict};
 
 use super::limit::REFUSALS;
 use super::reason::{self, Reason};
-use crate::diagnostic::{Code, Place, Sink};
+use crate::diagnostic::{Place, Sink};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
 

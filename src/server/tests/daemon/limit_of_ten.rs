@@ -88,7 +88,7 @@ async fn wave(daemon: &Daemon, doors: &[Door], packet: &str, letter: &str) -> Ve
     for at in 0..CONNECTIONS {
         let ids = (0..EACH).map(|n| format!("{letter}{at}-{n}")).collect();
         // Every other connection of a framed door sends its claims in one frame, the rest one by one.
-        let (door, in_one_frame) = (doors[at % doors.len()], at / doors.len() % 2 == 0);
+        let (door, in_one_frame) = (doors[at % doors.len()], (at / doors.len()).is_multiple_of(2));
         connections.spawn(claims(daemon, door, packet, ids, in_one_frame, all_connected.clone()));
     }
     let told: Vec<Told> = connections.join_all().await.into_iter().flatten().collect();
