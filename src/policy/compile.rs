@@ -20,13 +20,14 @@ use crate::document::limit::Limit as DeclaredLimit;
 use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
+use crate::expires::expires_ms;
 use crate::limits::NODES_MAX;
 use crate::lower::{self, Lowering, Moment};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
 use crate::yaml::load::load;
-use crate::yaml::{Node, Word, values};
+use crate::yaml::{Node, values};
 use crate::{Bundle, Compiled, RuleInfo, exact, review, testing};
 
 /// Compiles sources that were read already.
@@ -88,7 +89,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         }
     }
     let asked = [&gate.acting, &lowered.acting, &lowered.watching];
-    unread(document, &symbols, asked.map(|asked| &asked.read), sink);
+    review::unread(document, &symbols, asked.map(|asked| &asked.read), sink);
     let tests = testing::compile(&document.tests, &symbols, &ids(document, &rules), sink);
     let windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
@@ -137,26 +138,6 @@ fn ids<'d>(document: &'d Document, rules: &'d [Rule]) -> Vec<&'d str> {
     let breakers = document.breakers.iter().map(|breaker| &breaker.id);
     let declared = limits.chain(breakers).map(|id| id.as_ref().map_or("", |id| id.text.as_str()));
     rules.iter().map(|rule| rule.reason.rule.as_str()).chain(declared).collect()
-}
-
-/// Velocity features that no rule, limit or breaker reads.
-fn unread(document: &Document, symbols: &Symbols, read: [&HashSet<FeatureId>; 3], sink: &mut Sink) {
-    for declared in document.features.iter().filter(|feature| !feature.for_model) {
-        let name = &declared.name;
-        let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
-        let Some(id) = symbols.features.find(&name.text) else { continue };
-        if read.iter().any(|read| read.contains(&id))
-            || limited.into_iter().any(|word| word.text == name.text)
-        {
-            continue;
-        }
-        let fault = Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
-        sink.push(
-            fault
-                .label("no rule, limit or breaker does")
-                .help("a feature that a model reads says `for: model`"),
-        );
-    }
 }
 
 /// What stands once in a policy.
@@ -494,28 +475,4 @@ fn reason(declared: &Reason, rule: String) -> ReasonText {
         text: declared.text.clone(),
         customer: declared.customer.clone(),
     }
-}
-
-/// When a day begins in a zone.
-fn midnight(date: jiff::civil::Date, zone: &Zone) -> Option<jiff::Timestamp> {
-    let utc = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
-    let before = |ms: i64| utc.as_millisecond() - zone.offset_ms(ms);
-    // The offset at midnight is nearly always that of the same hour in UTC; where it is not, once more settles it.
-    jiff::Timestamp::from_millisecond(before(before(utc.as_millisecond()))).ok()
-}
-
-/// The moment from which a rule no longer acts: a date begins at midnight of the policy's local time.
-fn expires_ms(word: &Word, zone: &Zone, sink: &mut Sink) -> Option<i64> {
-    let date = word.text.parse::<jiff::civil::Date>().ok();
-    // A date alone is no moment; a text with a time must say its offset.
-    let moment = match date.filter(|_| word.text.len() == "2027-03-01".len()) {
-        Some(date) => midnight(date, zone),
-        None => word.text.parse::<jiff::Timestamp>().ok(),
-    };
-    if moment.is_none() {
-        let message = format!("`{}` is not a date", values::shortened(&word.text));
-        let label = "expected a date such as 2027-03-01, or a time such as 2027-03-01T08:00:00Z";
-        sink.push(Diagnostic::error(Code::OutOfRange, word.place, message).label(label));
-    }
-    moment.map(jiff::Timestamp::as_millisecond)
 }

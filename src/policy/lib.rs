@@ -10,6 +10,7 @@ mod diagnostic;
 mod document;
 pub mod eval;
 mod exact;
+mod expires;
 #[cfg(test)]
 mod hostile;
 pub mod limits;

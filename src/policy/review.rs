@@ -1,11 +1,11 @@
 //! What rules are to each other: conditions that can never hold, rules that say the same, and rules that another always
-//! decides before.
+//! decides before; and features that nobody reads.
 //!
 //! A condition is read as facts that must all hold: ranges of features, texts that are fixed, registers that are true or
 //! false. What it says beyond that – alternatives, arithmetic – stands as a register of its own, so that a claim made here
 //! is always true, and some that could be made are not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use engine::feature::FeatureId;
 use engine::policy::{Mode, Rule, Tier};
@@ -14,6 +14,8 @@ use engine::program::{
 };
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::document::Document;
+use crate::symbols::Symbols;
 
 /// Most pairs of rules that are held against each other; a policy of thousands of rules on one feature stops here.
 const PAIRS_MAX: usize = 2_000_000;
@@ -230,6 +232,31 @@ fn relation(rule: &Rule, wider: &Rule, first: bool, same: bool, place: Place) ->
     let code = if same { Code::Overlap } else { Code::Unreachable };
     let label = format!("`{other}` stands in an earlier tier or asks for more");
     Some(Diagnostic::warning(code, place, message).label(label))
+}
+
+/// Velocity features that no rule, limit or breaker reads.
+pub(crate) fn unread(
+    document: &Document,
+    symbols: &Symbols,
+    read: [&HashSet<FeatureId>; 3],
+    sink: &mut Sink,
+) {
+    for declared in document.features.iter().filter(|feature| !feature.for_model) {
+        let name = &declared.name;
+        let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
+        let Some(id) = symbols.features.find(&name.text) else { continue };
+        if read.iter().any(|read| read.contains(&id))
+            || limited.into_iter().any(|word| word.text == name.text)
+        {
+            continue;
+        }
+        let fault = Diagnostic::warning(Code::Unused, name.place, format!("nobody reads `{}`", name.text));
+        sink.push(
+            fault
+                .label("no rule, limit or breaker does")
+                .help("a feature that a model reads says `for: model`"),
+        );
+    }
 }
 
 #[cfg(test)]
