@@ -11,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
         FrameKind::Checks => {
             for check in frame::decode_checks(header, body).into_iter().flatten().flatten() {
                 let mut written = Vec::new();
-                frame::encode_checks(header.tag, [&check], &mut written).expect("what was read can be written");
+                frame::encode_checks(header.tag, [&check], &mut written)
+                    .expect("what was read can be written");
                 let again = frame::split(&written).expect("readable").expect("whole");
                 let mut checks = frame::decode_checks(&again.header, again.body).expect("lengths add up");
                 assert_eq!(checks.next(), Some(Ok(check)));
