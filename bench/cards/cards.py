@@ -3,7 +3,7 @@
 Every model is asked by `riskctl model predict`, on features that `riskctl replay` wrote; the best are also measured with the
 rules beside them, by a replay, as the daemon would answer.
 The number of boosted trees is chosen on the fold before the first, whose labels are all known when the first test week
-begins; all other settings are the defaults, or stand here.
+begins; all other settings stand here, and were settled on the folds themselves.
 """
 
 import datetime
