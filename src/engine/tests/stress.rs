@@ -229,7 +229,6 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
         }
     }
     let mut scratch = Scratch::new(0);
-    let mut filled = 0;
     for key in 0..KEYS {
         // A login is not of the limits' kind: it reads them.
         let mut check = Check::new(format!("look-{key}"), Kind::Login, format!("u{key}"));
@@ -242,10 +241,9 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
                 panic!("{} is a number", bound.name);
             };
             assert_eq!(found, expected, "{} of key {key}", bound.name);
-            filled += usize::from(found > bound.max * 9 / 10);
         }
     }
-    assert!(filled > 0, "no limit was reached");
+    assert!(log.len() < DECIDING * CHECKS / 10, "the limits refused most of what came");
     let given_back = log.iter().filter(|approval| approval.given_back.is_some()).count();
     let passed_ms = site.clock_ms.load(SeqCst) - START_MS;
     assert!(passed_ms > 3 * BOUNDS[1].window_ms && given_back > 50);
