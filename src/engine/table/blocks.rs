@@ -51,21 +51,25 @@ impl Blocks {
     }
 
     /// Whether every slot has a block of its own.
+    #[inline]
     pub fn own(&self) -> bool {
         self.shared.is_none()
     }
 
     /// The block of a slot with these flags, if it has one.
+    #[inline]
     pub fn of(&self, slot: usize, flags: u64) -> Option<usize> {
         if self.own() { Some(slot) } else { ((flags >> HELD_SHIFT) as usize).checked_sub(1) }
     }
 
     /// The words of a block.
+    #[inline]
     pub fn words(&self, block: usize) -> &[Word] {
         &self.memory.words()[block * self.words..(block + 1) * self.words]
     }
 
     /// Brings the first words of a block into the cache.
+    #[inline]
     pub fn prefetch(&self, block: usize, words: usize) {
         self.memory.prefetch(block * self.words, words);
     }

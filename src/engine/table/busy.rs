@@ -19,7 +19,7 @@ impl Slots {
         let mut held = flags.load(Ordering::Acquire);
         while far.of(slot, held).is_none() {
             let Some(block) = far.take(slot).or_else(|| (0..TRIES).find_map(|_| self.take_away(slot))) else {
-                self.live_evictions.fetch_add(1, Ordering::Relaxed);
+                self.counters.live_evictions.fetch_add(1, Ordering::Relaxed);
                 return None;
             };
             let wanted = held | part | (block as u64 + 1) << HELD_SHIFT;

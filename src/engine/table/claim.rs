@@ -1,7 +1,7 @@
 //! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
 
 use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
-use super::{Ordering, fence, spin_loop};
+use super::{Ordering, fence, scan, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
 const SPINS: usize = 10_000;
@@ -9,11 +9,13 @@ const SPINS: usize = 10_000;
 const HANDS_UNITS: u32 = 1 << 20;
 
 /// Whether a slot touched then may be in the hands of a batch that entered at `pinned`.
+#[inline]
 fn in_hands(touched: u32, pinned: u32) -> bool {
     touched.wrapping_sub(pinned) < HANDS_UNITS
 }
 
 /// How long a slot was left alone.
+#[inline]
 fn idle(head: u64, now: u32) -> u32 {
     if tag_of(head) == ABANDONED { u32::MAX } else { now.wrapping_sub(touched(head)) }
 }
@@ -63,6 +65,7 @@ impl Slots {
     }
 
     /// [`Slots::find_or_claim`], with the slot that [`Slots::likely`] gave a moment ago.
+    #[inline]
     pub fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
         let way = (likely as usize).wrapping_sub(self.places(key).start);
         if way < WAYS
@@ -74,6 +77,7 @@ impl Slots {
     }
 
     /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
+    #[inline]
     pub fn likely(&self, key: u64, now_ms: i64) -> u32 {
         let now = touch(now_ms);
         let (tagged, empty) = self.marks(key);
@@ -87,16 +91,15 @@ impl Slots {
         slot as u32
     }
 
-    /// The slots of a key's set with its tag, and the empty ones; a bit each. Without branches: where a key stands is as
-    /// random as the key.
+    /// The slots of a key's set with its tag, and the empty ones; a bit each.
+    #[inline]
     fn marks(&self, key: u64) -> (u32, u32) {
-        self.heads(key).enumerate().fold((0, 0), |(tagged, empty), (way, (_, head))| {
-            let head = head.load(Ordering::Acquire);
-            (tagged | u32::from(tag_of(head) == tag(key)) << way, empty | u32::from(head == EMPTY) << way)
-        })
+        let heads = self.heads.words()[self.places(key)].first_chunk();
+        heads.map_or((0, 0), |heads| scan::marks(heads, tag(key)))
     }
 
     /// The key's own slot among those of its tag.
+    #[inline]
     fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
         while tagged != 0 {
             let slot = self.places(key).start + tagged.trailing_zeros() as usize;
@@ -151,18 +154,20 @@ impl Slots {
         if own.compare_exchange(held, head(old, PREPARING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
+        if held == EMPTY {
+            self.counters.claimed.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
         // Against the one in `Pins::enter`: either we see the pin of a batch, or its look-ups see the slot being prepared.
         fence(Ordering::SeqCst);
-        if held == EMPTY {
-            self.claimed.fetch_add(1, Ordering::Relaxed);
-        } else if old != ABANDONED {
+        if old != ABANDONED {
             if self.entered_since(held) {
                 // Somebody entered between our choice and the exchange, and may have found the old key before it.
                 own.store(held, Ordering::Release);
                 return false;
             }
             if idle(held, now) < self.expiry {
-                self.live_evictions.fetch_add(1, Ordering::Relaxed);
+                self.counters.live_evictions.fetch_add(1, Ordering::Relaxed);
             }
         }
         true

@@ -31,10 +31,12 @@ impl<'a> Distinct<'a> {
     }
 
     /// The set that lies in these words; `more` are the rare ones.
+    #[inline]
     pub fn new(near: &'a [Word], far: Far<'a>, more: Far<'a>, span: &'a Span) -> Distinct<'a> {
         Distinct { near, far, more: Sketch::new(more, span), span }
     }
 
+    #[inline]
     fn words(&self) -> impl Iterator<Item = &'a Word> {
         self.near.iter().chain(self.far.used())
     }

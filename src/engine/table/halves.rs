@@ -26,6 +26,7 @@ pub(super) fn iter(words: &[Word]) -> impl Iterator<Item = Place<'_>> {
 }
 
 /// One half of a word that was read as `held`.
+#[inline]
 pub(super) fn place(word: &Word, held: u64, half: usize) -> Place<'_> {
     let shift = 32 * half as u32;
     Place { stamp: (held >> shift) as u32, word, shift, held }
@@ -33,6 +34,7 @@ pub(super) fn place(word: &Word, held: u64, half: usize) -> Place<'_> {
 
 impl Place<'_> {
     /// Writes another stamp here, if the word is still what it was.
+    #[inline]
     pub fn exchange(&self, stamp: u32) -> bool {
         let wanted = self.held & !(u64::from(u32::MAX) << self.shift) | u64::from(stamp) << self.shift;
         self.word.compare_exchange(self.held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok()

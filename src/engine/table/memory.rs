@@ -49,6 +49,7 @@ impl Memory {
     }
 
     /// All words.
+    #[inline]
     pub fn words(&self) -> &[Word] {
         // SAFETY: `start` points at `words` zeroed atomics (a valid value), page-aligned, that live as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
@@ -56,6 +57,7 @@ impl Memory {
 
     /// Asks the processor to bring the lines of the `words` words from `first` on into its cache; out of range asks for
     /// nothing.
+    #[inline]
     pub fn prefetch(&self, first: usize, words: usize) {
         let (line, end) = (first - first % Self::LINE_WORDS, (first + words).min(self.words));
         #[cfg(target_arch = "x86_64")]

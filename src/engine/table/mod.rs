@@ -1,5 +1,5 @@
 //! Lock-free tables of fixed size. The only room of the engine with unsafe code beside the kernels of the forest, and of that
-//! only `memory.rs`.
+//! only `memory.rs` and `scan.rs`.
 //!
 //! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
@@ -18,6 +18,7 @@ mod payload;
 mod permits;
 mod pins;
 mod recent;
+mod scan;
 mod sketch;
 mod slots;
 mod span;

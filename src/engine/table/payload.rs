@@ -19,6 +19,7 @@ pub struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// The near words; those that its [`super::Shape`] says are zero when the key came in.
+    #[inline]
     pub fn near(&self) -> &'a [Word] {
         self.near
     }
@@ -29,6 +30,7 @@ impl<'a> Payload<'a> {
     }
 
     /// A part of the far words, below [`super::PARTS_MAX`].
+    #[inline]
     pub fn part(&self, part: usize, words: std::ops::Range<usize>) -> Far<'a> {
         let block = Block::Slot(self.table, self.slot);
         Far { flags: self.flags, bit: 1 << part, first: words.start, count: words.len(), block }
@@ -62,12 +64,14 @@ impl<'a> Far<'a> {
     }
 
     /// The words if they were written, else none.
+    #[inline]
     pub(super) fn used(&self) -> &'a [Word] {
         let flags = self.flags.load(Ordering::Acquire);
         if flags & self.bit == 0 { &[] } else { self.words(flags) }
     }
 
     /// The words, to be written; none if the table has no block left.
+    #[inline]
     pub(super) fn open(&self) -> &'a [Word] {
         let flags = self.flags.load(Ordering::Acquire);
         if flags & self.bit != 0 {
@@ -89,6 +93,7 @@ impl<'a> Far<'a> {
         self.open()
     }
 
+    #[inline]
     fn words(&self, flags: u64) -> &'a [Word] {
         let block = match self.block {
             Block::Words(words) => words,
@@ -103,6 +108,7 @@ impl<'a> Far<'a> {
     }
 
     /// The first `count` words and the rest, under the same bit.
+    #[inline]
     pub fn split(&self, count: usize) -> (Far<'a>, Far<'a>) {
         (Far { count, ..*self }, Far { first: self.first + count, count: self.count - count, ..*self })
     }

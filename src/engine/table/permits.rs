@@ -33,11 +33,13 @@ impl<'a> Permits<'a> {
     }
 
     /// The permits that lie in these words.
+    #[inline]
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Permits<'a> {
         let (head, near) = words.split_at(HEAD);
         Permits { total: &head[0], newest: &head[1], displaced: &head[2], near: &near[..NEAR], far, span }
     }
 
+    #[inline]
     fn times(&self) -> impl Iterator<Item = Place<'a>> {
         halves::iter(self.near).chain(halves::iter(self.far.used()))
     }
@@ -89,6 +91,7 @@ impl<'a> Permits<'a> {
 
     /// Whether the permits tell all there is: none that had to make room was taken within the window. Where this does not
     /// hold, permits that are given back would let too many in, and whoever asks has to ask the sum.
+    #[inline]
     pub fn complete(&self, time_ms: i64) -> bool {
         let displaced = self.displaced.load(Ordering::Acquire) as i64;
         displaced == 0 || self.span.has_left(displaced, time_ms)

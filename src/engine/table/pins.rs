@@ -30,6 +30,7 @@ impl Default for Pins {
 
 impl Pins {
     /// Pins a worker's batch until the pin is dropped. Workers are numbered by their owner, each number used by one thread.
+    #[inline]
     pub fn enter(&self, worker: usize, now_ms: i64) -> Pin<'_> {
         self.pin(1 + worker % (PINS_MAX - 1), now_ms)
     }
@@ -39,6 +40,7 @@ impl Pins {
         self.pin(OUTCOMES, now_ms)
     }
 
+    #[inline]
     fn pin(&self, place: usize, now_ms: i64) -> Pin<'_> {
         let word = &self.entered_ms[place].0;
         if self.highest.0.load(Ordering::Relaxed) < place as u64 {
@@ -51,6 +53,7 @@ impl Pins {
     }
 
     /// Slots last touched before this time are out of every worker's hands; all are if there is none.
+    #[inline]
     pub fn oldest_ms(&self) -> Option<i64> {
         let highest = self.highest.0.load(Ordering::Acquire) as usize;
         let entered = self.entered_ms[..=highest].iter().map(|line| line.0.load(Ordering::Acquire));

@@ -38,12 +38,14 @@ impl<'a> Recent<'a> {
     }
 
     /// The count that lies in these words.
+    #[inline]
     pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Recent<'a> {
         let (older, far) = far.split(Counts::FAR);
         Recent { near: &near[..NEAR], far, older: Counts { near: &[], far: older }, span }
     }
 
     /// Takes an event in and gives the count over the window ending at it, itself included.
+    #[inline]
     pub fn add(&self, time_ms: i64) -> i64 {
         let epoch = |time_ms| self.span.epoch(time_ms);
         let add_older = |time_ms| self.older.put(epoch(time_ms), |count| count + 1);
@@ -75,6 +77,7 @@ impl<'a> Recent<'a> {
     }
 
     /// Events within the window ending at `time_ms`.
+    #[inline]
     pub fn value(&self, time_ms: i64) -> i64 {
         let seen = self.look(time_ms, false);
         // If one of the times is before the window, so is everything that made room for it.
@@ -85,6 +88,7 @@ impl<'a> Recent<'a> {
         }
     }
 
+    #[inline]
     fn with_older(&self, inside: usize, time_ms: i64) -> i64 {
         (inside as u64 + self.older(time_ms)) as i64
     }
@@ -95,6 +99,7 @@ impl<'a> Recent<'a> {
 
     /// Looks at the times. Free places stand behind all others, so a quiet key costs few looks. To be added to, the far times
     /// are opened when the near ones are full of times that still count.
+    #[inline]
     fn look(&self, time_ms: i64, adding: bool) -> Seen<'a> {
         let mut seen = Seen { inside: 0, place: None, age: i64::MIN };
         if self.look_at(self.near, time_ms, &mut seen) {

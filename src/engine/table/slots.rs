@@ -69,11 +69,18 @@ pub struct Slots {
     pub(super) shape: Shape,
     /// A key untouched for longer holds nothing of value: it is evicted first, and its eviction is no loss.
     pub(super) expiry: u32,
-    pub(super) live_evictions: Word,
-    pub(super) claimed: Word,
+    pub(super) counters: Counters,
+}
+
+/// What is counted, apart from what every look-up reads: whoever puts a key in must not take that from the others' caches.
+#[repr(align(128))]
+pub(super) struct Counters {
+    pub live_evictions: Word,
+    pub claimed: Word,
 }
 
 /// The time of a head.
+#[inline]
 pub(super) fn touch(now_ms: i64) -> u32 {
     match (now_ms >> TOUCH_SHIFT) as u32 {
         PREPARING => 0,
@@ -82,18 +89,22 @@ pub(super) fn touch(now_ms: i64) -> u32 {
 }
 
 /// Any 64 bits as a tag that is no mark.
+#[inline]
 pub(super) fn tag(key: u64) -> u32 {
     (key as u32).max(ABANDONED + 1)
 }
 
+#[inline]
 pub(super) fn head(tag: u32, touched: u32) -> u64 {
     u64::from(tag) << 32 | u64::from(touched)
 }
 
+#[inline]
 pub(super) fn tag_of(head: u64) -> u32 {
     (head >> 32) as u32
 }
 
+#[inline]
 pub(super) fn touched(head: u64) -> u32 {
     head as u32
 }
@@ -119,8 +130,7 @@ impl Slots {
             shape,
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
-            live_evictions: Word::new(0),
-            claimed: Word::new(0),
+            counters: Counters { live_evictions: Word::new(0), claimed: Word::new(0) },
         })
     }
 
@@ -135,40 +145,47 @@ impl Slots {
     }
 
     /// The slots a key may stand in.
+    #[inline]
     pub(super) fn places(&self, key: u64) -> std::ops::Range<usize> {
         let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let first = ((u128::from(spread) * self.sets as u128) >> 64) as usize * WAYS;
         first..first + WAYS
     }
 
+    #[inline]
     pub(super) fn heads(&self, key: u64) -> impl Iterator<Item = (usize, &Word)> {
         let places = self.places(key);
         places.clone().zip(&self.heads.words()[places])
     }
 
     /// The key of a slot, its flags, and its near words.
+    #[inline]
     pub(super) fn split(&self, slot: usize) -> (&Word, &Word, &[Word]) {
         let words = &self.near.words()[slot * self.stride..(slot + 1) * self.stride];
         (&words[0], &words[1], &words[HEAD_WORDS..HEAD_WORDS + self.shape.near])
     }
 
     /// The payload of a slot.
+    #[inline]
     pub fn payload(&self, slot: usize) -> Payload<'_> {
         let (_, flags, near) = self.split(slot);
         Payload { table: self, slot, flags, near }
     }
 
     /// Brings the heads of a key's set into the cache.
+    #[inline]
     pub fn prefetch_heads(&self, key: u64) {
         self.heads.prefetch(self.places(key).start, WAYS);
     }
 
     /// Brings the near words of a slot into the cache.
+    #[inline]
     pub fn prefetch_near(&self, slot: u32) {
         self.near.prefetch(slot as usize * self.stride, self.stride);
     }
 
     /// Brings the far words of a slot into the cache if any of them are used. The near ones should be there.
+    #[inline]
     pub fn prefetch_far(&self, slot: u32) {
         let slot = slot as usize;
         let flags = self.split(slot).1.load(Ordering::Relaxed);
@@ -181,29 +198,32 @@ impl Slots {
     }
 
     /// The far words of a slot with these flags.
+    #[inline]
     pub(super) fn block(&self, slot: usize, flags: u64) -> &[Word] {
         let block = self.far.as_ref().and_then(|far| Some(far.words(far.of(slot, flags)?)));
         block.unwrap_or(&[])
     }
 
     /// The far words of a slot that has a block of its own.
+    #[inline]
     pub(super) fn own_block(&self, slot: usize) -> &[Word] {
         self.far.as_ref().filter(|far| far.own()).map_or(&[], |far| far.words(slot))
     }
 
     /// Whether the slot is the key's; for a slot found under a pin the answer holds as long as the pin.
+    #[inline]
     pub fn holds(&self, slot: usize, key: u64) -> bool {
         self.split(slot).0.load(Ordering::Acquire) == key
     }
 
     /// Keys evicted before their windows had expired.
     pub fn live_evictions(&self) -> u64 {
-        self.live_evictions.load(Ordering::Relaxed)
+        self.counters.live_evictions.load(Ordering::Relaxed)
     }
 
     /// Slots that hold or held a key.
     pub fn claimed(&self) -> u64 {
-        self.claimed.load(Ordering::Relaxed)
+        self.counters.claimed.load(Ordering::Relaxed)
     }
 
     /// Blocks of far words that keys hold or held, and how many there are; `None` where every slot has its own.

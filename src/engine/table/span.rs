@@ -55,42 +55,50 @@ impl Span {
     }
 
     /// The stamp of a time.
+    #[inline]
     pub(super) fn stamp(&self, time_ms: i64) -> u32 {
         ((time_ms >> self.shift) as u32).max(FREE + 1)
     }
 
     /// Units between a stamp and a time; negative for a stamp that lies ahead.
+    #[inline]
     pub(super) fn age(&self, stamp: u32, time_ms: i64) -> i64 {
         let behind = self.stamp(time_ms).wrapping_sub(stamp);
         if behind > u32::MAX - AHEAD_UNITS { -i64::from(behind.wrapping_neg()) } else { i64::from(behind) }
     }
 
     /// The ages of many stamps at one time.
+    #[inline]
     pub(super) fn ages(&self, time_ms: i64) -> Ages {
         Ages { now: self.stamp(time_ms), units: self.units as u32 }
     }
 
     /// Whether an event of that age lies in the window.
+    #[inline]
     pub(super) fn holds(&self, age: i64) -> bool {
         (0..self.units).contains(&age)
     }
 
     /// Whether an event of that age is out of every window, those that end at late events included.
+    #[inline]
     pub(super) fn gone(&self, age: i64) -> bool {
         age >= self.units + self.late()
     }
 
     /// A later stamp for one that is so old that it might be taken for a young one some day: still outside the window.
+    #[inline]
     pub(super) fn moved_forward(&self, age: i64, time_ms: i64) -> Option<u32> {
         (age > self.units + (DAY_MS >> self.shift)).then(|| self.outside(time_ms))
     }
 
     /// How late an event may be that still finds its place, seen from one that is dated ahead.
+    #[inline]
     fn late(&self) -> i64 {
         (LATE_MS + CLOCK_AHEAD_MS_MAX) >> self.shift
     }
 
     /// A stamp that is out of every window, that of the latest event there can be included.
+    #[inline]
     pub(super) fn outside(&self, time_ms: i64) -> u32 {
         let late = self.late() + ((CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX) >> self.shift);
         match self.stamp(time_ms).wrapping_sub((self.units + late) as u32) {
@@ -100,16 +108,19 @@ impl Span {
     }
 
     /// Whether an event at `then_ms` has left the window that ends at `time_ms`; for times of any age.
+    #[inline]
     pub(super) fn has_left(&self, then_ms: i64, time_ms: i64) -> bool {
         (time_ms >> self.shift) - (then_ms >> self.shift) >= self.units
     }
 
     /// The time of an event of that age, to the unit.
+    #[inline]
     pub(super) fn time_ms(&self, age: i64, now_ms: i64) -> i64 {
         now_ms - (age << self.shift)
     }
 
     /// Number of the sub-window that a time lies in.
+    #[inline]
     pub(super) fn epoch(&self, time_ms: i64) -> i64 {
         let time = time_ms.clamp(0, (1 << TIME_BITS) - 1) as u128;
         ((time * u128::from(self.reciprocal)) >> self.reciprocal_shift) as i64

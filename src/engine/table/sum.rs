@@ -44,6 +44,7 @@ impl<'a> Sum<'a> {
     pub const ROOM: Room = Room { near: 3 + Amounts::NEAR, far: Amounts::FAR, rare: 0 };
 
     /// The sum that lies in these words.
+    #[inline]
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Sum<'a> {
         let (head, near) = words.split_at(3);
         let cells = Amounts { near: &near[..Amounts::NEAR], far };
@@ -51,12 +52,14 @@ impl<'a> Sum<'a> {
     }
 
     /// Sum over the window ending at `time_ms`.
+    #[inline]
     pub fn value(&self, time_ms: i64) -> i64 {
         self.sweep(self.span.epoch(time_ms));
         self.total.load(Ordering::Acquire) as i64
     }
 
     /// Adds an event and gives the sum including it.
+    #[inline]
     pub fn add(&self, time_ms: i64, delta: i64) -> i64 {
         let epoch = self.span.epoch(time_ms);
         self.sweep(epoch);
@@ -69,6 +72,7 @@ impl<'a> Sum<'a> {
     ///
     /// # Errors
     /// [`Full`] with the sum as it stands, which is unchanged.
+    #[inline]
     pub fn reserve(&self, time_ms: i64, delta: i64, max: i64) -> Result<Reserved, Full> {
         let epoch = self.span.epoch(time_ms);
         self.sweep(epoch);
@@ -102,6 +106,7 @@ impl<'a> Sum<'a> {
     }
 
     /// Puts an event that the total already holds into its cell.
+    #[inline]
     fn put(&self, epoch: i64, delta: i64) {
         let newest = self.newest.load(Ordering::Acquire) as i64;
         // Seventeen events of the largest amount within one sub-window fill a cell. The total then stays above the truth:
@@ -119,6 +124,7 @@ impl<'a> Sum<'a> {
     }
 
     /// Empties the cells that lie before the window of `epoch`.
+    #[inline]
     fn sweep(&self, epoch: i64) {
         if self.swept.load(Ordering::Acquire) as i64 >= epoch {
             return;
@@ -146,6 +152,7 @@ impl<'a> Max<'a> {
     pub const ROOM: Room = Room { near: 1 + Amounts::NEAR, far: Amounts::FAR, rare: 0 };
 
     /// The maximum that lies in these words.
+    #[inline]
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Max<'a> {
         let (newest, near) = (&words[0], &words[1..]);
         Max { newest, cells: Amounts { near: &near[..Amounts::NEAR], far }, span }
