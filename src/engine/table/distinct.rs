@@ -7,6 +7,7 @@
 use super::payload::{Far, Room};
 use super::sketch::Sketch;
 use super::span::{FREE, Span};
+use super::stamps::{self, Holds};
 use super::{Ordering, Word, fence};
 
 const STAMP: u64 = u32::MAX as u64;
@@ -119,23 +120,33 @@ impl<'a> Distinct<'a> {
 
     /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond.
     pub fn count(&self, time_ms: i64) -> usize {
-        let mut inside = 0;
-        // If one of the N latest is before the window, so are all that made room for it.
-        let mut all = true;
-        for word in self.words() {
-            let held = word.load(Ordering::Acquire);
-            if held as u32 == FREE {
+        let ages = self.span.ages(time_ms);
+        let (mut inside, mut oldest) = (0, 0);
+        for words in [self.near, self.far.used()] {
+            let seen = stamps::look(words, Holds::Value, ages);
+            if self.span.overdue(seen.rank) {
+                self.move_forward(words, time_ms);
+            }
+            inside += seen.inside as usize;
+            if seen.free != 0 {
+                // Free words stand behind all others.
                 return inside;
             }
+            oldest = oldest.max(seen.rank);
+        }
+        // If one of the N latest is before the window, so are all that made room for it.
+        if ages.all_hold(oldest) { inside + self.more.estimate(time_ms) } else { inside }
+    }
+
+    fn move_forward(&self, words: &[Word], time_ms: i64) {
+        for word in words {
+            let held = word.load(Ordering::Acquire);
             let age = self.span.age(held as u32, time_ms);
-            inside += usize::from(self.span.holds(age));
-            all &= age < 0 || self.span.holds(age);
-            if let Some(later) = self.span.moved_forward(age, time_ms) {
+            if let Some(later) = self.span.moved_forward(age, time_ms).filter(|_| held as u32 != FREE) {
                 let moved = held & !STAMP | u64::from(later);
                 let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-        if all { inside + self.more.estimate(time_ms) } else { inside }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Lock-free tables of fixed size. The only room of the engine with unsafe code beside the kernels of the forest, and of that
-//! only `memory.rs` and `scan.rs`.
+//! only `memory.rs`, `scan.rs` and `stamps.rs`.
 //!
 //! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
@@ -22,6 +22,7 @@ mod scan;
 mod sketch;
 mod slots;
 mod span;
+mod stamps;
 mod sum;
 
 pub use blocks::PARTS_MAX;

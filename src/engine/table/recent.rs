@@ -7,7 +7,8 @@ use super::cells::Counts;
 use super::halves::{self, Place};
 use super::payload::{Far, Room};
 use super::span::{FREE, Span};
-use super::{Ordering, Word};
+use super::stamps::{self, Holds};
+use super::{Ordering, Word, spin_loop};
 
 /// Words of near times: four.
 const NEAR: usize = 2;
@@ -110,36 +111,35 @@ impl<'a> Recent<'a> {
         seen
     }
 
-    /// Whether there was a free place. Without branches on how old the times are: that is as random as the events.
+    /// Whether there was a free place.
+    #[inline]
     fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) -> bool {
         let ages = self.span.ages(time_ms);
-        let (mut inside, mut oldest, mut free) = (0, Oldest::default(), None);
-        'words: for (at, word) in words.iter().enumerate() {
-            let held = word.load(Ordering::Acquire);
-            for (half, stamp) in [held as u32, (held >> 32) as u32].into_iter().enumerate() {
-                if stamp == FREE {
-                    free = Some(halves::place(word, held, half));
-                    break 'words;
-                }
-                inside += usize::from(ages.holds(stamp));
-                oldest = oldest.max(ages.rank(stamp), 2 * at + half, held);
+        loop {
+            let found = stamps::look(words, Holds::Stamps, ages);
+            let free = found.free != 0;
+            if !free && found.rank == 0 {
+                return false;
             }
-        }
-        seen.inside += inside;
-        if oldest.rank > 0 {
-            let place = halves::place(&words[oldest.at / 2], oldest.held, oldest.at % 2);
-            let age = self.span.age(place.stamp, time_ms);
+            let at = if free { found.free.trailing_zeros() as usize } else { found.at };
+            let (word, half) = (&words[at / 2], at % 2);
+            let place = halves::place(word, word.load(Ordering::Acquire), half);
+            let rank = if place.stamp == FREE { 0 } else { ages.rank(place.stamp) };
+            if rank != if free { 0 } else { found.rank } {
+                // Another thread has been at it since.
+                spin_loop();
+                continue;
+            }
+            if self.span.overdue(found.rank) {
+                self.move_forward(words, time_ms);
+            }
+            seen.inside += found.inside as usize;
+            let age = if free { i64::MAX } else { self.span.age(place.stamp, time_ms) };
             if age > seen.age {
                 (seen.place, seen.age) = (Some(place), age);
             }
-            if self.span.moved_forward(age, time_ms).is_some() {
-                self.move_forward(words, time_ms);
-            }
+            return free;
         }
-        if free.is_some() {
-            (seen.place, seen.age) = (free, i64::MAX);
-        }
-        free.is_some()
     }
 
     fn move_forward(&self, words: &[Word], time_ms: i64) {
@@ -151,20 +151,6 @@ impl<'a> Recent<'a> {
                 place.exchange(later);
             }
         }
-    }
-}
-
-/// The place of the highest rank, and the word it was read with.
-#[derive(Clone, Copy, Default)]
-struct Oldest {
-    rank: u32,
-    at: usize,
-    held: u64,
-}
-
-impl Oldest {
-    fn max(self, rank: u32, at: usize, held: u64) -> Oldest {
-        if rank > self.rank { Oldest { rank, at, held } } else { self }
     }
 }
 

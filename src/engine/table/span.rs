@@ -91,6 +91,12 @@ impl Span {
         (age > self.units + (DAY_MS >> self.shift)).then(|| self.outside(time_ms))
     }
 
+    /// Whether the oldest of some stamps, of this rank, has to be moved forward.
+    #[inline]
+    pub(super) fn overdue(&self, rank: u32) -> bool {
+        i64::from(rank) > self.units + (DAY_MS >> self.shift) + 2
+    }
+
     /// How late an event may be that still finds its place, seen from one that is dated ahead.
     #[inline]
     fn late(&self) -> i64 {
@@ -141,20 +147,29 @@ impl Span {
 /// Stamps seen from one moment, in numbers of 32 bits.
 #[derive(Clone, Copy)]
 pub(super) struct Ages {
-    now: u32,
-    units: u32,
+    pub now: u32,
+    pub units: u32,
 }
 
 impl Ages {
+    /// From here on what looks old lies ahead.
+    pub const AHEAD: u32 = u32::MAX - AHEAD_UNITS + 1;
+
+    /// Whether none of the stamps whose oldest has this rank has left the window.
+    pub fn all_hold(&self, rank: u32) -> bool {
+        rank < self.units + 2
+    }
+
     /// Whether a stamp lies in the window.
     pub fn holds(&self, stamp: u32) -> bool {
         self.now.wrapping_sub(stamp) < self.units
     }
 
     /// Higher for an older stamp, lowest for one that lies ahead; never 0.
+    #[inline]
     pub fn rank(&self, stamp: u32) -> u32 {
         let behind = self.now.wrapping_sub(stamp);
-        if behind > u32::MAX - AHEAD_UNITS { 1 } else { behind + 2 }
+        if behind >= Self::AHEAD { 1 } else { behind + 2 }
     }
 }
 
