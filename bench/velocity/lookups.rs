@@ -12,6 +12,7 @@ use super::event::{Event, Values};
 use super::maps::Hashed;
 use super::report::Line;
 use super::system::System;
+use super::tables::with_sought;
 use super::{Keepers, OWN, Plan, beside_each_other, fill};
 
 const KEYS: usize = 4;
@@ -25,32 +26,27 @@ struct Own {
 
 impl System for Own {
     fn take(&self, worker: usize, events: &[Event], values: &mut [Values]) {
-        for (events, values) in events.chunks(LANES).zip(values.chunks_mut(LANES)) {
-            let now_ms = events[0].time_ms;
-            let _pin = self.pins.enter(worker, now_ms);
-            let mut slots = [[u32::MAX; LANES]; KEYS];
-            for (at, table) in self.tables.iter().enumerate() {
-                events
-                    .iter()
-                    .filter(|event| event.keys[at] != 0)
-                    .for_each(|e| table.prefetch_heads(e.keys[at]));
-            }
-            for (at, table) in self.tables.iter().enumerate() {
-                for (slot, event) in slots[at].iter_mut().zip(events).filter(|(_, event)| event.keys[at] != 0)
-                {
-                    *slot = table.likely(event.keys[at], now_ms);
-                    table.prefetch_near(*slot);
+        with_sought(|all| {
+            for (events, values) in events.chunks(LANES).zip(values.chunks_mut(LANES)) {
+                let (now_ms, lanes) = (events[0].time_ms, events.len());
+                let _pin = self.pins.enter(worker, now_ms);
+                for (at, (table, sought)) in self.tables.iter().zip(&mut *all).enumerate() {
+                    sought.keys.iter_mut().zip(events).for_each(|(key, event)| *key = event.keys[at]);
+                    sought.prefetch_heads(table, lanes);
                 }
-            }
-            for (lane, (event, values)) in events.iter().zip(values).enumerate() {
-                for (at, table) in self.tables.iter().enumerate().filter(|(at, _)| event.keys[*at] != 0) {
-                    if let Some(found) = table.claim(slots[at][lane], event.keys[at], now_ms) {
-                        let word = &table.payload(found.slot).near()[0];
-                        values[at] = word.fetch_add(1, Ordering::AcqRel) as i64 + 1;
+                for (table, sought) in self.tables.iter().zip(&mut *all) {
+                    sought.prefetch_near(table, now_ms, lanes);
+                }
+                for (at, (table, sought)) in self.tables.iter().zip(&mut *all).enumerate() {
+                    for (lane, values) in values.iter_mut().enumerate() {
+                        if let Some(found) = sought.claim(table, lane, now_ms) {
+                            let word = &table.payload(found.slot).near()[0];
+                            values[at] = word.fetch_add(1, Ordering::AcqRel) as i64 + 1;
+                        }
                     }
                 }
             }
-        }
+        });
     }
 }
 

@@ -1,12 +1,13 @@
 //! riskd's windows: the engine's own tables, laid out and walked as its velocity stage does, apart from the rest of a decision.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use engine::limits::LANES;
 use engine::policy::{Aggregate, Policy, Status};
 use engine::program::Kinds;
-use engine::table::{Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Span, Sum};
+use engine::table::{Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Sought, Span, Sum};
 
 use super::event::{Event, KEYS, Values};
 use super::system::System;
@@ -36,6 +37,16 @@ enum Measure {
 struct Group {
     table: Slots,
     windows: Vec<Laid>,
+}
+
+thread_local! {
+    /// A worker's own memory, as the stage's.
+    static SOUGHT: RefCell<[Sought; KEYS]> = RefCell::default();
+}
+
+/// Hands the memory to whoever works on this thread.
+pub(super) fn with_sought(work: impl FnOnce(&mut [Sought; KEYS])) {
+    SOUGHT.with_borrow_mut(work);
 }
 
 /// One in so many keys may be busy at a time, as a site would have it; the rest keep to their near words.
@@ -115,37 +126,21 @@ impl Tables {
         (sum(Slots::claimed), sum(Slots::live_evictions))
     }
 
-    fn take_lanes(&self, events: &[Event], values: &mut [Values]) {
-        let now_ms = events.last().map_or(0, |event| event.time_ms);
-        let mut slots = [[u32::MAX; LANES]; KEYS];
-        let keyed = |group: usize| {
-            events.iter().enumerate().map(move |(lane, event)| (lane, event.keys[group])).filter(|e| e.1 != 0)
-        };
-        for (at, group) in self.groups.iter().enumerate() {
-            keyed(at).for_each(|(_, key)| group.table.prefetch_heads(key));
+    fn take_lanes(&self, events: &[Event], values: &mut [Values], sought: &mut [Sought; KEYS]) {
+        let (now_ms, lanes) = (events.last().map_or(0, |event| event.time_ms), events.len());
+        for (at, (group, sought)) in self.groups.iter().zip(&mut *sought).enumerate() {
+            sought.keys.iter_mut().zip(events).for_each(|(key, event)| *key = event.keys[at]);
+            sought.prefetch_heads(&group.table, lanes);
         }
-        for (at, group) in self.groups.iter().enumerate() {
-            keyed(at).for_each(|(lane, key)| slots[at][lane] = group.table.likely(key, now_ms));
-            slots[at]
-                .iter()
-                .filter(|&&slot| slot != u32::MAX)
-                .for_each(|&slot| group.table.prefetch_near(slot));
+        for (group, sought) in self.groups.iter().zip(&mut *sought) {
+            sought.prefetch_near(&group.table, now_ms, lanes);
         }
-        for (at, group) in self.groups.iter().enumerate() {
-            slots[at]
-                .iter()
-                .filter(|&&slot| slot != u32::MAX)
-                .for_each(|&slot| group.table.prefetch_far(slot));
+        for (group, sought) in self.groups.iter().zip(&*sought) {
+            sought.prefetch_far(&group.table, lanes);
         }
-        for (lane, (event, values)) in events.iter().zip(values).enumerate() {
-            for (at, group) in self.groups.iter().enumerate() {
-                let key = event.keys[at];
-                if key == 0 {
-                    continue;
-                }
-                let Some(found) = group.table.claim(slots[at][lane], key, now_ms) else {
-                    continue;
-                };
+        for (group, sought) in self.groups.iter().zip(sought) {
+            for (lane, (event, values)) in events.iter().zip(&mut *values).enumerate() {
+                let Some(found) = sought.claim(&group.table, lane, now_ms) else { continue };
                 let payload = group.table.payload(found.slot);
                 for window in &group.windows {
                     values[window.at] = window.take(&payload, event);
@@ -186,9 +181,11 @@ impl Laid {
 
 impl System for Tables {
     fn take(&self, worker: usize, events: &[Event], values: &mut [Values]) {
-        for (events, values) in events.chunks(LANES).zip(values.chunks_mut(LANES)) {
-            let _pin = self.pins.enter(worker, events[0].time_ms);
-            self.take_lanes(events, values);
-        }
+        with_sought(|sought| {
+            for (events, values) in events.chunks(LANES).zip(values.chunks_mut(LANES)) {
+                let _pin = self.pins.enter(worker, events[0].time_ms);
+                self.take_lanes(events, values, sought);
+            }
+        });
     }
 }

@@ -70,7 +70,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
-    velocity::reserve(snapshot, now.ms, check, 0, scratch);
+    velocity::reserve(snapshot, now.ms, checks, 1, scratch);
     score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
@@ -124,9 +124,7 @@ fn decide_lanes(
     arrive(snapshot, tables, now, checks, fresh, scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
-    for lane in lanes(fresh) {
-        velocity::reserve(snapshot, now.ms, &checks[lane], lane, scratch);
-    }
+    velocity::reserve(snapshot, now.ms, checks, fresh, scratch);
     score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
 

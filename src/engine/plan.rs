@@ -27,6 +27,13 @@ pub(crate) struct Group {
     pub breakers: Vec<Wired>,
 }
 
+impl Group {
+    /// Its windows of that status.
+    pub fn of_status(&self, status: Status) -> impl Iterator<Item = &Laid> {
+        self.windows.iter().filter(move |window| window.status == status)
+    }
+}
+
 /// A breaker and the place of its word in the slot.
 pub(crate) struct Wired {
     /// Place among the policy's breakers.

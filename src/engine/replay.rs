@@ -71,7 +71,7 @@ pub(crate) enum Seen {
 }
 
 /// Claims an id.
-pub(crate) fn claim(tables: &Tables, lane: usize, now_ms: i64, scratch: &Scratch) -> Seen {
+pub(crate) fn claim(tables: &Tables, lane: usize, now_ms: i64, scratch: &mut Scratch) -> Seen {
     match scratch.ids.claim(&tables.decisions, lane, now_ms) {
         None => Seen::New(None),
         Some(found) if found.fresh => {

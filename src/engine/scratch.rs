@@ -15,7 +15,7 @@ use crate::limits::{
 use crate::lists;
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
-use crate::table::{Found, Slots};
+use crate::table::Sought;
 use crate::velocity::{Pending, Refused};
 
 /// One value a lane.
@@ -42,8 +42,6 @@ pub(crate) struct Lane {
     pub id: Hash,
     /// Slot of the decision being made, if there was room for it.
     pub slot: Option<usize>,
-    pub account_slot: Option<usize>,
-    pub device_slot: Option<usize>,
     pub pending: ArrayVec<Pending, PENDING_MAX>,
     pub refused: ArrayVec<Refused, LIMITS_MAX>,
     pub tripped: ArrayVec<Tripped, BREAKERS_MAX>,
@@ -63,8 +61,6 @@ impl Lane {
             packet_text: ArrayString::new(),
             id: 0,
             slot: None,
-            account_slot: None,
-            device_slot: None,
             pending: ArrayVec::new(),
             refused: ArrayVec::new(),
             tripped: ArrayVec::new(),
@@ -81,71 +77,12 @@ impl Lane {
         self.ip_text.clear();
         self.packet_text.clear();
         self.slot = None;
-        self.account_slot = None;
-        self.device_slot = None;
         self.pending.clear();
         self.refused.clear();
         self.tripped.clear();
         self.token = None;
         self.matches.clear();
         self.unkept = 0;
-    }
-}
-
-/// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in, or do where they were claimed.
-///
-/// What stands at them is brought into the cache in rounds that do little but ask: a look-up between two requests would keep
-/// the second from being made before the first is answered.
-#[derive(Clone)]
-pub(crate) struct Sought {
-    pub keys: [u64; LANES],
-    slots: [u32; LANES],
-}
-
-impl Sought {
-    fn new() -> Sought {
-        Sought { keys: [0; LANES], slots: [0; LANES] }
-    }
-
-    /// Has the heads of the keys on the way into the cache.
-    pub fn prefetch_heads(&self, table: &Slots, lanes: usize) {
-        for &key in self.keys[..lanes].iter().filter(|&&key| key != 0) {
-            table.prefetch_heads(key);
-        }
-    }
-
-    /// Has the near words of the keys on the way into the cache; their heads should be there.
-    pub fn prefetch_near(&mut self, table: &Slots, now_ms: i64, lanes: usize) {
-        for (slot, &key) in self.slots.iter_mut().zip(&self.keys[..lanes]) {
-            *slot = if key == 0 { u32::MAX } else { table.likely(key, now_ms) };
-        }
-        for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != u32::MAX) {
-            table.prefetch_near(slot);
-        }
-    }
-
-    /// The slot of a lane's key; `None` if it has no key, or the table no room.
-    pub fn claim(&self, table: &Slots, lane: usize, now_ms: i64) -> Option<Found> {
-        let key = self.keys[lane];
-        if key == 0 { None } else { table.claim(self.slots[lane], key, now_ms) }
-    }
-
-    /// Remembers where a lane's key was found, for the stages after; under the batch's pin it stays the key's.
-    pub fn keep(&mut self, lane: usize, found: Option<Found>) {
-        // A table has fewer slots than 32 bits tell apart.
-        self.slots[lane] = found.map_or(u32::MAX, |found| found.slot as u32);
-    }
-
-    /// The slot that was kept for a lane.
-    pub fn kept(&self, lane: usize) -> Option<usize> {
-        Some(self.slots[lane]).filter(|&slot| slot != u32::MAX).map(|slot| slot as usize)
-    }
-
-    /// Has the rest of what busy keys hold on the way into the cache; their near words should be there.
-    pub fn prefetch_far(&self, table: &Slots, lanes: usize) {
-        for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != u32::MAX) {
-            table.prefetch_far(slot);
-        }
     }
 }
 
@@ -193,10 +130,10 @@ impl Scratch {
             registers: Registers::default(),
             model: Lanes::default(),
             lanes: vec![Lane::new(); LANES],
-            windows: vec![Sought::new(); KEYS_MAX],
-            accounts: Sought::new(),
-            devices: Sought::new(),
-            ids: Sought::new(),
+            windows: vec![Sought::default(); KEYS_MAX],
+            accounts: Sought::default(),
+            devices: Sought::default(),
+            ids: Sought::default(),
             records: Records {
                 bytes: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX * 1024 + RECORD_BYTES_MAX),
                 ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX),

@@ -2,6 +2,7 @@
 
 use wire::{Check, Degraded};
 
+use crate::decide::lanes;
 use crate::feature::{Scalar, Type};
 use crate::key;
 use crate::plan::{Group, Laid};
@@ -47,8 +48,8 @@ pub(crate) fn key_up(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
 }
 
 /// Has the heads of the keys on the way into the cache.
-pub(crate) fn prefetch_heads(snapshot: &Snapshot, lanes: usize, scratch: &Scratch) {
-    for (group, sought) in snapshot.plan.groups.iter().zip(&scratch.windows) {
+pub(crate) fn prefetch_heads(snapshot: &Snapshot, lanes: usize, scratch: &mut Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&mut scratch.windows) {
         sought.prefetch_heads(&group.table, lanes);
     }
 }
@@ -67,39 +68,56 @@ pub(crate) fn prefetch_far(snapshot: &Snapshot, lanes: usize, scratch: &Scratch)
     }
 }
 
-/// Takes a check into its windows and reads them; on a refused limit gives back what it had reserved.
+/// Takes checks into their windows and reads them; gives back what a check had reserved before a limit refused.
 pub(crate) fn reserve(
     snapshot: &Snapshot,
     now_ms: i64,
-    check: &Check<'_>,
-    lane: usize,
+    checks: &[Check<'_>],
+    fresh: u64,
     scratch: &mut Scratch,
 ) {
+    // Attempts count whatever becomes of them, so one key's may go after another's for all checks.
+    for (at, group) in snapshot.plan.groups.iter().enumerate() {
+        for lane in lanes(fresh) {
+            let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
+            let payload = group.table.payload(found.slot);
+            for window in group.of_status(Status::Attempt) {
+                let number = attempt(window, payload, &checks[lane], lane, scratch);
+                set(window, lane, number, scratch);
+            }
+        }
+    }
+    for lane in lanes(fresh) {
+        reserve_approved(snapshot, now_ms, &checks[lane], lane, scratch);
+    }
+}
+
+/// Reserves what a check would take if it were approved.
+fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     for (at, group) in snapshot.plan.groups.iter().enumerate() {
         let key = scratch.windows[at].keys[lane];
         if key == 0 {
             continue;
         }
-        let found = scratch.windows[at].claim(&group.table, lane, now_ms);
-        scratch.windows[at].keep(lane, found);
-        let Some(found) = found else {
+        let Some(slot) = scratch.windows[at].kept(lane) else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
             refuse_limits(snapshot, group, check, lane, scratch);
             continue;
         };
-        let payload = group.table.payload(found.slot);
-        for window in &group.windows {
-            let number = match window.status {
-                Status::Attempt => attempt(window, payload, check, lane, scratch),
-                Status::Approved => approve(snapshot, window, payload, key, now_ms, check, lane, scratch),
-            };
-            let scalar = if window.ty == Type::Money { Scalar::Money(number) } else { Scalar::Int(number) };
-            scratch.set(window.feature, lane, scalar);
+        for window in group.of_status(Status::Approved) {
+            let payload = group.table.payload(slot);
+            let number = approve(snapshot, window, payload, key, now_ms, check, lane, scratch);
+            set(window, lane, number, scratch);
         }
     }
     if !scratch.lanes[lane].refused.is_empty() {
         give_back(snapshot, now_ms, lane, scratch);
     }
+}
+
+fn set(window: &Laid, lane: usize, number: i64, scratch: &mut Scratch) {
+    let scalar = if window.ty == Type::Money { Scalar::Money(number) } else { Scalar::Int(number) };
+    scratch.set(window.feature, lane, scalar);
 }
 
 /// A window over every check: the value includes this one if it is of the window's kinds.

@@ -13,7 +13,7 @@ use wire::{Check, Degraded, Kind};
 
 use crate::feature::Builtin;
 use crate::key;
-use crate::scratch::{Scratch, Sought};
+use crate::scratch::Scratch;
 use crate::table::{Ordering, Slots, Word};
 use crate::tables::Tables;
 
@@ -50,7 +50,7 @@ pub(crate) fn key_up(lane: usize, scratch: &mut Scratch) {
 }
 
 /// Has the heads of both profiles on the way into the cache.
-pub(crate) fn prefetch_heads(tables: &Tables, lanes: usize, scratch: &Scratch) {
+pub(crate) fn prefetch_heads(tables: &Tables, lanes: usize, scratch: &mut Scratch) {
     scratch.accounts.prefetch_heads(&tables.accounts, lanes);
     scratch.devices.prefetch_heads(&tables.devices, lanes);
 }
@@ -64,29 +64,26 @@ pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch:
 /// Reads both profiles into the columns, then takes the check into them.
 pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
-    let find = |sought: &Sought, table| Some(sought.claim(table, lane, now_ms)?.slot);
-    let slots = &mut scratch.lanes[lane];
-    slots.account_slot = find(&scratch.accounts, &tables.accounts);
-    slots.device_slot = find(&scratch.devices, &tables.devices);
-    if slots.account_slot.is_none() || (device != 0 && slots.device_slot.is_none()) {
-        slots.degraded |= Degraded::Profile.bit();
+    let of_account = scratch.accounts.claim(&tables.accounts, lane, now_ms);
+    let of_device = scratch.devices.claim(&tables.devices, lane, now_ms);
+    if of_account.is_none() || (device != 0 && of_device.is_none()) {
+        scratch.lanes[lane].degraded |= Degraded::Profile.bit();
     }
-    let (account_slot, device_slot) = (slots.account_slot, slots.device_slot);
-    if let Some(slot) = account_slot {
-        account::visit(tables.accounts.payload(slot).near(), device, check, lane, scratch);
+    if let Some(found) = of_account {
+        account::visit(tables.accounts.payload(found.slot).near(), device, check, lane, scratch);
     }
-    if let Some(slot) = device_slot {
-        device::visit(&tables.seed, tables.devices.payload(slot).near(), account, check, lane, scratch);
+    if let Some(found) = of_device {
+        let words = tables.devices.payload(found.slot).near();
+        device::visit(&tables.seed, words, account, check, lane, scratch);
     }
 }
 
 /// Takes an approved check into the profiles: its amount into the account's own mean, a bind into the device.
 pub(crate) fn approve(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &Scratch) {
-    let slots = &scratch.lanes[lane];
-    if let (Some(slot), Some(amount)) = (slots.account_slot, check.amount_minor) {
+    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), check.amount_minor) {
         account::approve(tables.accounts.payload(slot).near(), check.kind, amount);
     }
-    if let (Some(slot), Kind::Bind) = (slots.device_slot, check.kind) {
+    if let (Some(slot), Kind::Bind) = (scratch.devices.kept(lane), check.kind) {
         device::bind(tables.devices.payload(slot).near(), scratch.accounts.keys[lane]);
     }
 }

@@ -66,67 +66,80 @@ impl Slots {
 
     /// [`Slots::find_or_claim`], with the slot that [`Slots::likely`] gave a moment ago.
     #[inline]
-    pub fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
-        let way = (likely as usize).wrapping_sub(self.places(key).start);
-        if way < WAYS
-            && let Step::Found(found) = self.own(1 << way, key, touch(now_ms))
-        {
-            return Some(found);
+    pub(super) fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
+        match self.own_at(likely as usize, key, touch(now_ms)) {
+            Step::Found(found) => Some(found),
+            _ => self.find_or_claim(key, now_ms),
         }
-        self.find_or_claim(key, now_ms)
     }
 
-    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
+    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads of the set, which begins at
+    /// `first`, should be in the cache.
     #[inline]
-    pub fn likely(&self, key: u64, now_ms: i64) -> u32 {
-        let now = touch(now_ms);
-        let (tagged, empty) = self.marks(key);
+    pub(super) fn likely(&self, first: u32, key: u64, now_ms: i64) -> u32 {
+        let first = first as usize;
+        let (tagged, empty) = self.marks_at(first, key);
         let slot = match if tagged != 0 { tagged } else { empty } {
-            0 => {
-                let heads = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Relaxed)));
-                heads.max_by_key(|(_, head)| idle(*head, now)).map_or(0, |(slot, _)| slot)
-            }
-            ways => self.places(key).start + ways.trailing_zeros() as usize,
+            0 => self.longest_idle(first, touch(now_ms)),
+            ways => first + ways.trailing_zeros() as usize,
         };
         slot as u32
     }
 
+    /// The slot of a set that was longest untouched.
+    #[inline(never)]
+    fn longest_idle(&self, first: usize, now: u32) -> usize {
+        let heads = self.heads.words()[first..first + WAYS].iter().map(|head| head.load(Ordering::Relaxed));
+        first + heads.enumerate().max_by_key(|(_, head)| idle(*head, now)).map_or(0, |(way, _)| way)
+    }
+
     /// The slots of a key's set with its tag, and the empty ones; a bit each.
-    #[inline]
     fn marks(&self, key: u64) -> (u32, u32) {
-        let heads = self.heads.words()[self.places(key)].first_chunk();
+        self.marks_at(self.places(key).start, key)
+    }
+
+    #[inline]
+    fn marks_at(&self, first: usize, key: u64) -> (u32, u32) {
+        let heads = self.heads.words()[first..].first_chunk();
         heads.map_or((0, 0), |heads| scan::marks(heads, tag(key)))
     }
 
     /// The key's own slot among those of its tag.
-    #[inline]
     fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
+        let first = self.places(key).start;
         while tagged != 0 {
-            let slot = self.places(key).start + tagged.trailing_zeros() as usize;
-            tagged &= tagged - 1;
-            let held = self.heads.words()[slot].load(Ordering::Acquire);
-            if tag_of(held) != tag(key) || touched(held) == PREPARING {
-                return Step::Retry;
+            match self.own_at(first + tagged.trailing_zeros() as usize, key, now) {
+                Step::None => tagged &= tagged - 1,
+                step => return step,
             }
-            if !self.holds(slot, key) {
-                continue;
-            }
-            let found = Step::Found(Found { slot, fresh: false });
-            let idle = idle(held, now);
-            // A time ahead of ours is that of a thread that entered later.
-            if idle == 0 || idle > u32::MAX - HANDS_UNITS {
-                return found;
-            }
-            if self.shape.renewed && idle > self.expiry && !self.entered_since(held) {
-                return self.take(slot, held, key, now);
-            }
-            // The touch keeps evicting threads away: either this exchange fails or theirs.
-            let wanted = head(tag(key), now);
-            let kept =
-                self.heads.words()[slot].compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire);
-            return if kept.is_ok() { found } else { Step::Retry };
         }
         Step::None
+    }
+
+    /// The slot if it is the key's own, touched.
+    #[inline]
+    fn own_at(&self, slot: usize, key: u64, now: u32) -> Step {
+        let Some(own) = self.heads.words().get(slot) else { return Step::None };
+        let held = own.load(Ordering::Acquire);
+        if tag_of(held) != tag(key) || touched(held) == PREPARING {
+            return Step::Retry;
+        }
+        if !self.holds(slot, key) {
+            return Step::None;
+        }
+        let found = Step::Found(Found { slot, fresh: false });
+        let idle = idle(held, now);
+        // A time ahead of ours is that of a thread that entered later.
+        if idle == 0 || idle > u32::MAX - HANDS_UNITS {
+            return found;
+        }
+        if self.shape.renewed && idle > self.expiry && !self.entered_since(held) {
+            return self.take(slot, held, key, now);
+        }
+        // The touch keeps evicting threads away: either this exchange fails or theirs.
+        let wanted = head(tag(key), now);
+        let kept = own.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire);
+        if kept.is_ok() { found } else { Step::Retry }
     }
 
     /// Gives the slot of the set that was longest untouched to the key.

@@ -21,6 +21,7 @@ mod recent;
 mod scan;
 mod sketch;
 mod slots;
+mod sought;
 mod span;
 mod stamps;
 mod sum;
@@ -34,6 +35,7 @@ pub use permits::Permits;
 pub use pins::{Pin, Pins};
 pub use recent::Recent;
 pub use slots::{Found, Shape, Slots};
+pub use sought::Sought;
 pub use span::Span;
 pub use sum::{Full, Max, Reserved, Sum};
 

@@ -172,21 +172,23 @@ impl Slots {
         Payload { table: self, slot, flags, near }
     }
 
-    /// Brings the heads of a key's set into the cache.
+    /// Brings the heads of a key's set into the cache, and gives the first slot of the set.
     #[inline]
-    pub fn prefetch_heads(&self, key: u64) {
-        self.heads.prefetch(self.places(key).start, WAYS);
+    pub(super) fn prefetch_heads(&self, key: u64) -> u32 {
+        let first = self.places(key).start;
+        self.heads.prefetch(first, WAYS);
+        first as u32
     }
 
     /// Brings the near words of a slot into the cache.
     #[inline]
-    pub fn prefetch_near(&self, slot: u32) {
+    pub(super) fn prefetch_near(&self, slot: u32) {
         self.near.prefetch(slot as usize * self.stride, self.stride);
     }
 
     /// Brings the far words of a slot into the cache if any of them are used. The near ones should be there.
     #[inline]
-    pub fn prefetch_far(&self, slot: u32) {
+    pub(super) fn prefetch_far(&self, slot: u32) {
         let slot = slot as usize;
         let flags = self.split(slot).1.load(Ordering::Relaxed);
         if let Some(far) = &self.far
