@@ -4,6 +4,7 @@
 //! compare-and-swap. Two values are taken for one with probability 2⁻³² a pair. The N values seen last are always kept, so
 //! up to N the number is exact; those that had to make room go into a [`Sketch`], which estimates how many more there are.
 
+use super::four;
 use super::payload::{Far, Room};
 use super::sketch::Sketch;
 use super::span::{FREE, Span};
@@ -37,7 +38,12 @@ impl<'a> Distinct<'a> {
         Distinct { near, far, more: Sketch::new(more, span), span }
     }
 
+    /// The near words, where there are as many as one look takes in.
     #[inline]
+    fn quiet(&self) -> Option<&'a [[Word; 2]; 2]> {
+        self.near.as_chunks().0.first_chunk()
+    }
+
     fn words(&self) -> impl Iterator<Item = &'a Word> {
         self.near.iter().chain(self.far.used())
     }
@@ -70,6 +76,25 @@ impl<'a> Distinct<'a> {
             Ok(_) => Step::Counted,
             Err(_) => Step::Retry,
         };
+        // Seen later already: the count over an earlier window leaves it out.
+        let renew = |word: &Word, held| match self.span.age(held as u32, time_ms) {
+            ..0 => Step::Uncounted,
+            0 => Step::Counted,
+            1.. => exchange(word, held),
+        };
+        if let Some(words) = self.quiet() {
+            let (four, same) = four::values(words, (hash >> 32) as u32, self.span.ages(time_ms));
+            let own = same & !four.free;
+            if own | four.free != 0 {
+                let word = &self.near[if own == 0 { four.free } else { own }.trailing_zeros() as usize];
+                let held = word.load(Ordering::Acquire);
+                return match held as u32 {
+                    FREE if own == 0 => exchange(word, held),
+                    stamp if own != 0 && stamp != FREE && held & !STAMP == value => renew(word, held),
+                    _ => Step::Retry,
+                };
+            }
+        }
         // Read once: a try that has not looked at the far words must not take a near one because of them.
         let far = self.far.used();
         let mut oldest: Option<(&Word, u64, i64)> = None;
@@ -79,15 +104,10 @@ impl<'a> Distinct<'a> {
             if held as u32 == FREE {
                 return exchange(word, held);
             }
-            let age = self.span.age(held as u32, time_ms);
             if held & !STAMP == value {
-                // Seen later already: the count over an earlier window leaves it out.
-                return match age {
-                    ..0 => Step::Uncounted,
-                    0 => Step::Counted,
-                    1.. => exchange(word, held),
-                };
+                return renew(word, held);
             }
+            let age = self.span.age(held as u32, time_ms);
             if oldest.is_none_or(|(_, _, most)| age > most) {
                 oldest = Some((word, held, age));
             }
@@ -121,14 +141,20 @@ impl<'a> Distinct<'a> {
     /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond.
     pub fn count(&self, time_ms: i64) -> usize {
         let ages = self.span.ages(time_ms);
+        if let Some(words) = self.quiet() {
+            let (four, _) = four::values(words, 0, ages);
+            if four.overdue == 0 && four.free != 0 {
+                return four.count() as usize;
+            }
+        }
         let (mut inside, mut oldest) = (0, 0);
         for words in [self.near, self.far.used()] {
             let seen = stamps::look(words, Holds::Value, ages);
-            if self.span.overdue(seen.rank) {
+            if ages.overdue(seen.rank) {
                 self.move_forward(words, time_ms);
             }
             inside += seen.inside as usize;
-            if seen.free != 0 {
+            if seen.free.is_some() {
                 // Free words stand behind all others.
                 return inside;
             }

@@ -1,5 +1,5 @@
 //! Lock-free tables of fixed size. The only room of the engine with unsafe code beside the kernels of the forest, and of that
-//! only `memory.rs`, `scan.rs` and `stamps.rs`.
+//! only `memory.rs` and the vectors of `scan.rs`, `four.rs` and `stamps.rs`.
 //!
 //! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
@@ -11,6 +11,7 @@ mod cells;
 mod circuit;
 mod claim;
 mod distinct;
+mod four;
 mod halves;
 #[cfg_attr(loom, path = "loom_memory.rs")]
 mod memory;

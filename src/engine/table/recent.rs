@@ -4,6 +4,7 @@
 //! few and at most the events of one sub-window too many. A key that sees few events in a window needs no far words.
 
 use super::cells::Counts;
+use super::four;
 use super::halves::{self, Place};
 use super::payload::{Far, Room};
 use super::span::{FREE, Span};
@@ -16,7 +17,7 @@ const NEAR: usize = 2;
 /// A view over the words of [`Recent::room`].
 #[derive(Clone, Copy)]
 pub struct Recent<'a> {
-    near: &'a [Word],
+    near: &'a [Word; NEAR],
     far: Far<'a>,
     older: Counts<'a>,
     span: &'a Span,
@@ -42,7 +43,8 @@ impl<'a> Recent<'a> {
     #[inline]
     pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Recent<'a> {
         let (older, far) = far.split(Counts::FAR);
-        Recent { near: &near[..NEAR], far, older: Counts { near: &[], far: older }, span }
+        let (near, _) = near.as_chunks();
+        Recent { near: &near[0], far, older: Counts { near: &[], far: older }, span }
     }
 
     /// Takes an event in and gives the count over the window ending at it, itself included.
@@ -98,50 +100,60 @@ impl<'a> Recent<'a> {
         self.older.inside(self.span.epoch(time_ms)).sum()
     }
 
-    /// Looks at the times. Free places stand behind all others, so a quiet key costs few looks. To be added to, the far times
+    /// Looks at the times. Free places stand behind all others, so a quiet key costs one look. To be added to, the far times
     /// are opened when the near ones are full of times that still count.
     #[inline]
     fn look(&self, time_ms: i64, adding: bool) -> Seen<'a> {
-        let mut seen = Seen { inside: 0, place: None, age: i64::MIN };
-        if self.look_at(self.near, time_ms, &mut seen) {
-            return seen;
+        let (four, held) = four::stamps(self.near, self.span.ages(time_ms));
+        if four.overdue != 0 {
+            self.move_forward(self.near, time_ms);
         }
+        if four.free == 0 {
+            return self.look_on(time_ms, adding);
+        }
+        let at = four.free.trailing_zeros() as usize;
+        let place = halves::place(&self.near[at / 2], held[at / 2], at % 2);
+        Seen { inside: four.count() as usize, place: Some(place), age: i64::MAX }
+    }
+
+    /// Looks at all times, the near ones being full.
+    fn look_on(&self, time_ms: i64, adding: bool) -> Seen<'a> {
+        let mut seen = Seen { inside: 0, place: None, age: i64::MIN };
+        self.look_at(self.near, time_ms, &mut seen);
         let open = adding && !self.span.gone(seen.age);
         self.look_at(if open { self.far.open() } else { self.far.used() }, time_ms, &mut seen);
         seen
     }
 
-    /// Whether there was a free place.
-    #[inline]
-    fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) -> bool {
+    fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) {
         let ages = self.span.ages(time_ms);
         loop {
             let found = stamps::look(words, Holds::Stamps, ages);
-            let free = found.free != 0;
-            if !free && found.rank == 0 {
-                return false;
+            if ages.overdue(found.rank) {
+                self.move_forward(words, time_ms);
             }
-            let at = if free { found.free.trailing_zeros() as usize } else { found.at };
-            let (word, half) = (&words[at / 2], at % 2);
-            let place = halves::place(word, word.load(Ordering::Acquire), half);
-            let rank = if place.stamp == FREE { 0 } else { ages.rank(place.stamp) };
-            if rank != if free { 0 } else { found.rank } {
+            let (at, rank) = match found.free {
+                Some(at) => (at, 0),
+                None if found.rank == 0 => return,
+                None => (found.at, found.rank),
+            };
+            let word = &words[at / 2];
+            let place = halves::place(word, word.load(Ordering::Acquire), at % 2);
+            if ages.rank_or_free(place.stamp) != rank {
                 // Another thread has been at it since.
                 spin_loop();
                 continue;
             }
-            if self.span.overdue(found.rank) {
-                self.move_forward(words, time_ms);
-            }
             seen.inside += found.inside as usize;
-            let age = if free { i64::MAX } else { self.span.age(place.stamp, time_ms) };
+            let age = if found.free.is_some() { i64::MAX } else { self.span.age(place.stamp, time_ms) };
             if age > seen.age {
                 (seen.place, seen.age) = (Some(place), age);
             }
-            return free;
+            return;
         }
     }
 
+    #[cold]
     fn move_forward(&self, words: &[Word], time_ms: i64) {
         for (word, half) in words.iter().flat_map(|word| [(word, 0), (word, 1)]) {
             // Read for each half: the one before may have been moved.

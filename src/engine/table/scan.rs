@@ -7,47 +7,47 @@
 use super::Word;
 use super::slots::WAYS;
 
+/// Two words.
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[inline]
+pub(super) fn two(words: &[Word; 2]) -> std::arch::x86_64::__m128i {
+    let held;
+    // SAFETY: the instruction reads the sixteen bytes of the two words and changes nothing. They are atomics: others may write
+    // them meanwhile, and each is read whole, with what its writer released (Intel's manual 3A: aligned words of eight bytes
+    // are atomic, loads are not reordered with later accesses; AMD's manual 2, 7.1 and 7.3.2 likewise).
+    unsafe {
+        std::arch::asm!(
+            "movdqu {held}, xmmword ptr [{words}]",
+            held = out(xmm_reg) held,
+            words = in(reg) words.as_ptr(),
+            options(nostack, preserves_flags, readonly)
+        );
+    }
+    held
+}
+
 /// The heads of a set that have this tag, and those that no key ever had; a bit each.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
 #[inline]
 pub(super) fn marks(heads: &[Word; WAYS], tag: u32) -> (u32, u32) {
-    use std::arch::asm;
-    use std::arch::x86_64::{
-        __m128i, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_movemask_epi8, _mm_packs_epi16,
-        _mm_packs_epi32, _mm_set1_epi32, _mm_setzero_si128, _mm_shuffle_ps,
-    };
+    use std::arch::x86_64::*;
 
+    let (pairs, _) = heads.as_chunks::<2>();
     // SAFETY: every x86-64 processor has SSE2.
-    let equal = |[a, b, c, d]: [__m128i; 4], wanted: __m128i| unsafe {
-        let [a, b, c, d] = [a, b, c, d].map(|tags| _mm_cmpeq_epi32(tags, wanted));
-        _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d))) as u32
-    };
-    // The upper halves of four heads: their tags.
-    let four = |at: usize| {
-        let [one, other] = [at, at + 2].map(|at| {
-            let two: __m128i;
-            // SAFETY: the sixteen bytes are those of two words of `heads`, and the instruction only reads them. They are
-            // atomics: others may write them meanwhile, and each is read whole, with what its writer released (Intel's manual
-            // 3A: aligned words of eight bytes are atomic, loads are not reordered with later accesses).
-            unsafe {
-                asm!(
-                    "movdqu {two}, xmmword ptr [{from}]",
-                    two = out(xmm_reg) two,
-                    from = in(reg) heads[at..at + 2].as_ptr(),
-                    options(nostack, preserves_flags, readonly)
-                );
-            }
-            two
-        });
-        // SAFETY: as above.
-        unsafe {
-            _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(_mm_castsi128_ps(one), _mm_castsi128_ps(other)))
-        }
-    };
-    let tags = [four(0), four(4), four(8), four(12)];
-    // No key has the tag 0.
-    // SAFETY: as above.
-    unsafe { (equal(tags, _mm_set1_epi32(tag.cast_signed())), equal(tags, _mm_setzero_si128())) }
+    unsafe {
+        // The upper halves of four heads: their tags.
+        let four = |at: usize| {
+            let (one, other) = (_mm_castsi128_ps(two(&pairs[at])), _mm_castsi128_ps(two(&pairs[at + 1])));
+            _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(one, other))
+        };
+        let tags = [four(0), four(2), four(4), four(6)];
+        let equal = |wanted: __m128i| {
+            let [a, b, c, d] = tags.map(|tags| _mm_cmpeq_epi32(tags, wanted));
+            _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d))).cast_unsigned()
+        };
+        // No key has the tag 0.
+        (equal(_mm_set1_epi32(tag.cast_signed())), equal(_mm_setzero_si128()))
+    }
 }
 
 /// The heads of a set that have this tag, and those that no key ever had; a bit each.

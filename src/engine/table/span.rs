@@ -70,7 +70,8 @@ impl Span {
     /// The ages of many stamps at one time.
     #[inline]
     pub(super) fn ages(&self, time_ms: i64) -> Ages {
-        Ages { now: self.stamp(time_ms), units: self.units as u32 }
+        let longest = self.units + (DAY_MS >> self.shift);
+        Ages { now: self.stamp(time_ms), units: self.units as u32, longest: longest as u32 }
     }
 
     /// Whether an event of that age lies in the window.
@@ -89,12 +90,6 @@ impl Span {
     #[inline]
     pub(super) fn moved_forward(&self, age: i64, time_ms: i64) -> Option<u32> {
         (age > self.units + (DAY_MS >> self.shift)).then(|| self.outside(time_ms))
-    }
-
-    /// Whether the oldest of some stamps, of this rank, has to be moved forward.
-    #[inline]
-    pub(super) fn overdue(&self, rank: u32) -> bool {
-        i64::from(rank) > self.units + (DAY_MS >> self.shift) + 2
     }
 
     /// How late an event may be that still finds its place, seen from one that is dated ahead.
@@ -148,7 +143,10 @@ impl Span {
 #[derive(Clone, Copy)]
 pub(super) struct Ages {
     pub now: u32,
+    /// A stamp younger than this lies in the window.
     pub units: u32,
+    /// A stamp older than this is moved forward.
+    pub longest: u32,
 }
 
 impl Ages {
@@ -163,6 +161,17 @@ impl Ages {
     /// Whether a stamp lies in the window.
     pub fn holds(&self, stamp: u32) -> bool {
         self.now.wrapping_sub(stamp) < self.units
+    }
+
+    /// Whether the oldest of some stamps, of this rank, has to be moved forward.
+    #[inline]
+    pub fn overdue(&self, rank: u32) -> bool {
+        rank > self.longest + 2
+    }
+
+    /// The rank, or 0 for no stamp.
+    pub fn rank_or_free(&self, stamp: u32) -> u32 {
+        if stamp == FREE { 0 } else { self.rank(stamp) }
     }
 
     /// Higher for an older stamp, lowest for one that lies ahead; never 0.

@@ -24,8 +24,8 @@ pub(super) enum Holds {
 pub(super) struct Seen {
     /// Stamps in the window.
     pub inside: u32,
-    /// Free places, a bit each.
-    pub free: u64,
+    /// The first free place.
+    pub free: Option<usize>,
     /// Rank of the oldest stamp; 0 if there is none.
     pub rank: u32,
     /// Its place.
@@ -40,15 +40,15 @@ pub(super) const fn words_max(holds: Holds) -> usize {
     }
 }
 
-/// Fewer words are looked at one by one: as fast, and without a call.
-const FEW: usize = 2;
-
 /// Looks at so many words at most as [`words_max`] says.
 #[inline]
 pub(super) fn look(words: &[Word], holds: Holds, ages: Ages) -> Seen {
     debug_assert!(words.len() <= words_max(holds));
+    if words.is_empty() {
+        return Seen::default();
+    }
     #[cfg(all(target_arch = "x86_64", not(loom)))]
-    if words.len() > FEW && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         // SAFETY: the processor has AVX2 and counts bits.
         return unsafe {
             match holds {
@@ -60,23 +60,20 @@ pub(super) fn look(words: &[Word], holds: Holds, ages: Ages) -> Seen {
     one_by_one(words, holds, ages)
 }
 
-/// Without branches on how old the stamps are: that is as random as the events.
-#[inline]
 fn one_by_one(words: &[Word], holds: Holds, ages: Ages) -> Seen {
-    let (mut seen, mut at) = (Seen::default(), 0);
-    let mut look = |stamp: u32| {
-        let free = stamp == FREE;
-        seen.free |= u64::from(free) << at;
-        seen.inside += u32::from(!free & ages.holds(stamp));
-        let rank = if free { 0 } else { ages.rank(stamp) };
-        (seen.rank, seen.at) = if rank > seen.rank { (rank, at) } else { (seen.rank, seen.at) };
-        at += 1;
-    };
-    for word in words {
+    let mut seen = Seen::default();
+    let stamps = words.iter().flat_map(|word| {
         let held = word.load(Ordering::Acquire);
-        look(held as u32);
-        if holds == Holds::Stamps {
-            look((held >> 32) as u32);
+        [Some(held as u32), (holds == Holds::Stamps).then_some((held >> 32) as u32)]
+    });
+    for (at, stamp) in stamps.flatten().enumerate() {
+        if stamp == FREE {
+            seen.free = seen.free.or(Some(at));
+            continue;
+        }
+        seen.inside += u32::from(ages.holds(stamp));
+        if ages.rank(stamp) > seen.rank {
+            (seen.rank, seen.at) = (ages.rank(stamp), at);
         }
     }
     seen
@@ -99,18 +96,18 @@ mod avx2 {
         let places_a_vector = if VALUE { WORDS } else { 2 * WORDS };
         let all = |number: u32| _mm256_set1_epi32(number.cast_signed());
         let (now, last, ahead) = (all(ages.now), all(ages.units - 1), all(Ages::AHEAD));
-        let mut seen = Seen::default();
+        let (mut seen, mut free) = (Seen::default(), 0_u64);
         let (mut ranks, mut vectors) = (_mm256_setzero_si256(), _mm256_setzero_si256());
         for (vector, words) in words.chunks(WORDS).enumerate() {
             let held = load(words);
             // A value's stamp stands in both halves then, and the two say the same.
             let stamps = if VALUE { _mm256_shuffle_epi32::<0b10_10_00_00>(held) } else { held };
             let behind = _mm256_sub_epi32(now, stamps);
-            let free = _mm256_cmpeq_epi32(stamps, _mm256_setzero_si256());
+            let is_free = _mm256_cmpeq_epi32(stamps, _mm256_setzero_si256());
             let inside = _mm256_cmpeq_epi32(_mm256_min_epu32(behind, last), behind);
             let is_ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, ahead), behind);
             let rank = _mm256_blendv_epi8(_mm256_add_epi32(behind, all(2)), all(1), is_ahead);
-            let rank = _mm256_andnot_si256(free, rank);
+            let rank = _mm256_andnot_si256(is_free, rank);
             let most = _mm256_max_epu32(ranks, rank);
             let as_before = _mm256_cmpeq_epi32(most, ranks);
             vectors = _mm256_blendv_epi8(all(vector as u32), vectors, as_before);
@@ -123,12 +120,12 @@ mod avx2 {
                 };
                 bits.cast_unsigned()
             };
-            seen.inside += bits(_mm256_andnot_si256(free, inside)).count_ones();
-            seen.free |= u64::from(bits(free)) << (vector * places_a_vector);
+            seen.inside += bits(_mm256_andnot_si256(is_free, inside)).count_ones();
+            free |= u64::from(bits(is_free)) << (vector * places_a_vector);
         }
-        let places = words.len() * places_a_vector / WORDS;
         // What a short last vector has too much looks free.
-        seen.free &= u64::MAX.checked_shr(64 - places as u32).unwrap_or(0);
+        let first = free.trailing_zeros() as usize;
+        seen.free = (first < words.len() * places_a_vector / WORDS).then_some(first);
         (seen.rank, seen.at) = oldest::<VALUE>(ranks, vectors);
         seen
     }
@@ -192,15 +189,15 @@ mod avx2 {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::Span;
     use super::*;
 
-    const NOW_MS: i64 = 1_767_607_200_000;
+    pub const NOW_MS: i64 = 1_767_607_200_000;
 
-    fn stamps() -> impl Strategy<Value = u32> {
+    pub fn stamp() -> impl Strategy<Value = u32> {
         let now = Span::new(60_000).stamp(NOW_MS);
         prop_oneof![
             Just(FREE),
@@ -214,7 +211,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_at_many_is_a_look_at_each(
-            held in prop::collection::vec((stamps(), stamps()), 0..=64),
+            held in prop::collection::vec((stamp(), stamp()), 0..=64),
             window_ms in prop_oneof![Just(60_000_i64), 1_000_i64..2_592_000_000],
         ) {
             let words: Vec<Word> = held.iter().map(|(low, high)| Word::new(u64::from(*high) << 32 | u64::from(*low))).collect();

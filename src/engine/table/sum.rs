@@ -54,6 +54,9 @@ impl<'a> Sum<'a> {
     /// Sum over the window ending at `time_ms`.
     #[inline]
     pub fn value(&self, time_ms: i64) -> i64 {
+        if self.total.load(Ordering::Acquire) == 0 {
+            return 0;
+        }
         self.sweep(self.span.epoch(time_ms));
         self.total.load(Ordering::Acquire) as i64
     }
@@ -172,6 +175,9 @@ impl<'a> Max<'a> {
 
     /// Largest over the window ending at `time_ms`; 0 over none.
     pub fn value(&self, time_ms: i64) -> i64 {
+        if self.newest.load(Ordering::Acquire) == 0 {
+            return 0;
+        }
         self.cells.inside(self.span.epoch(time_ms)).max().unwrap_or(0) as i64
     }
 }

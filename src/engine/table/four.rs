@@ -1,0 +1,152 @@
+//! Four stamps at a look: all that most keys have of a window, without a branch on how many there are or how old they are.
+//!
+//! The loads are those of [`super::scan`].
+#![allow(unsafe_code)]
+
+use super::Word;
+use super::span::Ages;
+#[cfg(any(not(target_arch = "x86_64"), loom, test))]
+use super::span::FREE;
+
+/// What was seen, a bit a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Four {
+    /// Stamps in the window.
+    pub inside: u32,
+    /// Free places.
+    pub free: u32,
+    /// Stamps that have to be moved forward.
+    pub overdue: u32,
+}
+
+/// The four stamps of two words, and the words.
+#[inline]
+pub(super) fn stamps(words: &[Word; 2], ages: Ages) -> (Four, [u64; 2]) {
+    vectors::stamps(words, ages)
+}
+
+/// The stamps of four words that hold values, and which of them hold this one.
+#[inline]
+pub(super) fn values(words: &[[Word; 2]; 2], value: u32, ages: Ages) -> (Four, u32) {
+    vectors::values(words, value, ages)
+}
+
+impl Four {
+    /// Stamps in the window.
+    #[inline]
+    pub fn count(&self) -> u32 {
+        // The numbers of bits that sixteen masks have, four bits each: not every processor counts them.
+        (0x4332_3221_3221_2110_u64 >> (4 * self.inside)) as u32 & 0xf
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(loom)))]
+mod vectors {
+    use std::arch::x86_64::*;
+
+    use super::super::Word;
+    use super::super::scan::two;
+    use super::{Ages, Four};
+
+    #[inline]
+    pub fn stamps(words: &[Word; 2], ages: Ages) -> (Four, [u64; 2]) {
+        let held = two(words);
+        // SAFETY: every x86-64 processor has SSE2.
+        let halves = unsafe { [_mm_cvtsi128_si64(held), _mm_cvtsi128_si64(_mm_unpackhi_epi64(held, held))] };
+        (four(held, ages), halves.map(i64::cast_unsigned))
+    }
+
+    #[inline]
+    pub fn values(words: &[[Word; 2]; 2], value: u32, ages: Ages) -> (Four, u32) {
+        let [low, high] = words;
+        // SAFETY: as above.
+        unsafe {
+            let (low, high) = (_mm_castsi128_ps(two(low)), _mm_castsi128_ps(two(high)));
+            let stamps = _mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(low, high));
+            let values = _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high));
+            (four(stamps, ages), bits(_mm_cmpeq_epi32(values, _mm_set1_epi32(value.cast_signed()))))
+        }
+    }
+
+    #[inline]
+    fn four(stamps: __m128i, ages: Ages) -> Four {
+        // SAFETY: as above.
+        unsafe {
+            let all = |number: u32| _mm_set1_epi32(number.cast_signed());
+            // SSE2 compares signed numbers only.
+            let signed = |numbers: __m128i| _mm_xor_si128(numbers, all(1 << 31));
+            let behind = _mm_sub_epi32(all(ages.now), stamps);
+            let free = _mm_cmpeq_epi32(stamps, _mm_setzero_si128());
+            let inside = _mm_cmpgt_epi32(all(ages.units ^ 1 << 31), signed(behind));
+            let (over, ahead) = (ages.longest + 1, Ages::AHEAD - (ages.longest + 1));
+            let overdue = _mm_cmpgt_epi32(all(ahead ^ 1 << 31), signed(_mm_sub_epi32(behind, all(over))));
+            let taken = |mask: __m128i| bits(_mm_andnot_si128(free, mask));
+            Four { inside: taken(inside), free: bits(free), overdue: taken(overdue) }
+        }
+    }
+
+    #[inline]
+    fn bits(mask: __m128i) -> u32 {
+        // SAFETY: as above.
+        unsafe { _mm_movemask_ps(_mm_castsi128_ps(mask)).cast_unsigned() }
+    }
+}
+
+#[cfg(any(not(target_arch = "x86_64"), loom))]
+use one_by_one as vectors;
+
+#[cfg(any(not(target_arch = "x86_64"), loom, test))]
+mod one_by_one {
+    use super::super::{Ordering, Word};
+    use super::{Ages, FREE, Four};
+
+    pub fn stamps(words: &[Word; 2], ages: Ages) -> (Four, [u64; 2]) {
+        let held = words.each_ref().map(|word| word.load(Ordering::Acquire));
+        let [low, high] = held.map(|held| [held as u32, (held >> 32) as u32]);
+        (four([low[0], low[1], high[0], high[1]], ages), held)
+    }
+
+    pub fn values(words: &[[Word; 2]; 2], value: u32, ages: Ages) -> (Four, u32) {
+        let [[a, b], [c, d]] = words;
+        let held = [a, b, c, d].map(|word| word.load(Ordering::Acquire));
+        (four(held.map(|held| held as u32), ages), bits(held, |held| (held >> 32) as u32 == value))
+    }
+
+    fn four(stamps: [u32; 4], ages: Ages) -> Four {
+        Four {
+            inside: bits(stamps, |stamp| stamp != FREE && ages.holds(stamp)),
+            free: bits(stamps, |stamp| stamp == FREE),
+            overdue: bits(stamps, |stamp| stamp != FREE && ages.overdue(ages.rank(stamp))),
+        }
+    }
+
+    fn bits<T: Copy>(of: [T; 4], holds: impl Fn(T) -> bool) -> u32 {
+        of.iter().enumerate().fold(0, |bits, (place, &one)| bits | u32::from(holds(one)) << place)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Span;
+    use super::super::stamps::tests::{NOW_MS, stamp};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_look_at_four_is_a_look_at_each(
+            held in prop::array::uniform4((stamp(), 0_u32..3)),
+            window_ms in prop_oneof![Just(60_000_i64), 1_000_i64..2_592_000_000],
+        ) {
+            let ages = Span::new(window_ms).ages(NOW_MS);
+            let [a, b, c, d] = held.map(|(stamp, _)| u64::from(stamp));
+            let words = [a | b << 32, c | d << 32].map(Word::new);
+            prop_assert_eq!(stamps(&words, ages), one_by_one::stamps(&words, ages));
+            prop_assert_eq!(stamps(&words, ages).0.count(), stamps(&words, ages).0.inside.count_ones());
+            let [a, b, c, d] = held.map(|(stamp, value)| Word::new(u64::from(value) << 32 | u64::from(stamp)));
+            let words = [[a, b], [c, d]];
+            prop_assert_eq!(values(&words, 1, ages), one_by_one::values(&words, 1, ages));
+        }
+    }
+}
