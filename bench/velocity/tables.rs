@@ -20,6 +20,7 @@ struct Laid {
     kinds: Kinds,
     near: Range<usize>,
     far: Range<usize>,
+    soon: Range<usize>,
     /// Behind the far words of all windows.
     rare: Range<usize>,
     part: usize,
@@ -95,6 +96,7 @@ impl Tables {
                     kinds: window.kinds,
                     near: shape.near..shape.near + room.near,
                     far: shape.far..shape.far + room.far,
+                    soon: shape.far..shape.far + room.soon,
                     rare: shape.rare..shape.rare + room.rare,
                     part: windows.len(),
                     span: Span::new(window.window_ms),
@@ -115,7 +117,8 @@ impl Tables {
             let keys = if fields == ["packet"] { keys.min(1 << 17) } else { keys };
             let table = Slots::new(keys, Shape { busy: Some(keys / BUSY), ..shape }, longest_ms, &pins)
                 .ok_or_else(|| format!("no memory for {keys} keys of {}", fields.join(" and ")))?;
-            groups.push(Group { table, windows });
+            let soon = windows.iter().map(|window| window.soon.clone()).collect();
+            groups.push(Group { table: table.with_soon(soon), windows });
         }
         Ok(Tables { groups, pins })
     }

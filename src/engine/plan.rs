@@ -169,7 +169,9 @@ impl Plan {
             let longest_ms = of_windows.chain(of_breakers).max().unwrap_or(0);
             // An event may be dated before its arrival, or after it.
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
-            let table = tables.velocity_table(shape, expiry_ms).map_err(BuildError::Size)?;
+            let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
+            let soon = soon.collect();
+            let table = tables.velocity_table(shape, soon, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields: fields.to_vec(), table, windows, breakers });
         }
         if plan.groups.len() > KEYS_MAX {

@@ -1,6 +1,7 @@
 //! Everything that checks change: tables of fixed size, shared by all workers, changed by atomics only.
 #![expect(clippy::disallowed_types, reason = "locks of reloads, metrics and outcomes; no check takes one")]
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::key::{self, Seed};
@@ -142,12 +143,17 @@ impl Tables {
     }
 
     /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.
-    pub(crate) fn velocity_table(&self, shape: Shape, expiry_ms: i64) -> Result<Arc<Slots>, SizeError> {
+    pub(crate) fn velocity_table(
+        &self,
+        shape: Shape,
+        soon: Vec<Range<usize>>,
+        expiry_ms: i64,
+    ) -> Result<Arc<Slots>, SizeError> {
         let entries = self.velocity_keys;
         let busy = Some(self.busy_keys).filter(|&busy| busy < entries);
         let slots = Slots::new(entries, Shape { busy, ..shape }, expiry_ms, &self.pins)
             .ok_or(SizeError { table: "velocity_keys", entries })?;
-        let slots = Arc::new(slots);
+        let slots = Arc::new(slots.with_soon(soon));
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);
         velocity.push(Arc::downgrade(&slots));

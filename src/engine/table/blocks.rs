@@ -68,10 +68,10 @@ impl Blocks {
         &self.memory.words()[block * self.words..(block + 1) * self.words]
     }
 
-    /// Brings the first words of a block into the cache.
+    /// Brings words of a block into the cache.
     #[inline]
-    pub fn prefetch(&self, block: usize, words: usize) {
-        self.memory.prefetch(block * self.words, words);
+    pub fn prefetch(&self, block: usize, words: std::ops::Range<usize>) {
+        self.memory.prefetch(block * self.words + words.start, words.len());
     }
 
     /// Takes a free block, zeroed, for a slot.

@@ -29,7 +29,8 @@ pub struct Distinct<'a> {
 impl<'a> Distinct<'a> {
     /// Words of a set that is exact up to `exact` values.
     pub fn room(exact: usize) -> Room {
-        Room { near: exact.min(NEAR), far: exact.saturating_sub(NEAR), rare: Sketch::WORDS }
+        let far = exact.saturating_sub(NEAR);
+        Room { near: exact.min(NEAR), far, soon: far, rare: Sketch::WORDS }
     }
 
     /// The set that lies in these words; `more` are the rare ones.
@@ -199,7 +200,7 @@ mod tests {
 
     fn words(exact: usize) -> Words {
         let words = |count| (0..count).map(|_| Word::new(0)).collect();
-        let Room { near, far, rare } = Distinct::room(exact);
+        let Room { near, far, rare, .. } = Distinct::room(exact);
         (words(near), Word::new(0), words(far + rare))
     }
 

@@ -107,6 +107,12 @@ impl<'a> Far<'a> {
         2 * self.count
     }
 
+    /// All but the last `count` words, and these, under the same bit.
+    #[inline]
+    pub fn split_last(&self, count: usize) -> (Far<'a>, Far<'a>) {
+        self.split(self.count - count)
+    }
+
     /// The first `count` words and the rest, under the same bit.
     #[inline]
     pub fn split(&self, count: usize) -> (Far<'a>, Far<'a>) {
@@ -121,6 +127,8 @@ pub struct Room {
     pub near: usize,
     /// Far ones.
     pub far: usize,
+    /// Of these the first ones, which are needed whenever the far ones are.
+    pub soon: usize,
     /// Far ones that few busy keys need either: they lie behind those of all windows, and nobody asks for them in advance.
     pub rare: usize,
 }
@@ -128,6 +136,11 @@ pub struct Room {
 impl Room {
     /// Room for this and another, one behind the other.
     pub const fn with(self, other: Room) -> Room {
-        Room { near: self.near + other.near, far: self.far + other.far, rare: self.rare + other.rare }
+        Room {
+            near: self.near + other.near,
+            far: self.far + other.far,
+            soon: self.far + other.soon,
+            rare: self.rare + other.rare,
+        }
     }
 }

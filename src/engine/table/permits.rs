@@ -29,7 +29,8 @@ pub struct Permits<'a> {
 impl<'a> Permits<'a> {
     /// Words of a view that holds `count` permits.
     pub const fn room(count: usize) -> Room {
-        Room { near: HEAD + NEAR, far: halves::words(count).saturating_sub(NEAR), rare: 0 }
+        let times = halves::words(count).saturating_sub(NEAR);
+        Room { near: HEAD + NEAR, far: times, soon: times, rare: 0 }
     }
 
     /// The permits that lie in these words.

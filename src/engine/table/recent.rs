@@ -36,13 +36,14 @@ struct Seen<'a> {
 impl<'a> Recent<'a> {
     /// Words of a view that is exact below `exact` events.
     pub const fn room(exact: usize) -> Room {
-        Room { near: NEAR, far: halves::words(exact).saturating_sub(NEAR) + Counts::FAR, rare: 0 }
+        let times = halves::words(exact).saturating_sub(NEAR);
+        Room { near: NEAR, far: times + Counts::FAR, soon: times, rare: 0 }
     }
 
     /// The count that lies in these words.
     #[inline]
     pub fn new(near: &'a [Word], far: Far<'a>, span: &'a Span) -> Recent<'a> {
-        let (older, far) = far.split(Counts::FAR);
+        let (far, older) = far.split_last(Counts::FAR);
         let (near, _) = near.as_chunks();
         Recent { near: &near[0], far, older: Counts { near: &[], far: older }, span }
     }

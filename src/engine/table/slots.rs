@@ -18,6 +18,8 @@ pub(super) const WAYS: usize = 16;
 /// So few that all interleavings can be gone through.
 #[cfg(loom)]
 pub(super) const WAYS: usize = 2;
+/// Half of them: where a key is looked for first. Their heads share a cache line.
+pub(super) const HALF: usize = WAYS / 2;
 /// Words of a payload before what belongs to the owner: the key, and flags of the far words.
 const HEAD_WORDS: usize = 2;
 
@@ -69,6 +71,8 @@ pub struct Slots {
     pub(super) shape: Shape,
     /// A key untouched for longer holds nothing of value: it is evicted first, and its eviction is no loss.
     pub(super) expiry: u32,
+    /// Far words of each part that are needed whenever the part is looked at.
+    soon: Vec<std::ops::Range<usize>>,
     pub(super) counters: Counters,
 }
 
@@ -130,8 +134,16 @@ impl Slots {
             shape,
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
+            soon: Vec::new(),
             counters: Counters { live_evictions: Word::new(0), claimed: Word::new(0) },
         })
+    }
+
+    /// The same with far words to be brought into the cache before a key's payload is worked on: of each part the ones that
+    /// are needed whenever it is looked at.
+    #[must_use]
+    pub fn with_soon(self, soon: Vec<std::ops::Range<usize>>) -> Slots {
+        Slots { soon, ..self }
     }
 
     /// The pins that keep slots in the hands of batches.
@@ -144,11 +156,18 @@ impl Slots {
         (HEAD_WORDS + near).div_ceil(Memory::LINE_WORDS)
     }
 
-    /// The slots a key may stand in.
+    /// The first of the slots that a key is looked for first.
+    #[inline]
+    pub(super) fn home(&self, key: u64) -> usize {
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((u128::from(spread) * (WAYS / HALF * self.sets) as u128) >> 64) as usize * HALF
+    }
+
+    /// The slots a key may stand in: its home and the other half of the set.
     #[inline]
     pub(super) fn places(&self, key: u64) -> std::ops::Range<usize> {
-        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let first = ((u128::from(spread) * self.sets as u128) >> 64) as usize * WAYS;
+        let home = self.home(key);
+        let first = home - home % WAYS;
         first..first + WAYS
     }
 
@@ -172,12 +191,18 @@ impl Slots {
         Payload { table: self, slot, flags, near }
     }
 
-    /// Brings the heads of a key's set into the cache, and gives the first slot of the set.
+    /// Brings the heads of a key's home into the cache, and gives its first slot.
     #[inline]
-    pub(super) fn prefetch_heads(&self, key: u64) -> u32 {
-        let first = self.places(key).start;
-        self.heads.prefetch(first, WAYS);
-        first as u32
+    pub(super) fn prefetch_home(&self, key: u64) -> u32 {
+        let home = self.home(key);
+        self.heads.prefetch(home, HALF);
+        home as u32
+    }
+
+    /// Brings the heads of the other half of a home's set into the cache.
+    #[inline]
+    pub(super) fn prefetch_other(&self, home: u32) {
+        self.heads.prefetch(home as usize ^ HALF, HALF);
     }
 
     /// Brings the near words of a slot into the cache.
@@ -186,7 +211,7 @@ impl Slots {
         self.near.prefetch(slot as usize * self.stride, self.stride);
     }
 
-    /// Brings the far words of a slot into the cache if any of them are used. The near ones should be there.
+    /// Brings the far words of a slot into the cache that are used and soon needed. The near ones should be there.
     #[inline]
     pub(super) fn prefetch_far(&self, slot: u32) {
         let slot = slot as usize;
@@ -195,7 +220,8 @@ impl Slots {
             && flags != 0
             && let Some(block) = far.of(slot, flags)
         {
-            far.prefetch(block, self.shape.far);
+            let used = self.soon.iter().enumerate().filter(|(part, _)| flags >> part & 1 != 0);
+            used.for_each(|(_, words)| far.prefetch(block, words.clone()));
         }
     }
 

@@ -4,6 +4,7 @@
 //! the second from being made before the first is answered.
 
 use super::slots::{Found, Slots};
+use crate::decide;
 use crate::limits::LANES;
 
 /// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in, or do where they were claimed.
@@ -11,7 +12,7 @@ use crate::limits::LANES;
 pub struct Sought {
     /// The keys.
     pub keys: [u64; LANES],
-    /// First the beginnings of their sets, then their slots; [`NOWHERE`] for none.
+    /// First where their homes begin, then their slots; [`NOWHERE`] for none.
     slots: [u32; LANES],
 }
 
@@ -28,17 +29,28 @@ impl Sought {
     /// Has the heads of the keys on the way into the cache.
     pub fn prefetch_heads(&mut self, table: &Slots, lanes: usize) {
         for (slot, &key) in self.slots[..lanes].iter_mut().zip(&self.keys) {
-            *slot = if key == 0 { NOWHERE } else { table.prefetch_heads(key) };
+            *slot = if key == 0 { NOWHERE } else { table.prefetch_home(key) };
         }
     }
 
     /// Has the near words of the keys on the way into the cache; their heads should be there.
     pub fn prefetch_near(&mut self, table: &Slots, now_ms: i64, lanes: usize) {
-        for (slot, &key) in self.slots[..lanes].iter_mut().zip(&self.keys) {
-            if *slot != NOWHERE {
-                *slot = table.likely(*slot, key, now_ms);
-                table.prefetch_near(*slot);
+        let mut elsewhere = 0_u64;
+        for (lane, (slot, &key)) in self.slots[..lanes].iter_mut().zip(&self.keys).enumerate() {
+            if *slot == NOWHERE {
+                continue;
             }
+            if let Some(own) = table.likely_at_home(*slot, key) {
+                *slot = own;
+                table.prefetch_near(own);
+            } else {
+                table.prefetch_other(*slot);
+                elsewhere |= 1 << lane;
+            }
+        }
+        for lane in decide::lanes(elsewhere) {
+            self.slots[lane] = table.likely(self.keys[lane], now_ms);
+            table.prefetch_near(self.slots[lane]);
         }
     }
 

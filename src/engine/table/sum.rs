@@ -41,7 +41,7 @@ pub struct Sum<'a> {
 
 impl<'a> Sum<'a> {
     /// Words of one sum.
-    pub const ROOM: Room = Room { near: 3 + Amounts::NEAR, far: Amounts::FAR, rare: 0 };
+    pub const ROOM: Room = Room { near: 3 + Amounts::NEAR, far: Amounts::FAR, soon: Amounts::FAR, rare: 0 };
 
     /// The sum that lies in these words.
     #[inline]
@@ -152,7 +152,7 @@ pub struct Max<'a> {
 
 impl<'a> Max<'a> {
     /// Words of one maximum.
-    pub const ROOM: Room = Room { near: 1 + Amounts::NEAR, far: Amounts::FAR, rare: 0 };
+    pub const ROOM: Room = Room { near: 1 + Amounts::NEAR, far: Amounts::FAR, soon: Amounts::FAR, rare: 0 };
 
     /// The maximum that lies in these words.
     #[inline]
