@@ -1,8 +1,6 @@
 //! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
 
-use super::slots::{
-    ABANDONED, EMPTY, Found, HALF, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched,
-};
+use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
 use super::{Ordering, fence, scan, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
@@ -35,11 +33,13 @@ impl Slots {
     /// The slot of a key, putting the key in if it is new; `None` if every slot it may stand in is in somebody's hands.
     /// The caller holds a pin entered at `now_ms` or before.
     pub fn find_or_claim(&self, key: u64, now_ms: i64) -> Option<Found> {
-        let now = touch(now_ms);
+        let (first, now) = (self.places(key).start, touch(now_ms));
         for _ in 0..SPINS {
             let (tagged, empty) = self.marks(key);
             let step = match self.own(tagged, key, now) {
-                Step::None if empty != 0 => self.take(self.first_of(empty, key), EMPTY, key, now),
+                Step::None if empty != 0 => {
+                    self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now)
+                }
                 Step::None => self.evict(key, now),
                 step => step,
             };
@@ -73,20 +73,15 @@ impl Slots {
         }
     }
 
-    /// The slot in its home that a key most likely has: what to prefetch. The heads there should be in the cache.
+    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads of the set, which begins at
+    /// `first`, should be in the cache.
     #[inline]
-    pub(super) fn likely_at_home(&self, home: u32, key: u64) -> Option<u32> {
-        let (tagged, _) = self.marks_at(home as usize, key);
-        (tagged != 0).then(|| home + tagged.trailing_zeros())
-    }
-
-    /// The slot that [`Slots::find_or_claim`] will most likely give a key that is not at home. The heads of the set should be
-    /// in the cache.
-    pub(super) fn likely(&self, key: u64, now_ms: i64) -> u32 {
-        let (tagged, empty) = self.marks(key);
+    pub(super) fn likely(&self, first: u32, key: u64, now_ms: i64) -> u32 {
+        let first = first as usize;
+        let (tagged, empty) = self.marks_at(first, key);
         let slot = match if tagged != 0 { tagged } else { empty } {
-            0 => self.longest_idle(self.places(key).start, touch(now_ms)),
-            marks => self.first_of(marks, key),
+            0 => self.longest_idle(first, touch(now_ms)),
+            ways => first + ways.trailing_zeros() as usize,
         };
         slot as u32
     }
@@ -98,29 +93,22 @@ impl Slots {
         first + heads.enumerate().max_by_key(|(_, head)| idle(*head, now)).map_or(0, |(way, _)| way)
     }
 
-    /// The slots of a key's set with its tag, and the empty ones; a bit each, those of its home first.
+    /// The slots of a key's set with its tag, and the empty ones; a bit each.
     fn marks(&self, key: u64) -> (u32, u32) {
-        let home = self.home(key);
-        let ((tagged, empty), others) = (self.marks_at(home, key), self.marks_at(home ^ HALF, key));
-        (tagged | others.0 << HALF, empty | others.1 << HALF)
+        self.marks_at(self.places(key).start, key)
     }
 
     #[inline]
-    fn marks_at(&self, half: usize, key: u64) -> (u32, u32) {
-        let heads = self.heads.words()[half..].first_chunk();
+    fn marks_at(&self, first: usize, key: u64) -> (u32, u32) {
+        let heads = self.heads.words()[first..].first_chunk();
         heads.map_or((0, 0), |heads| scan::marks(heads, tag(key)))
-    }
-
-    /// The slot of the first of some marks.
-    fn first_of(&self, marks: u32, key: u64) -> usize {
-        let way = marks.trailing_zeros() as usize;
-        (self.home(key) ^ (way & HALF)) + way % HALF
     }
 
     /// The key's own slot among those of its tag.
     fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
+        let first = self.places(key).start;
         while tagged != 0 {
-            match self.own_at(self.first_of(tagged, key), key, now) {
+            match self.own_at(first + tagged.trailing_zeros() as usize, key, now) {
                 Step::None => tagged &= tagged - 1,
                 step => return step,
             }
@@ -214,8 +202,15 @@ impl Slots {
         // Two threads may have chosen different slots for the same key. With a fence between the store above and these loads
         // the later of the two sees the earlier and gives up; both may, and then both try again.
         fence(Ordering::SeqCst);
-        let elsewhere = self.heads(key).filter(|(other, _)| *other != slot).any(|(other, head)| {
-            let standing = head.load(Ordering::Acquire);
+        let (first, (mut others, _)) = (self.places(key).start, self.marks(key));
+        others &= !(1 << (slot - first));
+        let elsewhere = std::iter::from_fn(|| {
+            let other = (others != 0).then(|| first + others.trailing_zeros() as usize);
+            others &= others.wrapping_sub(1);
+            other
+        })
+        .any(|other| {
+            let standing = self.heads.words()[other].load(Ordering::Acquire);
             tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key))
         });
         if elsewhere {

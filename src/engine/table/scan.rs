@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::Word;
-use super::slots::HALF;
+use super::slots::WAYS;
 
 /// Two words.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
@@ -26,10 +26,10 @@ pub(super) fn two(words: &[Word; 2]) -> std::arch::x86_64::__m128i {
     held
 }
 
-/// The heads of half a set that have this tag, and those that no key ever had; a bit each.
+/// The heads of a set that have this tag, and those that no key ever had; a bit each.
 #[cfg(all(target_arch = "x86_64", not(loom)))]
 #[inline]
-pub(super) fn marks(heads: &[Word; HALF], tag: u32) -> (u32, u32) {
+pub(super) fn marks(heads: &[Word; WAYS], tag: u32) -> (u32, u32) {
     use std::arch::x86_64::*;
 
     let (pairs, _) = heads.as_chunks::<2>();
@@ -40,26 +40,25 @@ pub(super) fn marks(heads: &[Word; HALF], tag: u32) -> (u32, u32) {
             let (one, other) = (_mm_castsi128_ps(two(&pairs[at])), _mm_castsi128_ps(two(&pairs[at + 1])));
             _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(one, other))
         };
-        let (low, high) = (four(0), four(2));
+        let tags = [four(0), four(2), four(4), four(6)];
         let equal = |wanted: __m128i| {
-            let (low, high) = (_mm_cmpeq_epi32(low, wanted), _mm_cmpeq_epi32(high, wanted));
-            let both = _mm_packs_epi16(_mm_packs_epi32(low, high), _mm_setzero_si128());
-            _mm_movemask_epi8(both).cast_unsigned()
+            let [a, b, c, d] = tags.map(|tags| _mm_cmpeq_epi32(tags, wanted));
+            _mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d))).cast_unsigned()
         };
         // No key has the tag 0.
         (equal(_mm_set1_epi32(tag.cast_signed())), equal(_mm_setzero_si128()))
     }
 }
 
-/// The heads of half a set that have this tag, and those that no key ever had; a bit each.
+/// The heads of a set that have this tag, and those that no key ever had; a bit each.
 #[cfg(any(not(target_arch = "x86_64"), loom))]
-pub(super) fn marks(heads: &[Word; HALF], tag: u32) -> (u32, u32) {
+pub(super) fn marks(heads: &[Word; WAYS], tag: u32) -> (u32, u32) {
     one_by_one(heads, tag)
 }
 
 /// Without branches: where a key stands is as random as the key.
 #[cfg(any(not(target_arch = "x86_64"), loom, test))]
-fn one_by_one(heads: &[Word; HALF], tag: u32) -> (u32, u32) {
+fn one_by_one(heads: &[Word; WAYS], tag: u32) -> (u32, u32) {
     use super::Ordering;
     use super::slots::{EMPTY, tag_of};
 
@@ -79,7 +78,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_look_at_many_is_a_look_at_each(
-            heads in prop::array::uniform8(prop_oneof![
+            heads in prop::array::uniform16(prop_oneof![
                 Just(0_u64),
                 (1_u32..4, any::<u32>()).prop_map(|(tag, touched)| head(tag, touched)),
                 any::<u64>().prop_filter("no key has the tag 0", |head| head >> 32 != 0),

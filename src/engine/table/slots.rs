@@ -18,8 +18,6 @@ pub(super) const WAYS: usize = 16;
 /// So few that all interleavings can be gone through.
 #[cfg(loom)]
 pub(super) const WAYS: usize = 2;
-/// Half of them: where a key is looked for first. Their heads share a cache line.
-pub(super) const HALF: usize = WAYS / 2;
 /// Words of a payload before what belongs to the owner: the key, and flags of the far words.
 const HEAD_WORDS: usize = 2;
 
@@ -113,6 +111,12 @@ pub(super) fn touched(head: u64) -> u32 {
     head as u32
 }
 
+impl AsRef<Slots> for Slots {
+    fn as_ref(&self) -> &Slots {
+        self
+    }
+}
+
 impl Slots {
     /// A table for `capacity` keys of that shape; it is built half as large again. Whoever works on it holds one of `pins`.
     /// `None` if there is no memory for it.
@@ -156,18 +160,11 @@ impl Slots {
         (HEAD_WORDS + near).div_ceil(Memory::LINE_WORDS)
     }
 
-    /// The first of the slots that a key is looked for first.
-    #[inline]
-    pub(super) fn home(&self, key: u64) -> usize {
-        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((u128::from(spread) * (WAYS / HALF * self.sets) as u128) >> 64) as usize * HALF
-    }
-
-    /// The slots a key may stand in: its home and the other half of the set.
+    /// The slots a key may stand in.
     #[inline]
     pub(super) fn places(&self, key: u64) -> std::ops::Range<usize> {
-        let home = self.home(key);
-        let first = home - home % WAYS;
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let first = ((u128::from(spread) * self.sets as u128) >> 64) as usize * WAYS;
         first..first + WAYS
     }
 
@@ -191,18 +188,12 @@ impl Slots {
         Payload { table: self, slot, flags, near }
     }
 
-    /// Brings the heads of a key's home into the cache, and gives its first slot.
+    /// Brings the heads of a key's set into the cache, and gives the first slot of the set.
     #[inline]
-    pub(super) fn prefetch_home(&self, key: u64) -> u32 {
-        let home = self.home(key);
-        self.heads.prefetch(home, HALF);
-        home as u32
-    }
-
-    /// Brings the heads of the other half of a home's set into the cache.
-    #[inline]
-    pub(super) fn prefetch_other(&self, home: u32) {
-        self.heads.prefetch(home as usize ^ HALF, HALF);
+    pub(super) fn prefetch_heads(&self, key: u64) -> u32 {
+        let first = self.places(key).start;
+        self.heads.prefetch(first, WAYS);
+        first as u32
     }
 
     /// Brings the near words of a slot into the cache.
