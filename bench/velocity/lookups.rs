@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use engine::limits::LANES;
-use engine::table::{Pins, Shape, Slots, sought};
+use engine::table::{Pins, Shape, Slots};
 use papaya::HashMap;
 
 use super::event::{Event, Values};
@@ -30,17 +30,21 @@ impl System for Own {
             for (events, values) in events.chunks(LANES).zip(values.chunks_mut(LANES)) {
                 let (now_ms, lanes) = (events[0].time_ms, events.len());
                 let _pin = self.pins.enter(worker, now_ms);
-                for (at, sought) in all.iter_mut().enumerate() {
+                for (at, (table, sought)) in self.tables.iter().zip(&mut *all).enumerate() {
                     sought.keys.iter_mut().zip(events).for_each(|(key, event)| *key = event.keys[at]);
+                    sought.prefetch_heads(table, lanes);
                 }
-                sought::prefetch_heads(&self.tables, all, lanes);
-                sought::prefetch_near(&self.tables, all, lanes, now_ms);
-                sought::visit(&self.tables, all, lanes, u64::MAX, now_ms, |at, lane, found| {
-                    if let Some(found) = found {
-                        let word = &self.tables[at].payload(found.slot).near()[0];
-                        values[lane][at] = word.fetch_add(1, Ordering::AcqRel) as i64 + 1;
+                for (table, sought) in self.tables.iter().zip(&mut *all) {
+                    sought.prefetch_near(table, now_ms, lanes);
+                }
+                for (at, (table, sought)) in self.tables.iter().zip(&mut *all).enumerate() {
+                    for (lane, values) in values.iter_mut().enumerate() {
+                        if let Some(found) = sought.claim(table, lane, now_ms) {
+                            let word = &table.payload(found.slot).near()[0];
+                            values[at] = word.fetch_add(1, Ordering::AcqRel) as i64 + 1;
+                        }
                     }
-                });
+                }
             }
         });
     }

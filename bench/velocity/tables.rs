@@ -7,8 +7,7 @@ use std::sync::Arc;
 use engine::limits::LANES;
 use engine::policy::{Aggregate, Policy, Status};
 use engine::program::Kinds;
-use engine::table::sought::{self, Sought};
-use engine::table::{Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Span, Sum};
+use engine::table::{Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Sought, Span, Sum};
 
 use super::event::{Event, KEYS, Values};
 use super::system::System;
@@ -132,25 +131,25 @@ impl Tables {
 
     fn take_lanes(&self, events: &[Event], values: &mut [Values], sought: &mut [Sought; KEYS]) {
         let (now_ms, lanes) = (events.last().map_or(0, |event| event.time_ms), events.len());
-        for (at, sought) in sought.iter_mut().enumerate() {
+        for (at, (group, sought)) in self.groups.iter().zip(&mut *sought).enumerate() {
             sought.keys.iter_mut().zip(events).for_each(|(key, event)| *key = event.keys[at]);
+            sought.prefetch_heads(&group.table, lanes);
         }
-        sought::prefetch_heads(&self.groups, sought, lanes);
-        sought::prefetch_near(&self.groups, sought, lanes, now_ms);
-        sought::visit(&self.groups, sought, lanes, u64::MAX, now_ms, |at, lane, found| {
-            let Some(found) = found else { return };
-            let Group { table, windows } = &self.groups[at];
-            let payload = table.payload(found.slot);
-            for window in windows {
-                values[lane][window.at] = window.take(&payload, &events[lane]);
+        for (group, sought) in self.groups.iter().zip(&mut *sought) {
+            sought.prefetch_near(&group.table, now_ms, lanes);
+        }
+        for (group, sought) in self.groups.iter().zip(&*sought) {
+            sought.prefetch_far(&group.table, lanes);
+        }
+        for (group, sought) in self.groups.iter().zip(sought) {
+            for (lane, (event, values)) in events.iter().zip(&mut *values).enumerate() {
+                let Some(found) = sought.claim(&group.table, lane, now_ms) else { continue };
+                let payload = group.table.payload(found.slot);
+                for window in &group.windows {
+                    values[window.at] = window.take(&payload, event);
+                }
             }
-        });
-    }
-}
-
-impl AsRef<Slots> for Group {
-    fn as_ref(&self) -> &Slots {
-        &self.table
+        }
     }
 }
 

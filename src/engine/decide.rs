@@ -13,7 +13,6 @@ use crate::limits::LANES;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::sought;
 use crate::tables::Tables;
 use crate::{breaker, fields, lists, profile, record, rules, velocity, verdict, verify};
 
@@ -108,11 +107,9 @@ fn decide_lanes(
         lane.clear();
         lane.id = tables.seed.text(&check.id);
         scratch.ids.keys[at] = key::short(lane.id);
-        scratch.ids.prefetch_heads(&tables.decisions, at);
     }
-    for lane in 0..checks.len() {
-        scratch.ids.prefetch_near(&tables.decisions, lane, now.ms);
-    }
+    scratch.ids.prefetch_heads(&tables.decisions, checks.len());
+    scratch.ids.prefetch_near(&tables.decisions, now.ms, checks.len());
     let (mut fresh, mut known) = (0_u64, [0_usize; LANES]);
     for lane in lanes(all(checks)) {
         match replay::claim(tables, lane, now.ms, scratch) {
@@ -126,6 +123,7 @@ fn decide_lanes(
 
     arrive(snapshot, tables, now, checks, fresh, scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
+    velocity::prefetch_far(snapshot, checks.len(), scratch);
     velocity::reserve(snapshot, now.ms, checks, fresh, scratch);
     score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
@@ -173,13 +171,14 @@ fn arrive(
         scratch.lanes[lane].degraded = degraded;
         fields::fill(snapshot, &tables.seed, check, lane, scratch);
         velocity::key_up(snapshot, lane, scratch);
-        profile::key_up(tables, lane, scratch);
+        profile::key_up(lane, scratch);
     }
-    sought::prefetch_heads(&snapshot.plan.groups, &mut scratch.windows, checks.len());
+    profile::prefetch_heads(tables, checks.len(), scratch);
+    velocity::prefetch_heads(snapshot, checks.len(), scratch);
     let listed = tables.lists.read();
     lists::prefetch(snapshot, &listed, checks.len(), scratch);
     profile::prefetch_near(tables, now.ms, checks.len(), scratch);
-    sought::prefetch_near(&snapshot.plan.groups, &mut scratch.windows, checks.len(), now.ms);
+    velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
     lists::look_up(snapshot, tables, &listed, checks, fresh, scratch);
     for lane in lanes(fresh) {
         let check = &checks[lane];

@@ -27,12 +27,6 @@ pub(crate) struct Group {
     pub breakers: Vec<Wired>,
 }
 
-impl AsRef<Slots> for Group {
-    fn as_ref(&self) -> &Slots {
-        &self.table
-    }
-}
-
 impl Group {
     /// Its windows of that status.
     pub fn of_status(&self, status: Status) -> impl Iterator<Item = &Laid> {

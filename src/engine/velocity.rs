@@ -9,7 +9,7 @@ use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum, sought};
+use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum};
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,27 @@ pub(crate) fn key_up(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
     }
 }
 
+/// Has the heads of the keys on the way into the cache.
+pub(crate) fn prefetch_heads(snapshot: &Snapshot, lanes: usize, scratch: &mut Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&mut scratch.windows) {
+        sought.prefetch_heads(&group.table, lanes);
+    }
+}
+
+/// Has the windows of the keys on the way into the cache.
+pub(crate) fn prefetch_near(snapshot: &Snapshot, now_ms: i64, lanes: usize, scratch: &mut Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&mut scratch.windows) {
+        sought.prefetch_near(&group.table, now_ms, lanes);
+    }
+}
+
+/// Has the rest of what busy keys hold on the way into the cache.
+pub(crate) fn prefetch_far(snapshot: &Snapshot, lanes: usize, scratch: &Scratch) {
+    for (group, sought) in snapshot.plan.groups.iter().zip(&scratch.windows) {
+        sought.prefetch_far(&group.table, lanes);
+    }
+}
+
 /// Takes checks into their windows and reads them; gives back what a check had reserved before a limit refused.
 pub(crate) fn reserve(
     snapshot: &Snapshot,
@@ -55,18 +76,17 @@ pub(crate) fn reserve(
     fresh: u64,
     scratch: &mut Scratch,
 ) {
-    let groups = &snapshot.plan.groups;
     // Attempts count whatever becomes of them, so one key's may go after another's for all checks.
-    let mut windows = std::mem::take(&mut scratch.windows);
-    sought::visit(groups, &mut windows, checks.len(), fresh, now_ms, |at, lane, found| {
-        let Some(found) = found else { return };
-        let payload = groups[at].table.payload(found.slot);
-        for window in groups[at].of_status(Status::Attempt) {
-            let number = attempt(window, payload, &checks[lane], lane, scratch);
-            set(window, lane, number, scratch);
+    for (at, group) in snapshot.plan.groups.iter().enumerate() {
+        for lane in lanes(fresh) {
+            let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
+            let payload = group.table.payload(found.slot);
+            for window in group.of_status(Status::Attempt) {
+                let number = attempt(window, payload, &checks[lane], lane, scratch);
+                set(window, lane, number, scratch);
+            }
         }
-    });
-    scratch.windows = windows;
+    }
     for lane in lanes(fresh) {
         reserve_approved(snapshot, now_ms, &checks[lane], lane, scratch);
     }

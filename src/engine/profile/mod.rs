@@ -43,20 +43,22 @@ fn timed(time_ms: i64, beside: u64) -> u64 {
     (time_ms as u64) << BESIDE_BITS | beside & BESIDE
 }
 
-/// Keys of both profiles, whose heads are asked for at once.
-pub(crate) fn key_up(tables: &Tables, lane: usize, scratch: &mut Scratch) {
+/// Keys of both profiles.
+pub(crate) fn key_up(lane: usize, scratch: &mut Scratch) {
     scratch.accounts.keys[lane] = key::short(scratch.hashes[Builtin::Account.id().index()][lane]);
     scratch.devices.keys[lane] = key::short(scratch.hashes[Builtin::DeviceId.id().index()][lane]);
-    scratch.accounts.prefetch_heads(&tables.accounts, lane);
-    scratch.devices.prefetch_heads(&tables.devices, lane);
+}
+
+/// Has the heads of both profiles on the way into the cache.
+pub(crate) fn prefetch_heads(tables: &Tables, lanes: usize, scratch: &mut Scratch) {
+    scratch.accounts.prefetch_heads(&tables.accounts, lanes);
+    scratch.devices.prefetch_heads(&tables.devices, lanes);
 }
 
 /// Has both profiles on the way into the cache.
 pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch: &mut Scratch) {
-    for lane in 0..lanes {
-        scratch.accounts.prefetch_near(&tables.accounts, lane, now_ms);
-        scratch.devices.prefetch_near(&tables.devices, lane, now_ms);
-    }
+    scratch.accounts.prefetch_near(&tables.accounts, now_ms, lanes);
+    scratch.devices.prefetch_near(&tables.devices, now_ms, lanes);
 }
 
 /// Reads both profiles into the columns, then takes the check into them.

@@ -33,6 +33,11 @@ impl Slots {
     /// The slot of a key, putting the key in if it is new; `None` if every slot it may stand in is in somebody's hands.
     /// The caller holds a pin entered at `now_ms` or before.
     pub fn find_or_claim(&self, key: u64, now_ms: i64) -> Option<Found> {
+        self.find_or_evict(None, key, now_ms)
+    }
+
+    /// The same, with a slot that was the longest untouched of the set a moment ago.
+    fn find_or_evict(&self, idle: Option<usize>, key: u64, now_ms: i64) -> Option<Found> {
         let (first, now) = (self.places(key).start, touch(now_ms));
         for _ in 0..SPINS {
             let (tagged, empty) = self.marks(key);
@@ -40,7 +45,7 @@ impl Slots {
                 Step::None if empty != 0 => {
                     self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now)
                 }
-                Step::None => self.evict(key, now),
+                Step::None => self.evict(idle, key, now),
                 step => step,
             };
             match step {
@@ -69,7 +74,10 @@ impl Slots {
     pub(super) fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
         match self.own_at(likely as usize, key, touch(now_ms)) {
             Step::Found(found) => Some(found),
-            _ => self.find_or_claim(key, now_ms),
+            _ => {
+                let idle = Some(likely as usize).filter(|slot| self.places(key).contains(slot));
+                self.find_or_evict(idle, key, now_ms)
+            }
         }
     }
 
@@ -143,9 +151,13 @@ impl Slots {
     }
 
     /// Gives the slot of the set that was longest untouched to the key.
-    fn evict(&self, key: u64, now: u32) -> Step {
-        let standing = self.heads(key).map(|(slot, head)| (slot, head.load(Ordering::Acquire)));
-        match self.idlest(standing, now) {
+    fn evict(&self, likely: Option<usize>, key: u64, now: u32) -> Step {
+        let standing = |slot: usize| (slot, self.heads.words()[slot].load(Ordering::Acquire));
+        // If nobody has touched it since, it still is.
+        let likely = likely.map(standing).filter(|(_, held)| tag_of(*held) != tag(key));
+        let chosen =
+            self.idlest(likely.into_iter(), now).or_else(|| self.idlest(self.places(key).map(standing), now));
+        match chosen {
             Some((slot, held)) => self.take(slot, held, key, now),
             None => Step::None,
         }
@@ -202,17 +214,16 @@ impl Slots {
         // Two threads may have chosen different slots for the same key. With a fence between the store above and these loads
         // the later of the two sees the earlier and gives up; both may, and then both try again.
         fence(Ordering::SeqCst);
-        let (first, (mut others, _)) = (self.places(key).start, self.marks(key));
-        others &= !(1 << (slot - first));
-        let elsewhere = std::iter::from_fn(|| {
-            let other = (others != 0).then(|| first + others.trailing_zeros() as usize);
-            others &= others.wrapping_sub(1);
-            other
-        })
-        .any(|other| {
+        let (first, (tagged, _)) = (self.places(key).start, self.marks(key));
+        let mut others = tagged & !(1 << (slot - first));
+        let mut elsewhere = false;
+        while others != 0 && !elsewhere {
+            let other = first + others.trailing_zeros() as usize;
             let standing = self.heads.words()[other].load(Ordering::Acquire);
-            tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key))
-        });
+            elsewhere =
+                tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key));
+            others &= others - 1;
+        }
         if elsewhere {
             self.abandon(slot);
             return Step::Retry;

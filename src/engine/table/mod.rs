@@ -22,7 +22,7 @@ mod recent;
 mod scan;
 mod sketch;
 mod slots;
-pub mod sought;
+mod sought;
 mod span;
 mod stamps;
 mod sum;

@@ -111,12 +111,6 @@ pub(super) fn touched(head: u64) -> u32 {
     head as u32
 }
 
-impl AsRef<Slots> for Slots {
-    fn as_ref(&self) -> &Slots {
-        self
-    }
-}
-
 impl Slots {
     /// A table for `capacity` keys of that shape; it is built half as large again. Whoever works on it holds one of `pins`.
     /// `None` if there is no memory for it.
@@ -166,12 +160,6 @@ impl Slots {
         let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let first = ((u128::from(spread) * self.sets as u128) >> 64) as usize * WAYS;
         first..first + WAYS
-    }
-
-    #[inline]
-    pub(super) fn heads(&self, key: u64) -> impl Iterator<Item = (usize, &Word)> {
-        let places = self.places(key);
-        places.clone().zip(&self.heads.words()[places])
     }
 
     /// The key of a slot, its flags, and its near words.
