@@ -172,7 +172,7 @@ impl Default for Models {
         Models {
             dir: PathBuf::from("models"),
             active: "redpacket".to_owned(),
-            anomaly: String::new(),
+            anomaly: "redpacket-anomaly".to_owned(),
             challengers: Vec::new(),
         }
     }
