@@ -103,6 +103,13 @@ pub(crate) enum BuiltinReason {
     BandDeny,
 }
 
+impl Origin {
+    /// Whether it is a score band: the tier that decides where no other did.
+    pub fn is_band(self) -> bool {
+        matches!(self, Origin::Own(at) if at >= BuiltinReason::BandChallenge as usize)
+    }
+}
+
 const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
     ("G101", "token", "the QR token does not open with a known key"),
     ("G102", "token", "the QR token has expired"),
