@@ -14,6 +14,11 @@ impl FeatureId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// Whether models and rules give it: it is known last, and no model reads it.
+    pub fn is_score(self) -> bool {
+        [Builtin::ModelScore, Builtin::AnomalyScore, Builtin::Score].iter().any(|score| score.id() == self)
+    }
 }
 
 /// Type of a feature.

@@ -6,7 +6,7 @@
 mod stage;
 mod tally;
 
-use crate::feature::{Builtin, FeatureId, FeatureTable, Type};
+use crate::feature::{FeatureId, FeatureTable, Type};
 use crate::forest::{Forest, ForestError, ForestSpec, Node};
 use crate::limits::{CHALLENGERS_MAX, FOREST_INPUTS_MAX, MODEL_VERSION_BYTES_MAX};
 use crate::snapshot::BuildError;
@@ -157,9 +157,8 @@ fn place(
         return Err(BuildError::TooMany { what, count, max: MODEL_VERSION_BYTES_MAX });
     }
     // A model that reads a model's score would depend on the order they are asked in.
-    let own = [Builtin::ModelScore.id(), Builtin::AnomalyScore.id(), Builtin::Score.id()];
     let mut place_of = |name: &String| {
-        let found = features.find(name).filter(|id| !own.contains(id));
+        let found = features.find(name).filter(|id| !id.is_score());
         let found = found.map(|id| (id, features.row(id).ty)).filter(|(_, ty)| *ty != Type::Text);
         let column = found.ok_or_else(|| BuildError::UnknownInput(name.clone()))?;
         Ok(matrix.iter().position(|known| *known == column).unwrap_or_else(|| {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine::feature::{Builtin, FeatureId, FeatureTable, Scalar, Type};
+use engine::feature::{FeatureId, FeatureTable, Scalar, Type};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables};
 use wire::{Check, Degraded, OutcomeKind, Verdict};
 
@@ -66,8 +66,7 @@ impl Driver {
 
     /// The features of a row of the out file: all but texts and what models give themselves.
     pub fn columns(&self) -> Vec<(FeatureId, String, Type)> {
-        let given = [Builtin::ModelScore.id(), Builtin::AnomalyScore.id(), Builtin::Score.id()];
-        let numbers = self.features.iter().filter(|(id, row)| row.ty != Type::Text && !given.contains(id));
+        let numbers = self.features.iter().filter(|(id, row)| row.ty != Type::Text && !id.is_score());
         numbers.map(|(id, row)| (id, row.name.clone(), row.ty)).collect()
     }
 
