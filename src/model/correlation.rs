@@ -13,7 +13,7 @@ pub fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     }
     // The mean of equal numbers may be off by its rounding: that is no variation.
     let varies = |values: &[f64]| values.iter().any(|value| *value != values[0]);
-    (varies(a) && varies(b)).then(|| (ab / (aa.sqrt() * bb.sqrt())).clamp(-1.0, 1.0))
+    (varies(a) && varies(b)).then(|| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0))
 }
 
 /// Spearman's: the correlation of ranks, ties sharing the middle of theirs.
