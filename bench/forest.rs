@@ -1,6 +1,6 @@
 //! A forest of the reference size whose thresholds are values seen in the traffic, so that walks spread over the trees.
 
-use engine::feature::{Builtin, FeatureId, FeatureTable, Type};
+use engine::feature::{FeatureId, FeatureTable, Type};
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -14,8 +14,7 @@ pub const INPUTS: usize = 40;
 
 /// The features read: the velocity features, then numeric fields and profiles.
 pub fn inputs(features: &FeatureTable) -> Vec<FeatureId> {
-    let own = [Builtin::ModelScore.id(), Builtin::Score.id()];
-    let numeric = features.iter().filter(|(id, row)| row.ty != Type::Text && !own.contains(id));
+    let numeric = features.iter().filter(|(id, row)| row.ty != Type::Text && !id.is_score());
     let mut inputs: Vec<FeatureId> = numeric.map(|(id, _)| id).collect();
     inputs.reverse();
     inputs.truncate(INPUTS);

@@ -145,7 +145,7 @@ fn snapshot(
     tables: &Tables,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, String> {
-    let parts = Parts { policy, forest, token_keys: vec![token_key()] };
+    let parts = Parts { policy, forest, token_keys: vec![token_key()], ..Parts::default() };
     Snapshot::build(parts, tables, previous).map_err(|error| error.to_string())
 }
 

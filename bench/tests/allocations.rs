@@ -4,7 +4,7 @@ use bench::site::Site;
 use bench::traffic::Stream;
 use engine::policy::Origin;
 use engine::record::Record;
-use engine::{Decision, Now, Parts, Scratch, Snapshot, decide};
+use engine::{Challenger, Decision, Now, Parts, Scratch, Snapshot, decide};
 use wire::{Check, Kind, Text, Verdict};
 
 /// Allocations of deciding a block in batches of that size.
@@ -153,6 +153,38 @@ breakers:
         }
     }
     assert!(states.iter().all(|&count| count > 0), "{states:?}");
+}
+
+#[test]
+fn several_models_allocate_nothing() {
+    let site = Site::fill(2_000).expect("a site");
+    let parts = Parts {
+        policy: site.whole.policy().clone(),
+        forest: Some(site.forest().clone()),
+        anomaly: Some(site.forest().clone()),
+        // One that is asked about all lanes where they lie, and one about a few of them side by side.
+        challengers: [100, 10]
+            .map(|share_percent| Challenger { forest: site.forest().clone(), share_percent })
+            .to_vec(),
+        ..Parts::default()
+    };
+    let snapshot = Snapshot::build(parts, &site.tables, Some(&site.whole)).expect("a snapshot");
+    for (batch, letter) in [(1, "s"), (64, "t")] {
+        let mut stream = site.stream(letter);
+        let (mut decisions, mut scratch, mut challenged) = (Vec::new(), Scratch::new(0), [0_usize; 3]);
+        for turn in 0..12 {
+            let (checks, ms) = stream.block();
+            let checks = checks.to_vec();
+            let count = allocations(&site, &snapshot, (&checks, ms), batch, &mut decisions, &mut scratch);
+            assert!(turn < 4 || count == 0, "{count} in turn {turn}, in batches of {batch}");
+            for (_, _, bytes) in scratch.records() {
+                let record = Record::decode(bytes).expect("a record of the engine's own");
+                challenged[record.challengers.len()] += 1;
+            }
+        }
+        let [none, one, both] = challenged;
+        assert!(none == 0 && one + both >= 12 && (batch == 1 || (one > 0 && both > 0)), "{challenged:?}");
+    }
 }
 
 #[test]

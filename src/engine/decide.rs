@@ -7,14 +7,14 @@
 use wire::{Check, Verdict};
 
 use crate::decision::Decision;
-use crate::feature::{Builtin, FeatureId, Scalar, Type};
+use crate::feature::{FeatureId, Scalar};
 use crate::key;
 use crate::limits::LANES;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{breaker, fields, lists, profile, record, rules, velocity, verdict, verify};
+use crate::{breaker, fields, lists, models, profile, record, rules, velocity, verdict, verify};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn decide_given(
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
     velocity::reserve(snapshot, now.ms, checks, 1, scratch);
-    score(snapshot, now, checks, 1, scratch);
+    models::score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
     verdict::decide(snapshot, 0, scratch)
@@ -125,7 +125,7 @@ fn decide_lanes(
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
     velocity::reserve(snapshot, now.ms, checks, fresh, scratch);
-    score(snapshot, now, checks, fresh, scratch);
+    models::score(snapshot, now, checks, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
 
     // verdict, commit or roll back, record
@@ -184,38 +184,6 @@ fn arrive(
         let check = &checks[lane];
         verify::verify(snapshot, check, lane, scratch);
         profile::visit(tables, now.ms, check, lane, scratch);
-    }
-}
-
-/// The model's score, where the deadline leaves time for it.
-fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
-    let Some(forest) = &snapshot.forest else { return };
-    let mut scored = 0_u64;
-    for lane in lanes(fresh) {
-        if verdict::skip_model(checks[lane].budget_us, now.waited_us) {
-            verdict::degrade_model(lane, scratch);
-        } else {
-            scored |= 1 << lane;
-        }
-    }
-    if scored == 0 {
-        return;
-    }
-    // Lanes that are not scored go along: picking out the others would cost more.
-    scratch.model.fit(forest);
-    for (place, &(feature, ty)) in snapshot.inputs.iter().enumerate() {
-        let column = &scratch.columns[feature.index()][..checks.len()];
-        let inputs = scratch.model.input(place).iter_mut().zip(column);
-        match ty {
-            Type::Double => inputs.for_each(|(input, &bits)| *input = f64::from_bits(bits)),
-            // Models read money in minor units, like every other whole number.
-            _ => inputs.for_each(|(input, &bits)| *input = bits as i64 as f64),
-        }
-    }
-    let mut scores = [0.0; LANES];
-    forest.score_lanes(&mut scratch.model, &mut scores[..checks.len()]);
-    for lane in lanes(scored) {
-        scratch.set(Builtin::ModelScore.id(), lane, Scalar::Double(scores[lane].clamp(0.0, 1.0)));
     }
 }
 

@@ -14,6 +14,11 @@ impl FeatureId {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// Whether models and rules give it: it is known last, and no model reads it.
+    pub fn is_score(self) -> bool {
+        [Builtin::ModelScore, Builtin::AnomalyScore, Builtin::Score].iter().any(|score| score.id() == self)
+    }
 }
 
 /// Type of a feature.
@@ -166,6 +171,7 @@ builtins! {
     DeviceOsChanged "device_os_changed" Bool Scalar::Bool(false), "os differs from what this device showed last";
     DeviceModelChanged "device_model_changed" Bool Scalar::Bool(false), "model differs from what this device showed last";
     DeviceRootedBefore "device_rooted_before" Bool Scalar::Bool(false), "the device was rooted at an earlier check, whatever it says now";
+    AnomalyScore "anomaly_score" Double Scalar::Double(0.0), "the anomaly model's score, 0 to 1, about 0.5 for an event like any other; 0 when none scored";
 }
 
 impl Builtin {

@@ -27,6 +27,7 @@ mod geo;
 pub mod key;
 pub mod limits;
 pub mod lists;
+mod models;
 mod outcome;
 mod plan;
 pub mod policy;
@@ -48,6 +49,7 @@ mod zone;
 
 pub use decide::{Now, decide, decide_given, run_rules};
 pub use decision::{Decision, Hit};
+pub use models::{Challenger, Loaded, Role, SCORE_BOUNDS, ScoreTally};
 pub use outcome::{OutcomeEffect, outcome};
 pub use scratch::Scratch;
 pub use snapshot::{BuildError, Parts, Snapshot};

@@ -55,6 +55,16 @@ pub const PINS_MAX: usize = WORKERS_MAX + 1;
 /// A caller that leaves less than this for the answer, in microseconds, gets it without the model: about ten times what a
 /// single check's model takes, so that a deadline kept is one kept with room.
 pub const MODEL_BUDGET_US: u32 = 20;
+/// A caller that leaves less than this gets its answer without the challengers: as long as all of them take, and the model.
+pub const SHADOW_BUDGET_US: u32 = 100;
+/// A batch that has waited longer than this, in microseconds, is one of too many: nothing is done for it that only watches.
+pub const SHADOW_WAITED_US_MAX: u32 = 10_000;
+/// Most challengers of one snapshot.
+pub const CHALLENGERS_MAX: usize = 8;
+/// Most models of one snapshot: the champion, the one for what is odd, and the challengers.
+pub const MODELS_MAX: usize = 2 + CHALLENGERS_MAX;
+/// Longest version of a model, in bytes.
+pub const MODEL_VERSION_BYTES_MAX: usize = 128;
 /// Most trees of a forest.
 pub const TREES_MAX: usize = 4_096;
 /// Most nodes of a forest over all its trees.
@@ -81,4 +91,8 @@ const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
 const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
 const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
-const _: () = assert!(RECORD_BYTES_MAX >= 512 + FEATURES_MAX * 10);
+const _: () = assert!(SHADOW_BUDGET_US > MODEL_BUDGET_US, "what only watches is skipped first");
+const _: () = assert!(
+    RECORD_BYTES_MAX >= 1_200 + FEATURES_MAX * 10 + CHALLENGERS_MAX * (9 + MODEL_VERSION_BYTES_MAX),
+    "head, versions and matches, features, challengers"
+);

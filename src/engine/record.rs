@@ -3,24 +3,32 @@
 //! A record holds no raw identifier: accounts, devices and the like are keyed hashes. Feature values stand by number,
 //! only where they differ from the missing value; the policy's version tells which table the numbers belong to.
 //!
-//! Layout, little-endian: version u8, kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
+//! Layout, little-endian: version u8 (2), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
 //! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
-//! policy and model versions as u8 length and bytes; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
-//! threshold u64); matches not kept u32; features u16 count of the table, one bit each, then u64 for each bit set.
+//! versions of policy, champion and anomaly model as u8 length and bytes; challengers u8, each its version likewise and its
+//! score f64; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
+//! threshold u64); matches not kept u32; built-in features u16, features u16 count of the table, one bit each, then u64 for
+//! each bit set.
+//!
+//! Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
+//! more of them reads the policy's own features under the numbers that they have by now.
 
 use wire::{Challenge, Check, Kind, Value, Verdict};
 
 use crate::decide::Now;
 use crate::decision::Decision;
-use crate::feature::Builtin;
+use crate::feature::{BUILTINS, Builtin};
 use crate::key;
-use crate::limits::{FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::limits::{CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::models::Challenged;
 use crate::replay::{decode, encode};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::verdict;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Built-in features at the time of version 1.
+const BUILTINS_1: u16 = Builtin::AnomalyScore.id().0;
 const NO_CHALLENGE: u8 = u8::MAX;
 
 /// Identifiers kept, as keyed hashes, in this order.
@@ -55,10 +63,15 @@ pub(crate) fn write(
     for input in INPUTS {
         out.extend(key::short(scratch.hashes[input.id().index()][lane]).to_le_bytes());
     }
-    for version in [snapshot.policy_version(), snapshot.model_version()] {
-        let length = version.len().min(255);
-        out.push(length as u8);
-        out.extend(&version.as_bytes()[..length]);
+    write_text(out, snapshot.policy_version());
+    write_text(out, snapshot.model_version());
+    write_text(out, snapshot.models.anomaly_version());
+    let asked = |(_, challenged): &(&str, &Challenged)| challenged.lanes >> lane & 1 != 0;
+    let challengers = || snapshot.models.challengers().zip(&scratch.challenged).filter(asked);
+    out.push(challengers().count() as u8);
+    for (version, challenged) in challengers() {
+        write_text(out, version);
+        out.extend(challenged.scores[lane].to_bits().to_le_bytes());
     }
     for hit in decision.hits() {
         write_hit(out, hit.index, false, hit.value, hit.threshold);
@@ -78,6 +91,12 @@ pub(crate) fn write(
     scratch.records = records;
 }
 
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    let length = text.len().min(255);
+    out.push(length as u8);
+    out.extend(&text.as_bytes()[..length]);
+}
+
 fn write_hit(out: &mut Vec<u8>, index: u32, shadow: bool, value: Value, threshold: Value) {
     let ((value_tag, value), (threshold_tag, threshold)) = (encode(value), encode(threshold));
     out.extend(index.to_le_bytes());
@@ -87,6 +106,7 @@ fn write_hit(out: &mut Vec<u8>, index: u32, shadow: bool, value: Value, threshol
 }
 
 fn write_features(out: &mut Vec<u8>, snapshot: &Snapshot, lane: usize, scratch: &Scratch) {
+    out.extend((BUILTINS.len() as u16).to_le_bytes());
     out.extend((snapshot.missing.len() as u16).to_le_bytes());
     let bits = out.len();
     out.resize(bits + snapshot.missing.len().div_ceil(8), 0);
@@ -109,6 +129,15 @@ pub struct RecordedHit {
     pub value: Value,
     /// What it was compared with.
     pub threshold: Value,
+}
+
+/// What a challenger said, in a record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedScore {
+    /// Its version.
+    pub model: String,
+    /// Its score, 0 to 1.
+    pub score: f64,
 }
 
 /// A recorded decision.
@@ -136,8 +165,12 @@ pub struct Record {
     pub inputs: Vec<u64>,
     /// Version of the policy.
     pub policy: String,
-    /// Version of the model.
+    /// Version of the champion; empty if there was none.
     pub model: String,
+    /// Version of the anomaly model; empty if there was none.
+    pub anomaly: String,
+    /// What the challengers said that were asked.
+    pub challengers: Vec<RecordedScore>,
     /// Matches, live ones first.
     pub hits: Vec<RecordedHit>,
     /// Matches that there was no room for.
@@ -174,9 +207,10 @@ impl Record {
         let mut reader = Reader { bytes, at: 0 };
         let head: [u8; 4] = reader.take("head")?;
         let fault = |part| RecordError { part, at: 0 };
-        if bytes.len() > RECORD_BYTES_MAX || head[0] != VERSION {
+        if bytes.len() > RECORD_BYTES_MAX || !(1..=VERSION).contains(&head[0]) {
             return Err(fault("version"));
         }
+        let is_first = head[0] == 1;
         let degraded = u16::from_le_bytes(reader.take("degraded")?);
         let [hits, inputs] = reader.take("counts")?;
         if usize::from(hits) > 2 * HITS_MAX {
@@ -198,16 +232,25 @@ impl Record {
             inputs: (0..inputs).map(|_| reader.word("inputs")).collect::<Result<_, _>>()?,
             policy: reader.text("policy")?,
             model: reader.text("model")?,
+            anomaly: if is_first { String::new() } else { reader.text("anomaly model")? },
+            challengers: if is_first { Vec::new() } else { reader.challengers()? },
             hits: (0..hits).map(|_| reader.hit()).collect::<Result<_, _>>()?,
             unkept: u32::from_le_bytes(reader.take("matches not kept")?),
-            features_count: u16::from_le_bytes(reader.take("feature count")?),
+            features_count: 0,
             features: Vec::new(),
         };
-        let features = reader.features(record.features_count)?;
+        let builtins = match head[0] {
+            1 => BUILTINS_1,
+            _ => u16::from_le_bytes(reader.take("built-in features")?),
+        };
+        let features_count = u16::from_le_bytes(reader.take("feature count")?);
+        let mut features = reader.features(features_count)?;
         if reader.at != bytes.len() {
             return Err(RecordError { part: "end", at: reader.at });
         }
-        Ok(Record { features, ..record })
+        let added = (BUILTINS.len() as u16).checked_sub(builtins).ok_or(fault("built-in features"))?;
+        features.iter_mut().filter(|(id, _)| *id >= builtins).for_each(|(id, _)| *id += added);
+        Ok(Record { features_count: features_count + added, features, ..record })
     }
 }
 
@@ -234,6 +277,19 @@ impl Reader<'_> {
         let bytes = self.bytes.get(self.at..self.at + usize::from(length)).ok_or(fault)?;
         self.at += bytes.len();
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| fault)
+    }
+
+    fn challengers(&mut self) -> Result<Vec<RecordedScore>, RecordError> {
+        let fault = RecordError { part: "challengers", at: self.at };
+        let [count] = self.take("challengers")?;
+        if usize::from(count) > CHALLENGERS_MAX {
+            return Err(fault);
+        }
+        let one = |_| {
+            let model = self.text("challenger")?;
+            Ok(RecordedScore { model, score: f64::from_bits(self.word("challenger")?) })
+        };
+        (0..count).map(one).collect()
     }
 
     fn hit(&mut self) -> Result<RecordedHit, RecordError> {

@@ -9,10 +9,11 @@ use crate::feature::{FeatureId, Scalar, Type};
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    BREAKERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX, PENDING_MAX,
-    RECORD_BYTES_MAX,
+    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
+    MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
 use crate::lists;
+use crate::models::{Challenged, ScoreTally};
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
 use crate::table::Sought;
@@ -104,7 +105,13 @@ pub struct Scratch {
     /// Entries of the list being looked up that would put a lane on it.
     pub(crate) wanted: Vec<(usize, Hash)>,
     pub(crate) registers: Registers,
+    /// Inputs of the models, by the matrix of all.
     pub(crate) model: Lanes,
+    /// The same for lanes that a challenger is asked about alone, side by side.
+    pub(crate) sampled: Lanes,
+    /// By the snapshot's challengers.
+    pub(crate) challenged: Vec<Challenged>,
+    pub(crate) scores: ScoreTally,
     pub(crate) lanes: Vec<Lane>,
     /// By the plan's groups.
     pub(crate) windows: Vec<Sought>,
@@ -129,15 +136,15 @@ impl Scratch {
             wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
+            sampled: Lanes::default(),
+            challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
+            scores: ScoreTally::default(),
             lanes: vec![Lane::new(); LANES],
             windows: vec![Sought::default(); KEYS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),
             ids: Sought::default(),
-            records: Records {
-                bytes: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX * 1024 + RECORD_BYTES_MAX),
-                ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX),
-            },
+            records: Records { bytes: Vec::new(), ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX) },
             types: Vec::with_capacity(FEATURES_MAX),
             fitted: 0,
         }
@@ -149,9 +156,18 @@ impl Scratch {
             self.fitted = snapshot.serial;
             self.registers.fit(&snapshot.policy.gate, &snapshot.gate_schedule);
             self.registers.fit(&snapshot.policy.program, &snapshot.schedule);
-            if let Some(forest) = &snapshot.forest {
+            for forest in snapshot.models.forests() {
                 self.model.fit(forest);
             }
+            let challengers = snapshot.models.challengers().count();
+            if challengers > 0 {
+                snapshot.models.forests().for_each(|forest| self.sampled.fit(forest));
+            }
+            self.records.bytes.clear();
+            self.records.bytes.reserve(
+                wire::limits::BATCH_CHECKS_MAX * (1024 + challengers * (9 + MODEL_VERSION_BYTES_MAX))
+                    + RECORD_BYTES_MAX,
+            );
             self.types.clear();
             self.types.extend(snapshot.policy.features.iter().map(|(_, row)| row.ty));
         }
@@ -165,6 +181,11 @@ impl Scratch {
     /// A feature of a check of the latest call: `lane` is its place within the last 64 of them.
     pub fn value(&self, feature: FeatureId, lane: usize) -> Scalar {
         Scalar::from_bits(self.types[feature.index()], self.columns[feature.index()][lane])
+    }
+
+    /// How the scores of models were distributed since this was emptied; of the snapshot that the latest call was with.
+    pub fn score_tally(&mut self) -> &mut ScoreTally {
+        &mut self.scores
     }
 
     /// Places in the policy of the rules that a check of the latest call matched, those in shadow included; `lane` as in

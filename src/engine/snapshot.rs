@@ -8,9 +8,10 @@ use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Ve
 
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
-use crate::forest::{Forest, ForestError, ForestSpec};
+use crate::forest::{ForestError, ForestSpec};
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
+use crate::models::{Challenger, Loaded, Models};
 use crate::plan::Plan;
 use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
@@ -23,8 +24,12 @@ use crate::token::TokenKey;
 pub struct Parts {
     /// The compiled policy.
     pub policy: Policy,
-    /// The model; without one the model's score is 0.
+    /// The champion, whose score is the verdict's; without one `model_score` is 0.
     pub forest: Option<ForestSpec>,
+    /// The model for what is odd, whose score rules may read; without one `anomaly_score` is 0.
+    pub anomaly: Option<ForestSpec>,
+    /// Models that are recorded and never act.
+    pub challengers: Vec<Challenger>,
     /// Keys that tokens open with; the first seals new ones.
     pub token_keys: Vec<TokenKey>,
 }
@@ -98,6 +103,13 @@ pub(crate) enum BuiltinReason {
     BandDeny,
 }
 
+impl Origin {
+    /// Whether it is a score band: the tier that decides where no other did.
+    pub fn is_band(self) -> bool {
+        matches!(self, Origin::Own(at) if at >= BuiltinReason::BandChallenge as usize)
+    }
+}
+
 const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
     ("G101", "token", "the QR token does not open with a known key"),
     ("G102", "token", "the QR token has expired"),
@@ -131,9 +143,7 @@ pub struct Snapshot {
     /// How the policy's programs are run.
     pub(crate) schedule: Schedule,
     pub(crate) gate_schedule: Schedule,
-    pub(crate) forest: Option<Forest>,
-    /// Columns the forest reads, with their types, in its order.
-    pub(crate) inputs: Vec<(FeatureId, Type)>,
+    pub(crate) models: Models,
     pub(crate) token_keys: Vec<TokenKey>,
     pub(crate) lists: Vec<Arc<ListHandle>>,
     /// Bits of every feature's missing value, by number.
@@ -171,23 +181,18 @@ impl Snapshot {
     /// [`BuildError`]; nothing has changed then.
     pub fn build(parts: Parts, tables: &Tables, previous: Option<&Snapshot>) -> Result<Snapshot, BuildError> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let Parts { policy, forest: spec, token_keys } = parts;
+        let Parts { policy, forest, anomaly, challengers, token_keys } = parts;
         check_sizes(&policy)?;
         let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
-        let (forest, inputs) = match &spec {
-            None => (None, Vec::new()),
-            Some(spec) => {
-                let forest = Forest::new(spec).map_err(BuildError::Forest)?;
-                (Some(forest), inputs(&policy.features, spec)?)
-            }
-        };
+        let model_version = forest.as_ref().map_or_else(String::new, |spec| spec.version.clone());
+        let models = Models::build(&policy.features, forest, anomaly, challengers)?;
         let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
         let no_memory = SizeError { table: "list_entries", entries: 0 };
         let lists =
             policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
         let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();
         let words = words(&policy, &mut book);
-        let version = book.version(&policy.version, spec.as_ref().map_or("", |spec| &spec.version));
+        let version = book.version(&policy.version, &model_version);
         let (asked, read) = texts(&policy);
         let ext = policy
             .ext
@@ -201,8 +206,7 @@ impl Snapshot {
             plan,
             schedule: Schedule::new(&policy.program),
             gate_schedule: Schedule::new(&policy.gate),
-            forest,
-            inputs,
+            models,
             token_keys,
             lists,
             order: order(&policy),
@@ -231,7 +235,12 @@ impl Snapshot {
         &self.policy.version
     }
 
-    /// Version of the model; empty without one.
+    /// Every model: champion, anomaly and challengers, in this order.
+    pub fn models(&self) -> impl Iterator<Item = Loaded<'_>> {
+        self.models.loaded()
+    }
+
+    /// Version of the champion; empty without one.
     pub fn model_version(&self) -> &str {
         &self.book.versions[self.version as usize].1
     }
@@ -374,16 +383,6 @@ fn check_sizes(policy: &Policy) -> Result<(), BuildError> {
         Some((what, count, max)) => Err(BuildError::TooMany { what, count, max }),
         None => Ok(()),
     }
-}
-
-fn inputs(features: &FeatureTable, spec: &ForestSpec) -> Result<Vec<(FeatureId, Type)>, BuildError> {
-    let own = [Builtin::ModelScore.id(), Builtin::Score.id()];
-    let column = |name: &String| {
-        let found = features.find(name).filter(|id| !own.contains(id));
-        let found = found.map(|id| (id, features.row(id).ty)).filter(|(_, ty)| *ty != Type::Text);
-        found.ok_or_else(|| BuildError::UnknownInput(name.clone()))
-    };
-    spec.inputs.iter().map(column).collect()
 }
 
 /// Enters the words of every match into the book, in the order of [`Policy::index_of`]; gives their places.

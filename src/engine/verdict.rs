@@ -1,6 +1,6 @@
 //! Stage `verdict`: the first tier with a live match decides; every match is a reason.
 
-use wire::{Challenge, Degraded, Value, Verdict};
+use wire::{Challenge, Value, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{Builtin, Scalar, Type};
@@ -181,14 +181,4 @@ pub(crate) fn quote(
         (_, NumberType::Double) => Value::Double(f64::from_bits(bits)),
     };
     (value.to_value(), threshold)
-}
-
-/// Whether the deadline leaves no time for the model.
-pub(crate) fn skip_model(budget_us: Option<u32>, waited_us: u32) -> bool {
-    budget_us.is_some_and(|budget_us| budget_us.saturating_sub(waited_us) < crate::limits::MODEL_BUDGET_US)
-}
-
-/// Flags a lane whose model was skipped.
-pub(crate) fn degrade_model(lane: usize, scratch: &mut Scratch) {
-    scratch.lanes[lane].degraded |= Degraded::Model.bit();
 }

@@ -7,6 +7,7 @@
 pub mod artefact;
 pub mod calibrate;
 pub mod check;
+pub mod correlation;
 pub mod dataset;
 pub mod file;
 #[cfg(feature = "import")]

@@ -39,7 +39,7 @@ enum Command {
     /// Rule files: check, test, cost, eval
     #[command(subcommand)]
     Rules(rules::Command),
-    /// Models: train, import, eval, inspect, predict
+    /// Models: train, import, eval, compare, inspect, predict
     #[command(subcommand)]
     Model(models::Command),
     /// Lists of a running daemon: add, remove, import, show

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::policy::{Policy, ReasonText};
-use engine::{Parts, Snapshot, Tables};
+use engine::{Challenger, Parts, Snapshot, Tables};
 use metrics::Counter;
+use model::Artefact;
 use policy::{Compiled, Severity};
 
 use crate::config::Config;
 use crate::lists::{KnownList, ListStore};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ScoreHistogram};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
@@ -26,6 +27,8 @@ pub struct Activation {
     pub lists: Vec<KnownList>,
     /// Counters of its matches, by [`Policy::index_of`].
     pub hits: Vec<Counter>,
+    /// Where the scores of its models are counted, in the order of [`Snapshot::models`].
+    pub scores: Vec<Arc<ScoreHistogram>>,
     /// When it took over, in Unix milliseconds.
     pub activated_ms: i64,
 }
@@ -42,8 +45,10 @@ pub struct Facts {
     pub tests: usize,
     /// Diagnostics that did not refuse it, as text.
     pub warnings: String,
-    /// The model, if one scores.
+    /// The champion, if there is one.
     pub model: Option<model::Manifest>,
+    /// The models beside it, in the order of [`Snapshot::models`].
+    pub beside: Vec<model::Manifest>,
 }
 
 /// Why files did not become a snapshot. What was in force stays.
@@ -51,7 +56,7 @@ pub struct Facts {
 pub enum Refusal {
     /// The rule files are wrong or a test of theirs failed.
     Policy(Box<Faulty>),
-    /// The model is.
+    /// A model is.
     Model(String),
     /// The token keys are.
     Keys(String),
@@ -125,13 +130,30 @@ fn faulty(dir: &Path, compiled: &Compiled) -> Faulty {
     }
 }
 
-/// Loads the model that is to score, if one is.
-pub fn load_model(config: &Config) -> Result<Option<model::Artefact>, Refusal> {
-    if config.models.active.is_empty() {
-        return Ok(None);
-    }
-    let folder = config.models.dir.join(&config.models.active);
-    model::read(&folder).map(Some).map_err(|error| Refusal::Model(format!("{}: {error}", folder.display())))
+/// The models that a snapshot is built with.
+pub struct Models {
+    /// The champion.
+    pub champion: Option<Artefact>,
+    /// The model for what is odd.
+    pub anomaly: Option<Artefact>,
+    /// Those that only watch, each with its share of accounts in percent.
+    pub challengers: Vec<(Artefact, u8)>,
+}
+
+/// Loads the models that are to score.
+pub fn load_models(config: &Config) -> Result<Models, Refusal> {
+    let models = &config.models;
+    let read = |name: &str| {
+        let folder = models.dir.join(name);
+        model::read(&folder).map_err(|error| Refusal::Model(format!("{}: {error}", folder.display())))
+    };
+    let named = |name: &str| if name.is_empty() { Ok(None) } else { read(name).map(Some) };
+    let challengers = models.challengers.iter().map(|one| Ok((read(&one.name)?, one.share)));
+    Ok(Models {
+        champion: named(&models.active)?,
+        anomaly: named(&models.anomaly)?,
+        challengers: challengers.collect::<Result<_, _>>()?,
+    })
 }
 
 /// Builds what is to be in force from the files of the configuration. Lists that it declares are loaded before it is given.
@@ -144,10 +166,19 @@ pub fn prepare(
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
     let (bundle, warnings) = compile(&config.policy.dir)?;
-    let (manifest, forest) = load_model(config)?.map(|artefact| (artefact.manifest, artefact.forest)).unzip();
+    let models = load_models(config)?;
+    let part = |artefact: Artefact| (artefact.manifest, artefact.forest);
+    let (manifest, forest) = models.champion.map(part).unzip();
+    let (odd, anomaly) = models.anomaly.map(part).unzip();
+    let mut beside: Vec<_> = odd.into_iter().collect();
+    let mut challengers = Vec::with_capacity(models.challengers.len());
+    for (Artefact { manifest, forest }, share_percent) in models.challengers {
+        beside.push(manifest);
+        challengers.push(Challenger { forest, share_percent });
+    }
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
-    let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
+    let parts = Parts { policy: bundle.policy.clone(), forest, anomaly, challengers, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
     for feature in snapshot.narrowed() {
@@ -187,6 +218,8 @@ pub fn prepare(
         policy: bundle.policy,
         warnings,
         model: manifest,
+        beside,
     };
-    Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, activated_ms: now_ms })
+    let scores = metrics.scores(snapshot.models());
+    Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, scores, activated_ms: now_ms })
 }

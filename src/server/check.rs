@@ -29,9 +29,19 @@ pub fn check(config: &Config) -> Result<String, String> {
         }
         Err(refusal) => faults.push(refusal.to_string()),
     }
-    match activation::load_model(config) {
-        Ok(Some(model)) => found.push_str(&format!("model {}\n", model.forest.version)),
-        Ok(None) => found.push_str("no model\n"),
+    match activation::load_models(config) {
+        Ok(models) => {
+            match models.champion {
+                Some(model) => found.push_str(&format!("model {}\n", model.forest.version)),
+                None => found.push_str("no model\n"),
+            }
+            if let Some(model) = models.anomaly {
+                found.push_str(&format!("anomaly model {}\n", model.forest.version));
+            }
+            for (model, share) in models.challengers {
+                found.push_str(&format!("challenger {} for {share} % of accounts\n", model.forest.version));
+            }
+        }
         Err(refusal) => faults.push(Refusal::to_string(&refusal)),
     }
     if !config.tls.cert.as_os_str().is_empty() {

@@ -145,6 +145,9 @@ impl Decider {
     /// Tells the others what was counted, and lets go of a snapshot that is no longer in force.
     pub fn report(&mut self) {
         self.shared.metrics.take(&mut self.tally, &self.active.hits);
+        for (histogram, (counts, sum)) in self.active.scores.iter().zip(self.scratch.score_tally().take()) {
+            histogram.add(&counts, sum);
+        }
     }
 
     fn answer<'a>(

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::Role;
 use journal::Log;
 use serde_json::json;
 
@@ -75,10 +76,15 @@ impl Reloader {
 }
 
 fn record(log: &Log, active: &Activation, cause: &str) -> Result<(), Refusal> {
+    let beside = active.snapshot.models().filter(|model| model.role != Role::Champion);
+    let beside = beside.map(|model| {
+        json!({ "role": model.role.name(), "model": model.version, "share_percent": model.share_percent })
+    });
     let record = json!({
         "time": active.activated_ms,
         "policy": active.snapshot.policy_version(),
         "model": active.snapshot.model_version(),
+        "beside": beside.collect::<Vec<_>>(),
         "cause": cause,
     });
     log.append(0, record.to_string().as_bytes())

@@ -38,7 +38,7 @@ names! {
         ClockSkew = "clock_skew",
         /// The same `id` came before with other fields; the first answer stands.
         IdReused = "id_reused",
-        /// Shadow rules were skipped for the deadline.
+        /// Challengers were not asked, for the deadline or the crowd.
         Shadow = "shadow",
         /// The model was skipped for the deadline or failed its stage.
         Model = "model",

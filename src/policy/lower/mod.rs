@@ -238,7 +238,7 @@ impl Expression<'_, '_> {
         };
         let is_score = id == Builtin::Score.id();
         let velocity_from = self.lowering.symbols.velocity_from;
-        let late = is_score || id == Builtin::ModelScore.id() || id.index() >= velocity_from;
+        let late = id.is_score() || id.index() >= velocity_from;
         match self.lowering.moment {
             Moment::Rules if is_score => self.refuse(
                 Code::NotKnownYet,

@@ -31,7 +31,7 @@ const fn from(low: i64) -> Range {
 
 /// The range of a built-in number.
 fn builtin(id: FeatureId) -> Option<Range> {
-    const RANGES: [(Builtin, Range); 25] = [
+    const RANGES: [(Builtin, Range); 26] = [
         (Builtin::Lat, Range { maybe_nan: true, ..ints(-90, 90) }),
         (Builtin::Lon, Range { maybe_nan: true, ..ints(-180, 180) }),
         (Builtin::Amount, from(0)),
@@ -56,6 +56,7 @@ fn builtin(id: FeatureId) -> Option<Range> {
         (Builtin::AmountRatio, from(0)),
         (Builtin::HourShare, ints(0, 1)),
         (Builtin::ModelScore, ints(0, 1)),
+        (Builtin::AnomalyScore, ints(0, 1)),
         (Builtin::Score, ints(0, 1)),
     ];
     RANGES.iter().find(|(builtin, _)| builtin.id() == id).map(|(_, range)| *range)

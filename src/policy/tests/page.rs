@@ -33,8 +33,7 @@ fn every_expression_of_the_page_is_true() {
 fn the_page_tells_of_every_profile_feature_what_the_table_does() {
     use engine::feature::{BUILTINS, Builtin, Scalar, Type};
     let from = Builtin::AccountAge.id().index();
-    let own = [Builtin::ModelScore, Builtin::Score];
-    for &(builtin, name, ty, missing, doc) in BUILTINS[from..].iter().filter(|row| !own.contains(&row.0)) {
+    for &(builtin, name, ty, missing, doc) in BUILTINS[from..].iter().filter(|row| !row.0.id().is_score()) {
         let missing = match missing {
             Scalar::Bool(truth) => truth.to_string(),
             Scalar::Int(number) => number.to_string(),

@@ -112,6 +112,10 @@ impl Names<'_> {
             "amount": record.amount_minor.map(|minor| Major(minor).to_string()),
             "policy": record.policy,
             "model": record.model,
+            "anomaly_model": record.anomaly,
+            "challengers": record.challengers.iter().map(|one| {
+                json!({ "model": one.model, "score": one.score })
+            }).collect::<Vec<_>>(),
             "inputs": inputs.collect::<Map<_, _>>(),
             "features": features.collect::<Map<_, _>>(),
             "matches": matches.collect::<Vec<_>>(),

@@ -1,5 +1,6 @@
-//! `riskctl model`: train, import, measure, look into and ask models.
+//! `riskctl model`: train, import, measure, compare, look into and ask models.
 
+mod compare;
 mod describe;
 mod eval;
 mod import;
@@ -27,6 +28,9 @@ pub enum Command {
     /// Measure a model on a table of features with labels
     #[command(after_help = eval::EXAMPLES)]
     Eval(eval::Options),
+    /// Hold challengers against the champion, by the decisions they scored and what became of them
+    #[command(after_help = compare::EXAMPLES)]
+    Compare(compare::Options),
     /// Check a model and show what it is
     #[command(after_help = inspect::EXAMPLES)]
     Inspect(inspect::Options),
@@ -41,6 +45,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Train(options) => train::run(options),
         Command::Import(options) => import::run(options),
         Command::Eval(options) => eval::run(options),
+        Command::Compare(options) => compare::run(options),
         Command::Inspect(options) => inspect::run(options),
         Command::Predict(options) => predict::run(options),
     }

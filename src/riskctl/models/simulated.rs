@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
 
+use engine::Parts;
 use engine::feature::{Builtin, FeatureId, Scalar, Type};
 use engine::token::{self, Body, TokenKey};
 use model::Dataset;
@@ -55,7 +56,8 @@ pub fn rows(
     features: &[String],
 ) -> Result<Dataset, Failure> {
     let policy = crate::rules::compile(rules)?;
-    let mut driver = Driver::new(policy, None, vec![token_key()], TABLE_ENTRIES)?;
+    let parts = Parts { policy, token_keys: vec![token_key()], ..Parts::default() };
+    let mut driver = Driver::new(parts, TABLE_ENTRIES)?;
     let inputs = inputs(&driver, features)?;
     let mut data = Dataset::new(inputs.iter().map(|(_, name)| name.clone()).collect());
     let mut values = vec![0.0; inputs.len()];

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine::feature::{Builtin, FeatureId, FeatureTable, Scalar, Type};
-use engine::forest::ForestSpec;
-use engine::policy::Policy;
-use engine::token::TokenKey;
+use engine::feature::{FeatureId, FeatureTable, Scalar, Type};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables};
 use wire::{Check, Degraded, OutcomeKind, Verdict};
 
@@ -36,17 +33,14 @@ impl Driver {
     /// A fresh engine with room for so many accounts, devices and velocity keys.
     ///
     /// # Errors
-    /// If the policy and the forest do not make a snapshot.
-    pub fn new(
-        policy: Policy,
-        forest: Option<ForestSpec>,
-        token_keys: Vec<TokenKey>,
-        entries: usize,
-    ) -> Result<Driver, Failure> {
-        if let Some(forest) = &forest {
-            model::check_inputs(forest, &policy.features).map_err(|error| Failure::of("the model", error))?;
+    /// If the parts do not make a snapshot.
+    pub fn new(parts: Parts, entries: usize) -> Result<Driver, Failure> {
+        let features = parts.policy.features.clone();
+        for (what, forest) in [("the model", &parts.forest), ("the anomaly model", &parts.anomaly)] {
+            if let Some(forest) = forest {
+                model::check_inputs(forest, &features).map_err(|error| Failure::of(what, error))?;
+            }
         }
-        let features = policy.features.clone();
         // The seed guards against chosen keys; here a fixed one makes runs repeat.
         let sizes = Sizes {
             accounts: entries,
@@ -58,7 +52,6 @@ impl Driver {
             seed: [7; 16],
         };
         let tables = Tables::new(&sizes).map_err(|error| Failure::of("tables", error))?;
-        let parts = Parts { policy, forest, token_keys };
         let snapshot =
             Snapshot::build(parts, &tables, None).map_err(|error| Failure::of("snapshot", error))?;
         Ok(Driver {
@@ -71,10 +64,9 @@ impl Driver {
         })
     }
 
-    /// The features of a row of the out file: all but texts and what the model itself gives.
+    /// The features of a row of the out file: all but texts and what models give themselves.
     pub fn columns(&self) -> Vec<(FeatureId, String, Type)> {
-        let given = [Builtin::ModelScore.id(), Builtin::Score.id()];
-        let numbers = self.features.iter().filter(|(id, row)| row.ty != Type::Text && !given.contains(id));
+        let numbers = self.features.iter().filter(|(id, row)| row.ty != Type::Text && !id.is_score());
         numbers.map(|(id, row)| (id, row.name.clone(), row.ty)).collect()
     }
 

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use engine::feature::{FeatureId, Type};
+use engine::Parts;
+use engine::feature::{Builtin, FeatureId, Type};
+use engine::forest::ForestSpec;
 use engine::policy::Policy;
 use wire::Check;
 
@@ -45,6 +47,9 @@ pub struct Options {
     /// Folder of a model; none by default
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Folder of a model for what is odd, whose score the rules read; none by default
+    #[arg(long, value_name = "DIR")]
+    anomaly: Option<PathBuf>,
     /// Write every answer with its features: CSV or Parquet
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -85,13 +90,14 @@ pub fn run(options: &Options) -> Outcome {
         Some(rules) => crate::rules::compile(rules)?,
         None => Policy::default(),
     };
-    let forest = match &options.model {
-        Some(folder) => Some(model::load(folder).map_err(|error| Failure::of(folder.display(), error))?),
-        None => None,
-    };
-    let model_version = forest.as_ref().map_or_else(String::new, |forest| forest.version.clone());
+    let load = |folder: &PathBuf| model::load(folder).map_err(|error| Failure::of(folder.display(), error));
+    let forest = options.model.as_ref().map(load).transpose()?;
+    let anomaly = options.anomaly.as_ref().map(load).transpose()?;
+    let version =
+        |forest: &Option<ForestSpec>| forest.as_ref().map_or_else(String::new, |f| f.version.clone());
+    let (model_version, anomaly_version) = (version(&forest), version(&anomaly));
     let policy_version = policy.version.clone();
-    let mut driver = Driver::new(policy, forest, Vec::new(), options.entries)?;
+    let mut driver = Driver::new(Parts { policy, forest, anomaly, ..Parts::default() }, options.entries)?;
     let mut tally = Tally::new(options, driver.columns())?;
     let mut batch: Vec<Event> = Vec::with_capacity(usize::from(options.batch));
     let to_ms = options.to.unwrap_or(i64::MAX);
@@ -125,6 +131,7 @@ pub fn run(options: &Options) -> Outcome {
         cards_a_day: options.cards_a_day,
         policy: &policy_version,
         model: &model_version,
+        anomaly: &anomaly_version,
         events: tally.events,
         seconds: started.elapsed().as_secs_f64(),
         engine_seconds: driver.seconds(),
@@ -148,7 +155,8 @@ struct Tally {
 }
 
 /// Columns of the out file that are no features.
-const META: [&str; 8] = ["_id", "_time_ms", "_account", "_kind", "_verdict", "_score", "_label", "_scenario"];
+const META: [&str; 9] =
+    ["_id", "_time_ms", "_account", "_kind", "_verdict", "_score", "_anomaly_score", "_label", "_scenario"];
 
 impl Tally {
     fn new(options: &Options, columns: Vec<(FeatureId, String, Type)>) -> Result<Tally, Failure> {
@@ -224,12 +232,15 @@ impl Tally {
                     answer.verdict.name(),
                     "",
                     "",
+                    "",
                     &*truth.scenario,
                 ];
-                for (column, text) in out.columns.iter_mut().zip(texts) {
+                let odd = driver.value(Builtin::AnomalyScore.id(), lane);
+                for ((column, text), name) in out.columns.iter_mut().zip(texts).zip(META) {
                     match column {
                         Column::Text(values) => values.push(text.to_owned()),
                         Column::Int(values) => values.push(event.time_ms),
+                        Column::Double(_) if name == "_anomaly_score" => column.push(odd),
                         Column::Double(values) => values.push(answer.score),
                         Column::Bool(values) => values.push(truth.fraud),
                     }
@@ -253,7 +264,7 @@ fn out_columns(features: &[(FeatureId, String, Type)]) -> Vec<(String, Column)> 
     let meta = META.map(|name| {
         let column = match name {
             "_time_ms" => Column::Int(Vec::new()),
-            "_score" => Column::Double(Vec::new()),
+            "_score" | "_anomaly_score" => Column::Double(Vec::new()),
             "_label" => Column::Bool(Vec::new()),
             _ => Column::Text(Vec::new()),
         };

@@ -27,6 +27,8 @@ pub struct Report<'a> {
     pub policy: &'a str,
     /// Version of the model; empty without one.
     pub model: &'a str,
+    /// Version of the model for what is odd; empty without one.
+    pub anomaly: &'a str,
     /// Events sent through the engine, those outside the report too.
     pub events: u64,
     /// Seconds in all.
@@ -121,6 +123,7 @@ impl Report<'_> {
             print::out(&print::pretty(&json!({
                 "policy": self.policy,
                 "model": self.model,
+                "anomaly_model": self.anomaly,
                 "events": self.judged.len(),
                 "frauds": frauds,
                 "from": first,
@@ -138,7 +141,10 @@ impl Report<'_> {
             return;
         }
         let count = |number: usize| print::thousands(number as u64);
-        let model = if self.model.is_empty() { "none" } else { self.model };
+        let mut model = if self.model.is_empty() { "none".to_owned() } else { self.model.to_owned() };
+        if !self.anomaly.is_empty() {
+            model += &format!("\nanomaly  {}", self.anomaly);
+        }
         let mut text = format!(
             "events   {}, {} of them fraud, {first} to {last}\npolicy   {}\nmodel    {model}\n\n{}\n",
             count(self.judged.len()),

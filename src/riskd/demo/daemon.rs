@@ -58,7 +58,11 @@ impl Daemon {
             "" => format!("no model in {}: rules alone decide", config.models.dir.display()),
             active => format!("model {}", config.models.dir.join(active).display()),
         };
-        format!("rules {}/, {model}", config.policy.dir.display())
+        let anomaly = match config.models.anomaly.as_str() {
+            "" => String::new(),
+            anomaly => format!(" and {anomaly} for what is odd"),
+        };
+        format!("rules {}/, {model}{anomaly}", config.policy.dir.display())
     }
 
     /// How many threads score.
@@ -103,9 +107,11 @@ fn config(rules: &Path, models: &Path, data: PathBuf) -> Config {
     config.policy.dir = rules.to_owned();
     config.models.dir = models.to_owned();
     // A folder with something in it is meant to be a model: if it is not whole, the daemon says so.
-    let model = std::fs::read_dir(models.join(&config.models.active));
-    if !model.is_ok_and(|mut files| files.next().is_some()) {
-        config.models.active = String::new();
+    for name in [&mut config.models.active, &mut config.models.anomaly] {
+        let model = std::fs::read_dir(models.join(&*name));
+        if !model.is_ok_and(|mut files| files.next().is_some()) {
+            name.clear();
+        }
     }
     config.data.dir = data;
     // One connection lives on one worker, and the order of a single stream is what makes a run repeat.

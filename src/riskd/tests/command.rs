@@ -14,7 +14,10 @@ fn riskd() -> Command {
     for table in ["ACCOUNTS", "DEVICES", "VELOCITY_KEYS", "LIST_ENTRIES", "DECISIONS"] {
         command.env(format!("RISKD__TABLES__{table}"), "4096");
     }
-    command.env("RISKD__MODELS__ACTIVE", "").env("RISKD__WORKERS__COUNT", "1");
+    command
+        .env("RISKD__MODELS__ACTIVE", "")
+        .env("RISKD__MODELS__ANOMALY", "")
+        .env("RISKD__WORKERS__COUNT", "1");
     command
 }
 
@@ -110,7 +113,7 @@ fn a_configuration_is_checked_with_the_files_it_names() {
         let said = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8_lossy(&said).into_owned())
     };
-    let (code, said) = check("[models]\nactive = \"\"\n");
+    let (code, said) = check("[models]\nactive = \"\"\nanomaly = \"\"\n");
     assert!(code == Some(0) && said.contains("1 rules"), "{said}");
     let (code, said) = check("[workers]\ncuont = 2\n");
     assert!(code == Some(1) && said.contains("line 2") && said.contains("cuont"), "{said}");

@@ -30,7 +30,10 @@ impl Daemon {
         for table in ["ACCOUNTS", "DEVICES", "VELOCITY_KEYS", "DECISIONS"] {
             command.env(format!("RISKD__TABLES__{table}"), "4096");
         }
-        command.env("RISKD__MODELS__ACTIVE", "").env("RISKD__WORKERS__COUNT", "1");
+        command
+            .env("RISKD__MODELS__ACTIVE", "")
+            .env("RISKD__MODELS__ANOMALY", "")
+            .env("RISKD__WORKERS__COUNT", "1");
         command.args(["serve", "--http", "127.0.0.1:0", "--quic", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         let mut child = command.current_dir(folder).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);

@@ -37,6 +37,10 @@ fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
         "decision": record.number,
         "policy": record.policy,
         "model": record.model,
+        "anomaly_model": record.anomaly,
+        "challengers": record.challengers.iter().map(|one| {
+            json!({ "model": one.model, "score": number(one.score) })
+        }).collect::<Vec<_>>(),
         "inputs": inputs(record),
         "features": features(record, facts),
         "matches": record.hits.iter().map(|hit| matched(hit, facts)).collect::<Vec<_>>(),

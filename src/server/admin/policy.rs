@@ -88,12 +88,19 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
     Json(body)
 }
 
-/// The model in force.
-pub async fn model(State(admin): State<Admin>) -> Result<Response, Fault> {
+/// The models in force, by what their scores are for.
+pub async fn model(State(admin): State<Admin>) -> Result<Json<Value>, Fault> {
     let active = admin.shared.active.load();
-    let manifest = active.facts.model.as_ref().ok_or_else(|| Fault::not_found("model", "no model scores"))?;
-    let manifest = serde_json::to_value(manifest).map_err(|error| Fault::internal(&error))?;
-    Ok(Json(json!({ "version": active.snapshot.model_version(), "manifest": manifest })).into_response())
+    let manifests = active.facts.model.iter().chain(&active.facts.beside);
+    let models = active.snapshot.models().zip(manifests).map(|(loaded, manifest)| {
+        Ok(json!({
+            "role": loaded.role.name(),
+            "version": loaded.version,
+            "share_percent": loaded.share_percent,
+            "manifest": serde_json::to_value(manifest).map_err(|error| Fault::internal(&error))?,
+        }))
+    });
+    Ok(Json(json!({ "models": models.collect::<Result<Vec<Value>, Fault>>()? })))
 }
 
 fn summary(active: &Activation) -> Value {

@@ -34,6 +34,8 @@ impl std::error::Error for ConfigError {}
 
 /// Most workers: the engine has room for so many callers at once.
 pub(super) const WORKERS_MAX: usize = engine::limits::WORKERS_MAX;
+/// Most challengers: the engine has room for so many.
+const CHALLENGERS_MAX: usize = engine::limits::CHALLENGERS_MAX;
 /// Most entries of a table; beyond it a size is a slip of the finger.
 const ENTRIES_MAX: usize = 1 << 30;
 /// An hour: no time-out is meant to be longer.
@@ -77,6 +79,14 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
         ("drain.timeout_ms", config.drain.timeout_ms),
     ] {
         list.range(key, timeout_ms, 1..=TIMEOUT_MS_MAX);
+    }
+    let challengers = &config.models.challengers;
+    list.range("the number of models.challengers", challengers.len() as u64, 0..=CHALLENGERS_MAX as u64);
+    for (at, challenger) in challengers.iter().enumerate() {
+        list.range("models.challengers.share", u64::from(challenger.share), 1..=100);
+        if challengers[..at].iter().any(|other| other.name == challenger.name) {
+            list.0.push(format!("models.challengers names {} twice", challenger.name));
+        }
     }
     list.range("drain.announce_ms", config.drain.announce_ms, 0..=TIMEOUT_MS_MAX);
     list.range("tokens.valid_seconds", u64::from(config.tokens.valid_seconds), 1..=366 * 86_400);

@@ -139,6 +139,34 @@ mod tests {
     }
 
     #[test]
+    fn challengers_have_a_name_and_a_share_of_their_own() {
+        let text =
+            "[models]\nchallengers = [{ name = 'next', share = 10 }, { name = 'other', share = 100 }]\n";
+        let config = Config::from_toml(text).unwrap();
+        let named = |config: &Config| {
+            let named = config.models.challengers.iter().map(|one| (one.name.clone(), one.share));
+            named.collect::<Vec<_>>()
+        };
+        assert_eq!(named(&config), [("next".to_owned(), 10), ("other".to_owned(), 100)]);
+        assert_eq!(config.faults(), Vec::<String>::new());
+        let set = with("RISKD__MODELS__CHALLENGERS", "[{ name = 'next', share = 5 }]").unwrap();
+        assert_eq!(named(&set), [("next".to_owned(), 5)]);
+        for (challengers, fault) in [
+            ("[{ name = 'a', share = 0 }]", "models.challengers.share is 0"),
+            ("[{ name = 'a', share = 101 }]", "models.challengers.share is 101"),
+            ("[{ name = 'a', share = 1 }, { name = 'a', share = 2 }]", "names a twice"),
+        ] {
+            let faults = with("RISKD__MODELS__CHALLENGERS", challengers).unwrap().faults().join("\n");
+            assert!(faults.contains(fault), "{faults}");
+        }
+        for challengers in
+            ["[{ name = 'a' }]", "[{ name = 'a', share = 1, weight = 2 }]", "[{ name = 'a', share = 300 }]"]
+        {
+            assert!(with("RISKD__MODELS__CHALLENGERS", challengers).is_err(), "{challengers}");
+        }
+    }
+
+    #[test]
     fn tables_of_no_entries_or_of_more_than_any_memory_are_named() {
         let keys = ["accounts", "devices", "velocity_keys", "list_entries", "decisions"];
         for entries in ["0", "1023", "1073741825", "9223372036854775807"] {

@@ -149,13 +149,32 @@ impl Default for Policy {
 pub struct Models {
     /// Their directory: a folder for each model.
     pub dir: PathBuf,
-    /// Name of the model that scores; empty for none.
+    /// Name of the champion, the model whose score decides; empty for none.
     pub active: String,
+    /// Name of the model for what is odd, whose score rules may read; empty for none.
+    pub anomaly: String,
+    /// Models whose scores are recorded and never act.
+    pub challengers: Vec<Challenger>,
+}
+
+/// A model whose scores are recorded and never act.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenger {
+    /// Its name.
+    pub name: String,
+    /// Share of accounts whose checks it scores, in percent.
+    pub share: u8,
 }
 
 impl Default for Models {
     fn default() -> Models {
-        Models { dir: PathBuf::from("models"), active: "redpacket".to_owned() }
+        Models {
+            dir: PathBuf::from("models"),
+            active: "redpacket".to_owned(),
+            anomaly: "redpacket-anomaly".to_owned(),
+            challengers: Vec::new(),
+        }
     }
 }
 

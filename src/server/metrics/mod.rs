@@ -2,17 +2,22 @@
 //! (tests, the demo) count apart. Workers count locally and add now and then, see [`Tally`].
 
 mod histogram;
+mod scores;
 mod tally;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use engine::Loaded;
 use engine::policy::Origin;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use wire::{Degraded, ErrorCode, Kind, Verdict};
 
 pub use histogram::Histogram;
+pub use scores::ScoreHistogram;
 pub use tally::Tally;
+
+use scores::Scores;
 
 const METADATA: Metadata<'static> = Metadata::new("riskd", Level::INFO, None);
 
@@ -46,6 +51,7 @@ pub struct Metrics {
     shed: Vec<Counter>,
     refused: Vec<Counter>,
     duration: Histogram,
+    scores: Scores,
     connections: [Gauge; 3],
     reloads: [Counter; 2],
     outcomes: Counter,
@@ -92,6 +98,7 @@ impl Metrics {
                 .map(|code| counter("riskd_refused_total", label("code", code.name())))
                 .collect(),
             duration: Histogram::default(),
+            scores: Scores::default(),
             connections,
             reloads: ["activated", "refused"]
                 .map(|result| counter("riskd_reloads_total", label("result", result))),
@@ -171,6 +178,11 @@ impl Metrics {
             .collect()
     }
 
+    /// The histograms of those models' scores; a model that comes back goes on with what it had.
+    pub fn scores<'a>(&self, models: impl Iterator<Item = Loaded<'a>>) -> Vec<Arc<ScoreHistogram>> {
+        models.map(|model| self.scores.of(model.role, model.version)).collect()
+    }
+
     /// Adds what a worker has counted and empties it. `hits` are the counters that belong to the tally's rules.
     pub fn take(&self, tally: &mut Tally, hits: &[Counter]) {
         let add = |counter: &Counter, count: &mut u64| {
@@ -241,6 +253,11 @@ impl Metrics {
         self.duration.render(
             "riskd_check_duration_seconds",
             "From the arrival of a batch to the end of its answer, for each check of it.",
+            &mut text,
+        );
+        self.scores.render(
+            "riskd_model_score",
+            "Scores of each model, before rules add to them, by what they are for.",
             &mut text,
         );
         text

@@ -60,6 +60,7 @@ impl Daemon {
         (config.listen.http, config.listen.quic, config.listen.admin) = (any, any, any);
         config.policy.dir = rules;
         config.models.active = String::new();
+        config.models.anomaly = String::new();
         config.data.dir = folder.path().join("data");
         config.workers.count = 2;
         config.workers.pin = false;

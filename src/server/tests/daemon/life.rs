@@ -102,7 +102,7 @@ fn a_start_that_cannot_be_is_refused_with_its_reason() {
         let mut config = Config::default();
         config.data.dir = folder.path().join("data");
         config.policy.dir = daemon.rules();
-        config.models.active = String::new();
+        (config.models.active, config.models.anomaly) = (String::new(), String::new());
         config.workers.count = 1;
         let any = "127.0.0.1:0".parse().unwrap();
         (config.listen.http, config.listen.quic, config.listen.admin) = (any, any, any);

@@ -11,4 +11,5 @@ mod life;
 mod limit_of_ten;
 mod limits;
 mod lists;
+mod models;
 mod reload;

@@ -1,0 +1,111 @@
+//! What became of checks: the outcomes `fraud` and `legit` of the daemon's log, and a file of labels, which goes before them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use engine::key::{Seed, short};
+use journal::{Entry, Reader};
+use wire::OutcomeKind;
+
+use crate::events::{Cell, Rows};
+use crate::outcome::Failure;
+
+/// Whether a check was fraud, by what the log knows it by.
+#[derive(Default)]
+pub struct Labels {
+    by_key: HashMap<u64, bool>,
+    by_decision: HashMap<u64, bool>,
+}
+
+impl Labels {
+    /// Reads the outcomes of a data folder, if it has any, and the file.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or the file has no label where it should.
+    pub fn read(data: &Path, file: Option<&Path>) -> Result<Labels, Failure> {
+        let mut labels = Labels::default();
+        let outcomes = data.join("outcomes");
+        if outcomes.is_dir() {
+            labels.read_outcomes(&outcomes)?;
+        }
+        if let Some(file) = file {
+            labels.read_file(file, data)?;
+        }
+        Ok(labels)
+    }
+
+    /// Whether a check was fraud; nothing where nobody said.
+    pub fn of(&self, key: u64, decision: u64) -> Option<bool> {
+        self.by_decision.get(&decision).or_else(|| self.by_key.get(&key)).copied()
+    }
+
+    /// The latest label of a check stands.
+    fn read_outcomes(&mut self, folder: &Path) -> Result<(), Failure> {
+        let mut reader = Reader::open(folder).map_err(|error| Failure::of(folder.display(), error))?;
+        while let Some(entry) = reader.next_entry() {
+            match entry {
+                Entry::Record(record) => match wire::json::decode_outcome(record.bytes) {
+                    Ok(outcome) => match outcome.outcome {
+                        OutcomeKind::Fraud => drop(self.by_key.insert(record.key, true)),
+                        OutcomeKind::Legit => drop(self.by_key.insert(record.key, false)),
+                        _ => {}
+                    },
+                    Err(error) => eprintln!("outcome {}: {error}", record.number),
+                },
+                Entry::Fault(fault) => eprintln!("outcomes: {fault}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_file(&mut self, file: &Path, data: &Path) -> Result<(), Failure> {
+        let rows = Rows::open(file)?;
+        let label = rows.column("label")?;
+        let name =
+            ["decision", "key", "id"].into_iter().find(|name| rows.columns().iter().any(|c| c == name));
+        let name = name.ok_or_else(|| {
+            Failure(format!("{}: expected a column `id`, `key` or `decision`", file.display()))
+        })?;
+        let place = rows.column(name)?;
+        // An id is known to the log by its hash alone, under a seed that lies beside it.
+        let seed = if name == "id" { Some(seed(data)?) } else { None };
+        let place_of = rows.place_of();
+        for (number, row) in rows.enumerate() {
+            let row = row.map_err(|Failure(why)| Failure(format!("{}: {why}", place_of(number))))?;
+            let refuse = |what: &str| Failure(format!("{}: {what}", place_of(number)));
+            let fraud =
+                fraud(&row[label]).ok_or_else(|| refuse("expected a label: fraud or legit, 1 or 0"))?;
+            let text = row[place].to_text().unwrap_or_default();
+            match (name, &seed) {
+                ("decision", _) => {
+                    let number = text.parse().map_err(|_| refuse("expected the number of a decision"))?;
+                    self.by_decision.insert(number, fraud);
+                }
+                ("key", _) => {
+                    let key = u64::from_str_radix(&text, 16);
+                    self.by_key.insert(key.map_err(|_| refuse("expected a key of 16 digits"))?, fraud);
+                }
+                (_, Some(seed)) if !text.is_empty() => {
+                    self.by_key.insert(short(seed.text(&text)), fraud);
+                }
+                _ => return Err(refuse("expected an id")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seed(data: &Path) -> Result<Seed, Failure> {
+    let path = data.join("hash.seed");
+    let bytes = std::fs::read(&path).map_err(|error| Failure::of(path.display(), error))?;
+    let bytes = <[u8; 16]>::try_from(bytes.as_slice());
+    bytes.map(Seed::new).map_err(|_| Failure::of(path.display(), "expected 16 bytes"))
+}
+
+fn fraud(cell: &Cell) -> Option<bool> {
+    match (cell.to_float(), cell.to_text()?.as_str()) {
+        (Some(1.0), _) | (_, "fraud" | "true") => Some(true),
+        (Some(0.0), _) | (_, "legit" | "false") => Some(false),
+        _ => None,
+    }
+}
