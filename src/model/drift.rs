@@ -47,7 +47,7 @@ impl Drift {
     pub fn of<'r>(
         rows: impl Into<String>,
         names: &[String],
-        inputs: impl Iterator<Item = &'r [f64]> + Clone,
+        inputs: &(impl Iterator<Item = &'r [f64]> + Clone),
         scores: impl Iterator<Item = f64>,
     ) -> Drift {
         let bins =
@@ -63,7 +63,7 @@ impl Drift {
     ///
     /// # Errors
     /// The first fault, in words.
-    pub fn check<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> Result<(), String> {
+    pub fn check<'n>(&self, names: &(impl Iterator<Item = &'n str> + Clone)) -> Result<(), String> {
         self.score.check().map_err(|why| format!("drift.score: {why}"))?;
         if let Some(name) = names.clone().find(|name| !self.input.contains_key(*name)) {
             return Err(format!("drift: there are no bins of the input `{name}`"));

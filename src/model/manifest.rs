@@ -250,7 +250,7 @@ impl Manifest {
         manifest.transform()?;
         manifest.calibrated()?;
         if let Some(drift) = &manifest.drift {
-            drift.check(manifest.inputs.iter().map(|input| input.name.as_str()))?;
+            drift.check(&manifest.inputs.iter().map(|input| input.name.as_str()))?;
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         for (key, text) in [("name", &manifest.name), ("file", &manifest.file)] {

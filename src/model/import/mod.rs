@@ -101,7 +101,7 @@ fn drift(forest: &ForestSpec, rows: &[Vec<f64>]) -> Option<Drift> {
         Drift::of(
             format!("inputs and scores of {} rows given to the import", rows.len()),
             &forest.inputs,
-            inputs,
+            &inputs,
             scores,
         )
     })

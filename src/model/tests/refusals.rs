@@ -61,7 +61,7 @@ fn manifest(forest: &ForestSpec) -> Manifest {
 fn drift(forest: &ForestSpec) -> Drift {
     let rows = [[100.0, 2.0], [200.0, 12.0], [300.0, f64::NAN], [900.0, 4.0]];
     let scores = rows.iter().map(|row| walk::score(forest, row));
-    Drift::of("four rows", &forest.inputs, rows.iter().map(|row| &row[..]), scores)
+    Drift::of("four rows", &forest.inputs, &rows.iter().map(|row| &row[..]), scores)
 }
 
 /// A folder with a sound model in it.

@@ -56,7 +56,7 @@ fn drift(forest: &ForestSpec, parts: &Parts) -> Drift {
     let scores = (0..scored.len()).map(|row| walk::score(forest, scored.row(row)));
     let inputs = (0..parts.train.len()).map(|row| parts.train.row(row));
     let rows = format!("inputs of {} training rows, scores of {} {which}", parts.train.len(), scored.len());
-    Drift::of(rows, &forest.inputs, inputs, scores)
+    Drift::of(rows, &forest.inputs, &inputs, scores)
 }
 
 /// The library that trains a kind, with its version.

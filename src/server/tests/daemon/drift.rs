@@ -65,7 +65,7 @@ fn manifest(forest: &ForestSpec, drift: Option<Drift>) -> Manifest {
 fn drift(forest: &ForestSpec) -> Drift {
     let rows = trained_on();
     let scores = rows.iter().map(|row| walk::score(forest, row));
-    Drift::of("two thousand rows", &forest.inputs, rows.iter().map(|row| &row[..]), scores)
+    Drift::of("two thousand rows", &forest.inputs, &rows.iter().map(|row| &row[..]), scores)
 }
 
 /// Asks for checks of these amounts and tiers.
