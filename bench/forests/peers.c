@@ -1,5 +1,5 @@
 /* Other programs' forests through their C entry points, without Python: peers PROGRAM LIBRARY MODEL ROWS COUNT WIDTH SCORES
- *   lleaves   LIBRARY: the compiled forest; MODEL: the same compiled in one block, which its makers advise for single rows
+ *   lleaves   LIBRARY: the compiled forest; MODEL: the same compiled in large blocks, which its makers advise for single rows
  *   tl2cgen   LIBRARY: the compiled forest; MODEL: unused
  *   lightgbm  LIBRARY: lib_lightgbm.so; MODEL: the model's text
  * Writes the scores of all rows, and prints nanoseconds of the thread's processor time a row, alone and in batches: for
