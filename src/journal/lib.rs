@@ -22,6 +22,7 @@ mod reader;
 mod recent;
 mod recover;
 mod ring;
+mod sample;
 mod scan;
 mod segment;
 mod stats;

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::block::Records;
+use crate::sample::Sample;
 
 /// Bytes before each entry: length, key, position of the entry before it in its bucket.
 const ENTRY_HEADER_BYTES: usize = 20;
@@ -20,6 +21,7 @@ const NONE: u64 = u64::MAX;
 /// A bounded store of the latest records.
 pub struct Recent {
     inner: Mutex<Inner>,
+    sample: Mutex<Sample>,
 }
 
 struct Inner {
@@ -44,7 +46,18 @@ impl Recent {
             end: 0,
             multiplier: RandomState::new().build_hasher().finish() | 1,
         };
-        Recent { inner: Mutex::new(inner) }
+        Recent { inner: Mutex::new(inner), sample: Mutex::new(Sample::new(0)) }
+    }
+
+    /// The same with a sample of up to so many records.
+    pub fn with_sample(mut self, records_max: usize) -> Recent {
+        self.sample = Mutex::new(Sample::new(records_max));
+        self
+    }
+
+    /// A fair sample of the records that came since this was last asked, as many as were asked for at most.
+    pub fn take_sample(&self) -> Vec<Vec<u8>> {
+        self.sample().take()
     }
 
     /// The newest record of that key, if it is still held.
@@ -67,10 +80,15 @@ impl Recent {
 
     /// Keeps the records of a payload, oldest first.
     pub(crate) fn insert(&self, payload: &[u8]) {
-        let mut inner = self.lock();
+        let (mut inner, mut sample) = (self.lock(), self.sample());
         for (key, bytes) in Records::new(payload) {
             inner.insert(key, bytes);
+            sample.see(bytes);
         }
+    }
+
+    fn sample(&self) -> MutexGuard<'_, Sample> {
+        self.sample.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -144,6 +162,17 @@ mod tests {
         assert_eq!(recent.find(5).unwrap(), b"second");
         assert_eq!(recent.find_where(5, |bytes| bytes.starts_with(b"f")).unwrap(), b"first");
         assert_eq!(recent.find(6), None);
+    }
+
+    #[test]
+    fn a_sample_is_of_what_came_since_the_last() {
+        let recent = Recent::new(512).with_sample(10);
+        insert(&recent, 1, b"first");
+        insert(&recent, 2, &[7; 600]);
+        assert_eq!(recent.take_sample(), [b"first".to_vec(), vec![7; 600]]);
+        insert(&recent, 1, b"second");
+        assert_eq!(recent.take_sample(), [b"second"]);
+        assert!(recent.take_sample().is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod calibrate;
 pub mod check;
 pub mod correlation;
 pub mod dataset;
+pub mod drift;
 pub mod file;
 #[cfg(feature = "import")]
 pub mod import;
@@ -23,6 +24,7 @@ pub mod walk;
 pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
 pub use check::check_inputs;
 pub use dataset::Dataset;
+pub use drift::Drift;
 pub use manifest::{Kind, Manifest};
 #[cfg(feature = "train")]
 pub use train::{Settings, TrainError, train};

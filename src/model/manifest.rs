@@ -3,6 +3,8 @@
 use engine::forest::{Calibration, ForestSpec, Precision, Transform};
 use serde::{Deserialize, Serialize};
 
+use crate::drift::Drift;
+
 /// The only format that is served; models of other programs are brought into it by [`crate::import`].
 pub const FORMAT_NATIVE: &str = "riskd-forest-1";
 
@@ -57,6 +59,9 @@ pub struct Manifest {
     /// Where it came from, when it was trained by another program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// What inputs and scores looked like in training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Features read, in order.
     #[serde(rename = "input", default)]
     pub inputs: Vec<Input>,
@@ -244,6 +249,9 @@ impl Manifest {
         }
         manifest.transform()?;
         manifest.calibrated()?;
+        if let Some(drift) = &manifest.drift {
+            drift.check(&manifest.inputs.iter().map(|input| input.name.as_str()))?;
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         for (key, text) in [("name", &manifest.name), ("file", &manifest.file)] {
             if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(plain) {

@@ -15,6 +15,7 @@ use crate::admin::{self, AdminToken};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, JournalMode};
 use crate::decider::Decider;
+use crate::drift::Drift;
 use crate::files;
 use crate::listen::{self, Addresses, ListenError};
 use crate::lists::ListStore;
@@ -104,7 +105,8 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let active = activation::prepare(&config, &tables, &lists, &metrics, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 
-    let recent = Arc::new(Recent::new(config.journal.recent_bytes));
+    let recent =
+        Arc::new(Recent::new(config.journal.recent_bytes).with_sample(config.drift.checks_per_second_max));
     let (producers, consumers) =
         (0..count).map(|_| journal::ring(config.journal.ring_bytes)).unzip::<_, _, Vec<_>, Vec<_>>();
     let writer = Writer::start(
@@ -130,6 +132,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         lists,
         outcomes,
         recent,
+        drift: Drift::default(),
         journal: writer.stats().clone(),
         metrics,
         phase: watch::Sender::new(Phase::Serving),

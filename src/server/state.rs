@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::activation::Activation;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::drift::Drift;
 use crate::lists::ListStore;
 use crate::metrics::Metrics;
 
@@ -40,6 +41,8 @@ pub struct Shared {
     pub outcomes: Log,
     /// The latest decisions.
     pub recent: Arc<Recent>,
+    /// How far traffic is from what the model was trained on.
+    pub drift: Drift,
     /// How the journal fares.
     pub journal: Arc<Stats>,
     /// The counters.

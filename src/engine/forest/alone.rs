@@ -1,57 +1,50 @@
-//! Trees laid out for a row alone: sixteen trees side by side, instead of sixteen rows.
+//! Trees laid out for a row alone: many trees side by side, instead of many rows.
 //!
-//! With AVX-512, small trees are bundles of cuts: a slot holds one cut of each tree, and the cuts of a slot look at columns of
-//! one window, so that their keys come out of two registers by permutation. Without it, and for large trees, sixteen walks are
-//! under way at once.
+//! With AVX-512, small trees are bundles of cuts: a slot holds one cut of each of 64 trees, and the cuts of a slot look at
+//! columns of one window, so that their keys come out of two registers by permutation. Without it, and for large trees,
+//! sixteen walks are under way at once.
 
+use super::bytes::{BYTE, Ranks, Small, Touch, small};
 use super::columns::Columns;
 use super::key::Key;
-use super::layout::{Cut, Form, Layout, Line, Word};
+use super::layout::{Form, Layout, Line};
 use super::node::Tree;
-use super::walks::Walk;
 
-/// Eight numbers of one line.
-pub type Eight = Line<[f64; 8]>;
+/// Walks side by side.
+pub const WALKS: usize = 16;
+/// Trees of a bundle.
+pub const TREES: usize = 64;
+/// Byte columns of a window: one register, and one for their complements.
+pub const WINDOW: usize = 64;
 
-/// Trees side by side.
-pub const TREES: usize = 16;
-/// Columns of a window: two registers of sixteen.
-pub const WINDOW: usize = 32;
+/// Places of a row's keys, by windows of byte columns.
+pub type Windows = [Line<[u8; WINDOW]>];
 
-/// Keys of a row, by windows of columns.
-pub type Windows = [Line<[f32; WINDOW]>];
-
-/// One cut of each tree of a bundle, for columns of one window.
+/// One touch of each tree of a bundle, for columns of one window and the same byte of every tree.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub struct Slot<W> {
-    pub threshold: [f32; TREES],
-    /// Place in the window.
-    pub column: [u32; TREES],
-    pub keep: [W; TREES],
+pub struct Slot {
+    pub threshold: [u8; TREES],
+    /// Place in the window; with the next higher bit, in that of the complements.
+    pub column: [u8; TREES],
+    pub keep: [u8; TREES],
 }
 
-/// Slots for one window of columns, from one place to before another.
+/// Slots for one byte and one window of columns, from one place to before another.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch {
+    pub byte: u32,
     pub window: u32,
     pub from: u32,
     pub to: u32,
 }
 
-/// The bundles of all trees of one kind of word.
-pub struct Bundles<W> {
-    pub stretches: Vec<Stretch>,
-    pub slots: Vec<Slot<W>>,
-}
-
-/// Up to sixteen trees that follow one another.
+/// Trees that follow one another.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// Small trees: their stretches, from one place to before another, and the first tree's table of leaves.
-    Bundle32 { from: u32, to: u32, table: u32, trees: u32 },
-    /// The same with up to 64 leaves.
-    Bundle64 { from: u32, to: u32, table: u32, trees: u32 },
+    /// Small trees: their stretches, from one place to before another, the bytes of the largest, the place of the first
+    /// leaf, and how many trees.
+    Bundle { from: u32, to: u32, bytes: u32, leaves: u32, trees: u32 },
     /// Walked trees: the first one's place among the roots, how many, and the steps of the deepest.
     Walks { first: u32, trees: u32, steps: u32 },
     /// A tree walked as it came, by its place among such trees.
@@ -59,13 +52,15 @@ pub enum Step {
 }
 
 /// A forest's trees for a row alone, beside its [`Layout`].
+#[derive(Default)]
 pub struct Alone {
     pub steps: Vec<Step>,
-    pub bundles32: Bundles<u32>,
-    pub bundles64: Bundles<u64>,
-    pub roots: Vec<u32>,
-    /// Thresholds of each column, where keys are no `f32`: bundles compare places among them instead.
+    pub stretches: Vec<Stretch>,
+    pub slots: Vec<Slot>,
+    /// Leaves of the bundles' trees, each tree's from the start of a byte.
+    pub leaves: Vec<f64>,
     pub ranks: Ranks,
+    pub roots: Vec<u32>,
 }
 
 impl Alone {
@@ -77,164 +72,78 @@ impl Alone {
         columns: &mut Columns,
         leaf: &impl Fn(f64) -> f64,
     ) -> Alone {
-        let mut forms = layout.forms.clone();
-        if !bundled {
-            for (form, tree) in forms.iter_mut().zip(trees) {
-                if let Form::Bits32 { .. } | Form::Bits64 { .. } = form {
-                    // Its columns exist, so there is no lack of them.
-                    *form = layout.walks.lay(tree, columns, leaf).map_or(*form, Form::Walk);
-                }
-            }
+        let mut alone = Alone::default();
+        let mut smalls: Vec<Option<Small>> = trees.iter().map(|_| None).collect();
+        if bundled {
+            (smalls, alone.ranks) = small::<K>(trees, columns, leaf);
         }
-        let mut alone = Alone {
-            steps: Vec::new(),
-            bundles32: Bundles { stretches: Vec::new(), slots: Vec::new() },
-            bundles64: Bundles { stretches: Vec::new(), slots: Vec::new() },
-            roots: Vec::new(),
-            ranks: Ranks::new(layout, columns.len()),
-        };
-        let mut rest = &forms[..];
-        while let Some(&first) = rest.first() {
-            let same = |form: &&Form| std::mem::discriminant(*form) == std::mem::discriminant(&first);
-            let alike = rest.iter().take(TREES).take_while(same).count();
-            let (these, others) = rest.split_at(if matches!(first, Form::Plain(_)) { 1 } else { alike });
-            let step = alone.step(these, layout);
+        let mut at = 0;
+        while at < trees.len() {
+            let bundle: Vec<&Small> = smalls[at..].iter().take(TREES).map_while(Option::as_ref).collect();
+            let step = if !bundle.is_empty() {
+                at += bundle.len();
+                alone.bundle(&bundle)
+            } else if let Form::Plain(tree) = layout.forms[at] {
+                at += 1;
+                Step::Plain(tree)
+            } else {
+                let before = alone.roots.len();
+                let mut steps = 0;
+                while at < trees.len() && alone.roots.len() < before + WALKS && smalls[at].is_none() {
+                    let walk = match layout.forms[at] {
+                        Form::Plain(_) => break,
+                        Form::Walk(walk) => walk,
+                        _ => layout
+                            .walks
+                            .lay(&trees[at], columns, leaf)
+                            .expect("its columns were placed before"),
+                    };
+                    steps = steps.max(walk.steps);
+                    alone.roots.push(walk.root);
+                    at += 1;
+                }
+                Step::Walks { first: before as u32, trees: (alone.roots.len() - before) as u32, steps }
+            };
             alone.steps.push(step);
-            rest = others;
         }
         alone
     }
 
-    /// The step for trees of one form.
-    fn step<K: Key>(&mut self, forms: &[Form], layout: &Layout<K>) -> Step {
-        let trees = forms.len() as u32;
-        match forms[0] {
-            Form::Plain(tree) => Step::Plain(tree),
-            Form::Bits32 { table, .. } => {
-                let cuts = forms.iter().map(|form| match *form {
-                    Form::Bits32 { from, to, .. } => &layout.cuts32[from as usize..to as usize],
-                    _ => &[],
-                });
-                let (from, to) = self.bundles32.add(cuts.collect(), &self.ranks);
-                Step::Bundle32 { from, to, table, trees }
-            }
-            Form::Bits64 { table, .. } => {
-                let cuts = forms.iter().map(|form| match *form {
-                    Form::Bits64 { from, to, .. } => &layout.cuts64[from as usize..to as usize],
-                    _ => &[],
-                });
-                let (from, to) = self.bundles64.add(cuts.collect(), &self.ranks);
-                Step::Bundle64 { from, to, table, trees }
-            }
-            Form::Walk(_) => {
-                let walks = forms.iter().map(|form| match *form {
-                    Form::Walk(walk) => walk,
-                    _ => Walk::default(),
-                });
-                let first = self.roots.len() as u32;
-                let mut steps = 0;
-                for walk in walks {
-                    self.roots.push(walk.root);
-                    steps = steps.max(walk.steps);
-                }
-                Step::Walks { first, trees, steps }
-            }
-        }
-    }
-}
-
-impl<W: Word> Bundles<W> {
-    /// Adds the bundle of some trees; where its stretches are.
-    fn add<K: Key>(&mut self, mut trees: Vec<&[Cut<K, W>]>, ranks: &Ranks) -> (u32, u32) {
-        let first = self.stretches.len() as u32;
-        let window = |cut: &Cut<K, W>| cut.column / WINDOW as u32;
-        // Cuts are in the order of their columns, so each tree's next cuts are those of its lowest window left.
-        while let Some(lowest) = trees.iter().filter_map(|cuts| cuts.first().map(window)).min() {
-            let from = self.slots.len();
-            for (tree, cuts) in trees.iter_mut().enumerate() {
-                let (these, others) = cuts.split_at(cuts.partition_point(|cut| window(cut) == lowest));
-                *cuts = others;
-                for (at, cut) in these.iter().enumerate() {
-                    if self.slots.len() == from + at {
-                        // A tree without a cut in a slot passes it.
-                        let all = [W::ALL; TREES];
-                        let slot = Slot { threshold: [f32::INFINITY; TREES], column: [0; TREES], keep: all };
-                        self.slots.push(slot);
+    /// The step for small trees.
+    fn bundle(&mut self, trees: &[&Small]) -> Step {
+        let from = self.stretches.len() as u32;
+        let key = |touch: &Touch| (u32::from(touch.byte), touch.column / WINDOW as u32);
+        let mut rest: Vec<&[Touch]> = trees.iter().map(|tree| &tree.touches[..]).collect();
+        // Touches are in the order of their bytes and columns, so each tree's next ones are those of its lowest left.
+        while let Some(lowest) = rest.iter().filter_map(|touches| touches.first().map(key)).min() {
+            let first = self.slots.len();
+            for (tree, touches) in rest.iter_mut().enumerate() {
+                let (these, others) = touches.split_at(touches.partition_point(|touch| key(touch) == lowest));
+                *touches = others;
+                for (at, touch) in these.iter().enumerate() {
+                    if self.slots.len() == first + at {
+                        // A tree without a cut in a slot keeps everything.
+                        let keep = [u8::MAX; TREES];
+                        self.slots.push(Slot { threshold: [u8::MAX; TREES], column: [0; TREES], keep });
                     }
-                    let slot = &mut self.slots[from + at];
-                    slot.threshold[tree] = cut.threshold.place(ranks, cut.column as usize, below);
-                    slot.column[tree] = cut.column % WINDOW as u32;
-                    slot.keep[tree] = cut.keep;
+                    let slot = &mut self.slots[first + at];
+                    slot.threshold[tree] = touch.threshold;
+                    slot.column[tree] =
+                        (touch.column % WINDOW as u32) as u8 | if touch.flipped { WINDOW as u8 } else { 0 };
+                    slot.keep[tree] = touch.keep;
                 }
             }
-            self.stretches.push(Stretch { window: lowest, from: from as u32, to: self.slots.len() as u32 });
+            let (byte, window) = lowest;
+            let (from, to) = (first as u32, self.slots.len() as u32);
+            self.stretches.push(Stretch { byte, window, from, to });
         }
-        (first, self.stretches.len() as u32)
-    }
-}
-
-/// The thresholds of each column in order, in blocks of eight of which the last one is not full: the rest of it is +∞.
-#[derive(Default)]
-pub struct Ranks {
-    columns: Vec<Ranked>,
-    eights: Vec<Eight>,
-}
-
-/// A column's blocks, and before them the last threshold of each, in blocks too.
-struct Ranked {
-    pivots: u32,
-    blocks: u32,
-}
-
-impl Ranks {
-    /// Those of the columns' cuts, if their kind of key needs them.
-    fn new<K: Key>(layout: &Layout<K>, columns: usize) -> Ranks {
-        let mut ranks = Ranks::default();
-        if K::IS_RANKED {
-            let mut thresholds = vec![Vec::new(); columns];
-            let cuts64 = layout.cuts64.iter().map(|cut| (cut.column, cut.threshold));
-            for (column, threshold) in
-                layout.cuts32.iter().map(|cut| (cut.column, cut.threshold)).chain(cuts64)
-            {
-                // −0 and 0 are one number.
-                thresholds[column as usize].push(threshold.double() + 0.0);
-            }
-            thresholds.into_iter().for_each(|thresholds| ranks.add(thresholds));
+        let bytes = trees.iter().map(|tree| tree.leaves.len().div_ceil(BYTE)).max().unwrap_or(1);
+        let leaves = self.leaves.len();
+        for (tree, small) in trees.iter().enumerate() {
+            self.leaves.extend(&small.leaves);
+            self.leaves.resize(leaves + (tree + 1) * bytes * BYTE, 0.0);
         }
-        ranks
+        let (bytes, leaves) = (bytes as u32, leaves as u32);
+        Step::Bundle { from, to: self.stretches.len() as u32, bytes, leaves, trees: trees.len() as u32 }
     }
-
-    fn add(&mut self, mut thresholds: Vec<f64>) {
-        thresholds.sort_unstable_by(f64::total_cmp);
-        thresholds.dedup();
-        let blocks = in_eights(&thresholds);
-        let last: Vec<f64> = blocks.iter().map(|block| block.0[7]).collect();
-        let pivots = self.eights.len() as u32;
-        self.eights.extend(in_eights(&last));
-        self.columns.push(Ranked { pivots, blocks: self.eights.len() as u32 });
-        self.eights.extend(blocks);
-    }
-
-    /// How many of a column's thresholds are below the number: what is above a threshold has a greater rank than it.
-    /// `below` counts those of eight.
-    #[inline(always)]
-    pub fn of(&self, column: usize, number: f64, below: impl Fn(&Eight, f64) -> usize) -> usize {
-        let Ranked { pivots, blocks } = self.columns[column];
-        let pivots = &self.eights[pivots as usize..blocks as usize];
-        // Full blocks can lie below it as a whole, and the last one is not full.
-        let block: usize = pivots.iter().map(|eight| below(eight, number)).sum();
-        block * 8 + below(&self.eights[blocks as usize + block], number)
-    }
-}
-
-/// How many of eight numbers are below another.
-#[inline(always)]
-pub fn below(eight: &Eight, number: f64) -> usize {
-    eight.0.iter().filter(|&&threshold| threshold < number).count()
-}
-
-/// Blocks of eight, the last one not full.
-fn in_eights(numbers: &[f64]) -> Vec<Eight> {
-    let number = |at: usize| numbers.get(at).copied().unwrap_or(f64::INFINITY);
-    (0..=numbers.len() / 8).map(|at| Line(std::array::from_fn(|n| number(at * 8 + n)))).collect()
 }

@@ -45,16 +45,16 @@ pub struct Row<K> {
     /// What columns hold before it is made keys of.
     values: Vec<f64>,
     pub keys: Vec<K>,
-    /// The keys as bundles look at them.
-    pub windows: Vec<Line<[f32; WINDOW]>>,
+    /// The keys' places, as bundles look at them.
+    pub windows: Vec<Line<[u8; WINDOW]>>,
 }
 
 impl<K: Key> Row<K> {
-    /// Takes room for so many columns.
-    pub fn fit(&mut self, columns: usize) {
+    /// Takes room for so many columns and byte columns.
+    pub fn fit(&mut self, columns: usize, bytes: usize) {
         grow(&mut self.values, columns, 0.0);
         grow(&mut self.keys, columns, K::default());
-        grow(&mut self.windows, columns.div_ceil(WINDOW), Line([0.0; WINDOW]));
+        grow(&mut self.windows, bytes.div_ceil(WINDOW), Line([0; WINDOW]));
     }
 }
 

@@ -1,7 +1,5 @@
 //! The number format that thresholds are compared in: `f32` wherever that changes nothing, for it is twice as fast.
 
-use super::alone::{Eight, Ranks};
-
 /// A number that inputs and thresholds are compared in.
 pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
     /// Above every threshold.
@@ -12,13 +10,6 @@ pub trait Key: Copy + PartialOrd + Default + Send + Sync + 'static {
 
     /// An input, which is not NaN.
     fn value(value: f64) -> Self;
-
-    /// Whether [`Key::place`] needs the columns' thresholds.
-    const IS_RANKED: bool;
-
-    /// The key of a column as an `f32`, so that comparisons with that column's thresholds give the same answers. `below`
-    /// counts the numbers of eight that are below another.
-    fn place(self, ranks: &Ranks, column: usize, below: impl Fn(&Eight, f64) -> usize) -> f32;
 
     /// As an `f64`.
     fn double(self) -> f64;
@@ -36,14 +27,7 @@ impl Key for f64 {
         value
     }
 
-    const IS_RANKED: bool = true;
-
     #[inline(always)]
-    fn place(self, ranks: &Ranks, column: usize, below: impl Fn(&Eight, f64) -> usize) -> f32 {
-        // At most as many as there are nodes, which an `f32` counts exactly.
-        ranks.of(column, self, below) as f32
-    }
-
     fn double(self) -> f64 {
         self
     }
@@ -68,13 +52,7 @@ impl Key for f32 {
         if f64::from(near) < value { f32::from_bits(up) } else { near }
     }
 
-    const IS_RANKED: bool = false;
-
     #[inline(always)]
-    fn place(self, _: &Ranks, _: usize, _: impl Fn(&Eight, f64) -> usize) -> f32 {
-        self
-    }
-
     fn double(self) -> f64 {
         f64::from(self)
     }

@@ -1,9 +1,12 @@
 //! Trees laid out for the kernels, each in the form that evaluates it fastest.
 //!
 //! A tree of at most 64 leaves becomes a list of tests without order (QuickScorer, Lucchese et al. 2015): its leaves, from left
-//! to right, are bits of a word; a test that fails clears those of its left subtree; the first bit left is the leaf. A larger
-//! tree is walked. What asks for more categories than there are columns for is walked as it came.
+//! to right, are bits of a word; a test that fails clears those of its left subtree; the first bit left is the leaf. With
+//! AVX-512 words are as long as the tree has leaves and keys are floats; without it both are bytes ([`super::bytes`]), for
+//! what registers are short of then are lanes. A larger tree is walked. What asks for more categories than there are columns
+//! for is walked as it came.
 
+use super::bytes::{BYTES, Ranks, Small, Touch, small};
 use super::columns::Columns;
 use super::key::Key;
 use super::node::{Node, Test, Tree};
@@ -71,6 +74,8 @@ pub enum Form {
     Bits32 { from: u32, to: u32, table: u32 },
     /// The same with 64.
     Bits64 { from: u32, to: u32, table: u32 },
+    /// Bytes of leaves: its place among such trees.
+    Bytes(u32),
     /// Walked.
     Walk(Walk),
     /// Walked as it came; its place among such trees.
@@ -84,23 +89,48 @@ pub struct Layout<K> {
     pub cuts64: Vec<Cut<K, u64>>,
     pub leaves32: Vec<Line<[f64; 32]>>,
     pub leaves64: Vec<Line<[f64; 64]>>,
+    pub bytes: Vec<ByteTree>,
+    pub touches: Vec<Touch>,
+    pub ranks: Ranks,
     pub walks: Walks<K>,
     pub plain: Vec<Tree>,
 }
 
+/// A small tree in bytes.
+pub struct ByteTree {
+    /// Touches of each byte, from one place to before the next one's; as many bytes as the tree has.
+    pub from: [u32; BYTES + 1],
+    pub bytes: u32,
+    pub leaves: Line<[f64; 64]>,
+}
+
 impl<K: Key> Layout<K> {
-    /// Lays out trees that were checked; `leaf` is what the sum takes of a leaf.
-    pub fn new(trees: &[Tree], columns: &mut Columns, leaf: impl Fn(f64) -> f64) -> Layout<K> {
+    /// Lays out trees that were checked, small ones by bytes or by whole words; `leaf` is what the sum takes of a leaf.
+    pub fn new(
+        by_bytes: bool,
+        trees: &[Tree],
+        columns: &mut Columns,
+        leaf: impl Fn(f64) -> f64,
+    ) -> Layout<K> {
+        let (smalls, ranks) = if by_bytes { small::<K>(trees, columns, &leaf) } else { Default::default() };
         let mut layout = Layout {
             forms: Vec::with_capacity(trees.len()),
             cuts32: Vec::new(),
             cuts64: Vec::new(),
             leaves32: Vec::new(),
             leaves64: Vec::new(),
+            bytes: Vec::new(),
+            touches: Vec::new(),
+            ranks,
             walks: Walks::new(),
             plain: Vec::new(),
         };
-        for tree in trees {
+        for (at, tree) in trees.iter().enumerate() {
+            if let Some(Some(small)) = smalls.get(at) {
+                layout.forms.push(Form::Bytes(layout.bytes.len() as u32));
+                layout.lay_bytes(small);
+                continue;
+            }
             let form = layout.lay(tree, columns, &leaf).unwrap_or_else(|| {
                 layout.plain.push(rounded(tree, &leaf));
                 Form::Plain(layout.plain.len() as u32 - 1)
@@ -108,6 +138,18 @@ impl<K: Key> Layout<K> {
             layout.forms.push(form);
         }
         layout
+    }
+
+    fn lay_bytes(&mut self, small: &Small) {
+        let mut tree = ByteTree { from: [0; BYTES + 1], bytes: 0, leaves: Line([0.0; 64]) };
+        let before = self.touches.len();
+        for (byte, from) in tree.from.iter_mut().enumerate() {
+            *from = (before + small.touches.partition_point(|touch| usize::from(touch.byte) < byte)) as u32;
+        }
+        tree.bytes = small.leaves.len().div_ceil(8) as u32;
+        tree.leaves.0[..small.leaves.len()].copy_from_slice(&small.leaves);
+        self.touches.extend(&small.touches);
+        self.bytes.push(tree);
     }
 
     fn lay(&mut self, tree: &Tree, columns: &mut Columns, leaf: &impl Fn(f64) -> f64) -> Option<Form> {

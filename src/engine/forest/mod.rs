@@ -5,6 +5,7 @@
 //! there is ([`simd`]). The bits are those of walking one tree after the other.
 
 mod alone;
+mod bytes;
 mod calibration;
 mod check;
 mod columns;
@@ -21,6 +22,7 @@ pub use simd::Vectors;
 pub use spec::{ForestSpec, Precision, Transform};
 
 use self::alone::{Alone, Step};
+use self::bytes::LEAVES_MAX;
 use self::columns::{Columns, Row, grow};
 use self::key::Key;
 use self::layout::{Form, Layout, Line, Wide};
@@ -70,6 +72,8 @@ pub struct Lanes {
 #[derive(Default)]
 struct Keys<K> {
     lanes: Vec<Wide<K>>,
+    /// Places of keys and their complements, by byte column.
+    bytes: Vec<[Wide<i8>; 2]>,
     row: Row<K>,
 }
 
@@ -79,8 +83,8 @@ impl Lanes {
         let columns = forest.columns.len();
         grow(&mut self.inputs, forest.inputs, Line([0.0; LANES]));
         match forest.trees {
-            Trees::Narrow(..) => self.narrow.fit(columns),
-            Trees::Wide(..) => self.wide.fit(columns),
+            Trees::Narrow(ref layout, ref alone) => self.narrow.fit(columns, layout, alone),
+            Trees::Wide(ref layout, ref alone) => self.wide.fit(columns, layout, alone),
         }
     }
 
@@ -98,9 +102,10 @@ impl Lanes {
 }
 
 impl<K: Key> Keys<K> {
-    fn fit(&mut self, columns: usize) {
+    fn fit(&mut self, columns: usize, layout: &Layout<K>, alone: &Alone) {
         grow(&mut self.lanes, columns, Line([K::default(); LANES]));
-        self.row.fit(columns);
+        grow(&mut self.bytes, layout.ranks.bytes(), [Line([0; LANES]); 2]);
+        self.row.fit(columns, alone.ranks.bytes());
     }
 }
 
@@ -197,6 +202,7 @@ impl Forest {
         }
         let groups = lanes.div_ceil(GROUP).min(LANES / GROUP);
         K::fill(self.found, &self.columns, inputs, groups * GROUP, &mut keys.lanes);
+        simd::place(self.found, &layout.ranks, &keys.lanes, groups, &mut keys.bytes);
         let mut batch = Batch { keys: &keys.lanes, groups, sums: &mut sums, single: self.single };
         for form in &layout.forms {
             match *form {
@@ -207,6 +213,10 @@ impl Forest {
                 Form::Bits64 { from, to, table } => {
                     let cuts = &layout.cuts64[from as usize..to as usize];
                     K::bits64(self.found, cuts, &layout.leaves64[table as usize], &mut batch);
+                }
+                Form::Bytes(tree) => {
+                    let tree = &layout.bytes[tree as usize];
+                    simd::bytes(self.found, tree, &layout.touches, &keys.bytes, &mut batch);
                 }
                 Form::Walk(walk) => simd::walk(&layout.walks, walk, &mut batch),
                 Form::Plain(tree) => {
@@ -232,19 +242,11 @@ impl Forest {
         let (single, mut sum) = (self.single, self.base);
         for step in &alone.steps {
             match *step {
-                Step::Bundle32 { from, to, table, trees } => {
-                    let (stretches, slots) = (&alone.bundles32.stretches, &alone.bundles32.slots);
-                    let stretches = &stretches[from as usize..to as usize];
-                    let tables = &layout.leaves32[table as usize..][..trees as usize];
-                    let bundle = Bundle { stretches, slots, tables };
-                    sum = simd::bundle32(self.found, &bundle, &row.windows, sum, single);
-                }
-                Step::Bundle64 { from, to, table, trees } => {
-                    let (stretches, slots) = (&alone.bundles64.stretches, &alone.bundles64.slots);
-                    let stretches = &stretches[from as usize..to as usize];
-                    let tables = &layout.leaves64[table as usize..][..trees as usize];
-                    let bundle = Bundle { stretches, slots, tables };
-                    sum = simd::bundle64(self.found, &bundle, &row.windows, sum, single);
+                Step::Bundle { from, to, bytes, leaves, trees } => {
+                    let (stretches, slots) = (&alone.stretches[from as usize..to as usize], &alone.slots);
+                    let leaves = &alone.leaves[leaves as usize..];
+                    let bundle = Bundle { stretches, slots, bytes, leaves, trees };
+                    sum = simd::bundle(self.found, &bundle, &row.windows, sum, single);
                 }
                 Step::Walks { first, trees, steps } => {
                     let roots = &alone.roots[first as usize..][..trees as usize];
@@ -281,7 +283,10 @@ const ALONE_MAX: usize = 4;
 
 fn lay<K: Key>(spec: &ForestSpec, found: Found, columns: &mut Columns) -> (Layout<K>, Alone) {
     let leaf = |value| spec.sums_as.round(value);
-    let mut layout = Layout::new(&spec.trees, columns, leaf);
+    let splits = |tree: &Tree| tree.nodes.len() / 2;
+    let cuts = spec.trees.iter().map(splits).filter(|&splits| splits < LEAVES_MAX).sum();
+    let by_bytes = found.by_bytes(cuts, spec.inputs.len());
+    let mut layout = Layout::new(by_bytes, &spec.trees, columns, leaf);
     let alone = Alone::new(found.bundles(), &spec.trees, &mut layout, columns, &leaf);
     (layout, alone)
 }

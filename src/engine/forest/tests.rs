@@ -158,6 +158,48 @@ proptest! {
     }
 }
 
+/// A tree of so many leaves, grown by a stream of random words, with thresholds of many values.
+fn grown(leaves: usize, inputs: usize, draw: &mut impl FnMut() -> u64) -> Tree {
+    let mut nodes = vec![Node::Leaf(0.0)];
+    let mut open = vec![0_usize];
+    while open.len() < leaves {
+        let at = open.swap_remove(draw() as usize % open.len());
+        let (input, threshold) = (draw() % inputs as u64, (draw() % 2000) as f64 / 7.0);
+        let left = nodes.len();
+        nodes[at] = Node::at_most(input as u16, threshold, left as u32, left as u32 + 1);
+        for leaf in [left, left + 1] {
+            nodes.push(Node::Leaf((draw() % 1000) as f64 / 999.0));
+            open.push(leaf);
+        }
+    }
+    Tree { nodes }
+}
+
+#[test]
+fn more_thresholds_columns_and_trees_than_fit_a_byte_a_window_and_a_bundle_change_no_bit() {
+    let mut state = 5_u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    for (trees, inputs) in [(150, 3), (70, 100), (64, 64), (65, 1)] {
+        let leaves = [63, 64, 31, 5, 1, 32, 65];
+        let trees: Vec<Tree> =
+            (0..trees).map(|tree| grown(leaves[tree % leaves.len()], inputs, &mut draw)).collect();
+        let spec = ForestSpec { inputs: (0..inputs).map(|n| n.to_string()).collect(), ..plain(trees) };
+        let rows: Vec<f64> = (0..100 * inputs).map(|_| (draw() % 2100) as f64 / 7.0 - 5.0).collect();
+        for vectors in Vectors::available() {
+            let forest = Forest::with_vectors(&spec, vectors).unwrap();
+            let mut scores = [0.0; 100];
+            forest.score_rows(&rows, inputs, &mut scores);
+            for (row, score) in rows.chunks(inputs).zip(scores) {
+                assert_eq!(score.to_bits(), twin(&spec, row).to_bits(), "{vectors:?}");
+                assert_eq!(forest.score(row).to_bits(), score.to_bits(), "{vectors:?}");
+            }
+        }
+    }
+}
+
 fn plain(trees: Vec<Tree>) -> ForestSpec {
     ForestSpec {
         version: "t".to_owned(),

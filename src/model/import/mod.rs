@@ -20,7 +20,9 @@ use grow::Grower;
 
 use crate::artefact::{self, LoadError};
 use crate::check::{ForestError, check_forest};
+use crate::drift::{Drift, ROWS_MIN};
 use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
+use crate::walk;
 
 /// Longest file that is read, in bytes: a forest of the most nodes there may be takes about so much as text.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
@@ -44,7 +46,7 @@ pub struct Imported {
 
 impl Imported {
     /// The manifest to save it with. Its vectors are those rows with the scores that the forest gives them; without rows,
-    /// made ones that stand on both sides of its thresholds.
+    /// made ones that stand on both sides of its thresholds. A thousand rows or more also make its training facts.
     pub fn manifest(&self, name: &str, source: Source, rows: &[Vec<f64>]) -> Manifest {
         let unit = |place| if self.categorical.contains(&place) { "category code" } else { "number" };
         let input = |(place, name): (usize, &String)| Input {
@@ -70,6 +72,7 @@ impl Imported {
             isotonic: None,
             training: None,
             source: Some(source),
+            drift: drift(&self.forest, rows),
             inputs: self.forest.inputs.iter().enumerate().map(input).collect(),
             vectors: vectors::of(&self.forest, rows),
         };
@@ -88,6 +91,20 @@ impl Imported {
             notes: self.notes.clone(),
         }
     }
+}
+
+/// The bins of rows that are enough to tell what traffic looked like.
+fn drift(forest: &ForestSpec, rows: &[Vec<f64>]) -> Option<Drift> {
+    let scores = rows.iter().map(|row| walk::score(forest, row));
+    let inputs = rows.iter().map(Vec::as_slice);
+    (rows.len() >= ROWS_MIN).then(|| {
+        Drift::of(
+            format!("inputs and scores of {} rows given to the import", rows.len()),
+            &forest.inputs,
+            &inputs,
+            scores,
+        )
+    })
 }
 
 /// The format of a model file.

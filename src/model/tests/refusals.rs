@@ -5,7 +5,7 @@ use std::path::Path;
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
 use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
-use model::{LoadError, SaveError, walk};
+use model::{Drift, LoadError, SaveError, walk};
 
 fn forest() -> ForestSpec {
     let split = Node::at_most;
@@ -50,11 +50,18 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         isotonic: None,
         training: None,
         source: None,
+        drift: Some(drift(forest)),
         inputs: [("amount", "minor units"), ("hour", "hour")]
             .map(|(name, unit)| Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 })
             .to_vec(),
         vectors: rows.map(|row| Vector { inputs: row.to_vec(), score: walk::score(forest, &row) }).to_vec(),
     }
+}
+
+fn drift(forest: &ForestSpec) -> Drift {
+    let rows = [[100.0, 2.0], [200.0, 12.0], [300.0, f64::NAN], [900.0, 4.0]];
+    let scores = rows.iter().map(|row| walk::score(forest, row));
+    Drift::of("four rows", &forest.inputs, &rows.iter().map(|row| &row[..]), scores)
 }
 
 /// A folder with a sound model in it.
@@ -92,6 +99,7 @@ fn a_sound_model_comes_back_as_it_was_written() {
     assert_eq!(artefact.forest.inputs, ["amount", "hour"]);
     assert_eq!(artefact.forest.version, format!("tiny@{}", &artefact.manifest.sha256[..12]));
     assert_eq!(artefact.manifest.inputs[1].splits, 0.667);
+    assert_eq!(artefact.manifest.drift, Some(drift(&forest())));
     assert_eq!(model::load(folder.path()).unwrap(), artefact.forest);
 }
 
@@ -228,5 +236,47 @@ fn a_calibration_travels_with_its_model_and_a_broken_one_is_refused() {
             text.replace("calibration =", &format!("{key}\ncalibration ="))
         });
         assert!(refusal(folder.path()).contains(why), "{key}: {}", refusal(folder.path()));
+    }
+}
+
+#[test]
+fn training_facts_that_cannot_be_are_refused() {
+    let edges = |count: u32| (0..count).map(|edge| format!("{edge}.0")).collect::<Vec<_>>().join(", ");
+    let many = format!("edges = [{}]\ncounts = [{}]", edges(40), "1, ".repeat(42));
+    for (bins, why) in [
+        ("edges = [1.0, 1.0]\ncounts = [1, 1, 1, 1]", "not rising"),
+        ("edges = [2.0, 1.0]\ncounts = [1, 1, 1, 1]", "not rising"),
+        ("edges = [1.0, nan]\ncounts = [1, 1, 1, 1]", "not rising"),
+        ("edges = [-inf, 1.0]\ncounts = [1, 1, 1, 1]", "not rising"),
+        ("edges = [1.0]\ncounts = [1, 1]", "2 counts, expected 3"),
+        ("edges = []\ncounts = []", "0 counts, expected 2"),
+        ("edges = [1.0]\ncounts = [0, 0, 0]", "not all of them 0"),
+        ("edges = [1.0]\ncounts = [0, 9223372036854775807, 0]", "whole numbers up to"),
+        ("edges = [1.0]\ncounts = [0, -1, 0]", "line"),
+        ("edges = [1.0]\ncounts = [1, 1, 1]\nmean = 2.0", "line"),
+        (&many, "40 edges, at most 31"),
+    ] {
+        for part in ["score", "input.hour"] {
+            let folder = saved();
+            edit(folder.path(), MANIFEST_FILE, |text| {
+                let (before, rest) = text.split_once(&format!("[drift.{part}]\n")).unwrap();
+                let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+                format!("{before}[drift.{part}]\n{bins}\n\n{after}")
+            });
+            let refused = refusal(folder.path());
+            assert!(refused.contains(why), "{part} {bins}: {refused}");
+        }
+    }
+    for (from, to, why) in [
+        ("[drift.input.hour]", "[drift.input.day]", "no bins of the input `hour`"),
+        (
+            "[drift.input.hour]",
+            "[drift.input.day]\nedges = []\ncounts = [1, 0]\n[drift.input.hour]",
+            "`day` is no input",
+        ),
+    ] {
+        let folder = saved();
+        edit(folder.path(), MANIFEST_FILE, |text| text.replace(from, to));
+        assert!(refusal(folder.path()).contains(why), "{}", refusal(folder.path()));
     }
 }

@@ -3,7 +3,8 @@
 use engine::feature::{FeatureTable, Type};
 use engine::forest::{Calibration, ForestSpec};
 use model::manifest::{FORMAT_NATIVE, Input, Kind, Manifest, PrecisionName, Training, TransformName, Vector};
-use model::{Dataset, Settings, walk};
+use model::split::Parts;
+use model::{Dataset, Drift, Settings, walk};
 
 /// Test vectors put in a manifest: half of them frauds, where there are so many.
 const VECTORS: usize = 24;
@@ -13,9 +14,10 @@ pub fn manifest(
     name: String,
     forest: &ForestSpec,
     training: Training,
-    rows: &Dataset,
+    parts: &Parts,
     features: &FeatureTable,
 ) -> Manifest {
+    let rows = &parts.train;
     let odd = training.kind == Kind::Isolation;
     let objective =
         if odd { "how odd the event is, without labels" } else { "probability that the event is fraud" };
@@ -39,9 +41,22 @@ pub fn manifest(
         isotonic: None,
         training: Some(training),
         source: None,
+        drift: Some(drift(forest, parts)),
         inputs: rows.inputs().iter().map(input).collect(),
         vectors: vectors(rows, forest),
     }
+}
+
+/// The bins of what was trained on. A forest is surer of rows that it has seen, so that its scores are those of held-out rows.
+fn drift(forest: &ForestSpec, parts: &Parts) -> Drift {
+    let (scored, which) = match parts.held_out.is_empty() {
+        true => (&parts.train, "training rows"),
+        false => (&parts.held_out, "held-out rows"),
+    };
+    let scores = (0..scored.len()).map(|row| walk::score(forest, scored.row(row)));
+    let inputs = (0..parts.train.len()).map(|row| parts.train.row(row));
+    let rows = format!("inputs of {} training rows, scores of {} {which}", parts.train.len(), scored.len());
+    Drift::of(rows, &forest.inputs, &inputs, scores)
 }
 
 /// The library that trains a kind, with its version.

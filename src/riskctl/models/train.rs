@@ -167,7 +167,7 @@ pub fn run(options: &Options) -> Outcome {
         gap_days: options.gap_days,
         held_out: report.as_ref().map(|report| report.quality.clone()),
     };
-    let manifest = describe::manifest(name(options)?, &forest, training, &parts.train, &features);
+    let manifest = describe::manifest(name(options)?, &forest, training, &parts, &features);
     let manifest =
         model::save(&options.out, manifest, &forest).map_err(|error| Failure(error.to_string()))?;
     let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;

@@ -25,4 +25,5 @@ pub fn read_off(shared: &Shared) {
 
     let active = shared.active.load();
     metrics.snapshot(active.snapshot.policy_version(), active.snapshot.model_version(), active.activated_ms);
+    shared.drift.tell(&active, &shared.config.drift, shared.clock.now_ms(), metrics);
 }

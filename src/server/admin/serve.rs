@@ -40,6 +40,10 @@ pub fn start(
                 let (shared, reloader) = (shared.clone(), reloader.clone());
                 async move { crate::watch::watch(&shared.config, reloader).await }
             });
+            let drift = tokio::spawn({
+                let shared = shared.clone();
+                async move { crate::drift::watch(&shared).await }
+            });
             let admin = Admin { shared, reloader, token: Arc::new(token) };
             let served = async {
                 match listener {
@@ -54,6 +58,7 @@ pub fn start(
             };
             sweep.abort();
             watch.abort();
+            drift.abort();
             ended
         })
     })

@@ -88,6 +88,9 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
             list.0.push(format!("models.challengers names {} twice", challenger.name));
         }
     }
+    list.range("drift.horizon_s", config.drift.horizon_s, 60..=7 * 86_400);
+    list.range("drift.checks_per_second_max", config.drift.checks_per_second_max as u64, 0..=100_000);
+    list.range("drift.checks_min", config.drift.checks_min, 1..=1 << 32);
     list.range("drain.announce_ms", config.drain.announce_ms, 0..=TIMEOUT_MS_MAX);
     list.range("tokens.valid_seconds", u64::from(config.tokens.valid_seconds), 1..=366 * 86_400);
     if config.tls.cert.as_os_str().is_empty() != config.tls.key.as_os_str().is_empty() {

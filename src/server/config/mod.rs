@@ -29,6 +29,8 @@ pub struct Config {
     pub policy: Policy,
     /// The model files.
     pub models: Models,
+    /// How traffic is held against what the model was trained on.
+    pub drift: Drift,
     /// What the daemon writes.
     pub data: Data,
     /// The log of decisions.
@@ -175,6 +177,25 @@ impl Default for Models {
             anomaly: "redpacket-anomaly".to_owned(),
             challengers: Vec::new(),
         }
+    }
+}
+
+/// How traffic is held against what the model was trained on, where its manifest says what that looked like.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Drift {
+    /// How far back traffic counts.
+    pub horizon_s: u64,
+    /// Checks that are looked at, each second; a fair sample of what there is more. 0 for none at all.
+    pub checks_per_second_max: usize,
+    /// Fewest checks within the horizon before anything is told: of fewer, the index is mostly chance.
+    pub checks_min: u64,
+}
+
+impl Default for Drift {
+    /// With the usual 11 bins, a thousand checks of unchanged traffic have an index of 0.01 in the mean.
+    fn default() -> Drift {
+        Drift { horizon_s: 3600, checks_per_second_max: 200, checks_min: 1000 }
     }
 }
 

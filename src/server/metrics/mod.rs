@@ -151,6 +151,12 @@ impl Metrics {
                 "Versions of the policy and the model: 1 for those that decide, 0 for those before.",
             ),
             ("riskd_snapshot_activated_seconds", "Unix time at which the active snapshot took over."),
+            (
+                "riskd_model_feature_psi",
+                "Population stability index of a model's input, the last horizon against training; NaN while it saw too few checks.",
+            ),
+            ("riskd_model_score_psi", "The same of the model's score."),
+            ("riskd_model_drift_checks", "Checks that both indices are made from."),
             ("riskd_build_info", "Version of the daemon; always 1."),
         ];
         for (name, help) in counters {

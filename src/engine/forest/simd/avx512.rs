@@ -4,7 +4,8 @@
 use std::arch::x86_64::*;
 
 use super::{Batch, Bundle, Columns, Cut, GROUP, Line, Wide, plain};
-use crate::forest::alone::{Eight, Ranks, Slot, Stretch, TREES, Windows};
+use crate::forest::alone::{TREES, Windows};
+use crate::forest::bytes::{BYTE, BYTES, Eight, Ranks};
 use crate::forest::columns::Row;
 use crate::limits::LANES;
 
@@ -24,7 +25,7 @@ macro_rules! kernels {
             row: &mut Row<$key>,
         ) {
             columns.fill_row(inputs, lane, row);
-            plain::place(row, columns.len(), ranks, |eight, number| below(eight, number));
+            ranks.place_row(&row.keys, &mut row.windows, |eight, number| below(eight, number));
         }
 
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
@@ -134,45 +135,50 @@ kernels!(
 );
 
 /// The sum and the leaves that a row reaches in the trees of a bundle.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
-pub fn bundle32(bundle: &Bundle<'_, u32, 32>, row: &Windows, sum: f64, single: bool) -> f64 {
-    let mut left = _mm512_set1_epi32(-1);
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx512vbmi,avx2,lzcnt,bmi1,bmi2,popcnt"
+)]
+pub fn bundle(bundle: &Bundle<'_>, row: &Windows, sum: f64, single: bool) -> f64 {
+    let all = _mm512_set1_epi8(-1);
+    let mut left = [all; BYTES];
     for stretch in bundle.stretches {
-        let window = window(row, stretch);
+        // SAFETY: the bytes of a register.
+        let keys = unsafe { _mm512_loadu_si512(row[stretch.window as usize].0.as_ptr().cast()) };
+        let complements = _mm512_xor_si512(keys, all);
+        let mut byte = left[stretch.byte as usize];
         for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
-            // SAFETY: sixteen words of 32 bits.
-            let keep = unsafe { _mm512_loadu_si512(slot.keep.as_ptr().cast()) };
-            left = _mm512_mask_and_epi32(left, above_slot(window, slot), left, keep);
+            // SAFETY: the bytes of a register, each time.
+            let [columns, thresholds, keep] = [&slot.column, &slot.threshold, &slot.keep]
+                .map(|bytes| unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) });
+            let keys = _mm512_permutex2var_epi8(keys, columns, complements);
+            let above = _mm512_movm_epi8(_mm512_cmpgt_epu8_mask(keys, thresholds));
+            // byte & (keep | !above)
+            byte = _mm512_ternarylogic_epi64::<0xd0>(byte, keep, above);
         }
+        left[stretch.byte as usize] = byte;
     }
+    // Of each tree, the first byte that has a leaf left, and its first leaf.
+    let (mut found, mut first) = (left[0], _mm512_setzero_si512());
+    for (at, byte) in left[..bundle.bytes as usize].iter().enumerate().rev() {
+        let has = _mm512_test_epi8_mask(*byte, *byte);
+        found = _mm512_mask_mov_epi8(found, has, *byte);
+        first = _mm512_mask_mov_epi8(first, has, _mm512_set1_epi8((at * BYTE) as i8));
+    }
+    // The leading zeros of a byte are those of its high half or, where that is 0, four and those of the low half.
+    let low_four = _mm512_set1_epi8(15);
+    let high = _mm512_and_si512(_mm512_srli_epi16::<4>(found), low_four);
+    let high = _mm512_shuffle_epi8(
+        _mm512_broadcast_i32x4(_mm_setr_epi8(8, 3, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0)),
+        high,
+    );
+    let low = _mm512_shuffle_epi8(
+        _mm512_broadcast_i32x4(_mm_setr_epi8(8, 7, 6, 6, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4, 4, 4)),
+        _mm512_and_si512(found, low_four),
+    );
     let mut leaves = [0; TREES];
-    // SAFETY: room for sixteen words of 32 bits.
-    unsafe { _mm512_storeu_si512(leaves.as_mut_ptr().cast(), _mm512_lzcnt_epi32(left)) };
-    plain::add_all(sum, bundle.values(&leaves), single)
-}
-
-/// The same for up to 64 leaves.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512cd,avx2,lzcnt,bmi1,bmi2,popcnt")]
-pub fn bundle64(bundle: &Bundle<'_, u64, 64>, row: &Windows, sum: f64, single: bool) -> f64 {
-    let mut left = [_mm512_set1_epi64(-1); 2];
-    for stretch in bundle.stretches {
-        let window = window(row, stretch);
-        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
-            let above = above_slot(window, slot);
-            let halves = [above as __mmask8, (above >> 8) as __mmask8];
-            for (half, (left, above)) in left.iter_mut().zip(halves).enumerate() {
-                // SAFETY: eight words of 64 bits, from the first or the ninth of sixteen.
-                let keep = unsafe { _mm512_loadu_si512(slot.keep.as_ptr().add(half * 8).cast()) };
-                *left = _mm512_mask_and_epi64(*left, above, *left, keep);
-            }
-        }
-    }
-    let mut leaves = [0; TREES];
-    for (half, left) in left.into_iter().enumerate() {
-        let eight = _mm512_cvtepi64_epi32(_mm512_lzcnt_epi64(left));
-        // SAFETY: room for eight words of 32 bits, from the first or the ninth of sixteen.
-        unsafe { _mm256_storeu_si256(leaves.as_mut_ptr().add(half * 8).cast(), eight) };
-    }
+    let leaf = _mm512_add_epi8(first, _mm512_min_epu8(high, low));
+    // SAFETY: room for the bytes of a register.
+    unsafe { _mm512_storeu_si512(leaves.as_mut_ptr().cast(), leaf) };
     plain::add_all(sum, bundle.values(&leaves), single)
 }
 
@@ -181,27 +187,6 @@ pub fn bundle64(bundle: &Bundle<'_, u64, 64>, row: &Windows, sum: f64, single: b
 #[target_feature(enable = "avx512f,popcnt")]
 fn below(eight: &Eight, number: f64) -> usize {
     _mm512_cmp_pd_mask::<_CMP_LT_OQ>(load(&eight.0, 0), _mm512_set1_pd(number)).count_ones() as usize
-}
-
-/// The keys of a window.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn window(row: &Windows, stretch: &Stretch) -> [__m512; 2] {
-    let window = &row[stretch.window as usize].0;
-    // SAFETY: sixteen numbers, from the first or the seventeenth of 32.
-    [0, 16].map(|from| unsafe { _mm512_loadu_ps(window.as_ptr().add(from)) })
-}
-
-/// Which trees' keys are above the slot's thresholds.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn above_slot<W>(window: [__m512; 2], slot: &Slot<W>) -> __mmask16 {
-    // SAFETY: sixteen words of 32 bits.
-    let (columns, thresholds) = unsafe {
-        (_mm512_loadu_si512(slot.column.as_ptr().cast()), _mm512_loadu_ps(slot.threshold.as_ptr()))
-    };
-    let keys = _mm512_permutex2var_ps(window[0], columns, window[1]);
-    _mm512_cmp_ps_mask::<_CMP_GT_OQ>(keys, thresholds)
 }
 
 /// Which lanes of a group are above the threshold.

@@ -7,10 +7,11 @@ mod avx512;
 mod plain;
 mod walk;
 
-use super::alone::{Ranks, Slot, Stretch, TREES, Windows};
+use super::alone::{Slot, Stretch, TREES, Windows};
+use super::bytes::{BYTE, Ranks, Touch};
 use super::columns::{Columns, Row};
 use super::key::Key;
-use super::layout::{Cut, Line, Wide};
+use super::layout::{ByteTree, Cut, Line, Wide};
 
 pub use plain::add;
 pub use walk::{walk, walk_alone};
@@ -79,9 +80,27 @@ impl Found {
         Found(Vectors::available().next_back().unwrap_or(Vectors::Portable))
     }
 
-    /// Whether its kernels for bundles of trees are faster than walks.
+    /// Whether there is a kernel for bundles of trees, which is faster than walks. It permutes bytes, which the first
+    /// processors with AVX-512 cannot.
+    #[cfg(target_arch = "x86_64")]
     pub fn bundles(self) -> bool {
-        self.0 == Vectors::Avx512
+        self.0 == Vectors::Avx512 && std::arch::is_x86_feature_detected!("avx512vbmi")
+    }
+
+    /// As above.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn bundles(self) -> bool {
+        false
+    }
+
+    /// Whether batches are faster by bytes than by words: where a comparison of floats has few lanes, and there are so many
+    /// cuts to an input that finding its place among them costs less than it saves.
+    pub fn by_bytes(self, cuts: usize, inputs: usize) -> bool {
+        match self.0 {
+            Vectors::Portable => cuts > 32 * inputs,
+            Vectors::Avx2 => cuts > 128 * inputs,
+            Vectors::Avx512 => false,
+        }
     }
 
     /// If the processor has it.
@@ -118,39 +137,67 @@ pub trait Kernels: Key {
     fn bits64(found: Found, cuts: &[Cut<Self, u64>], leaves: &Line<[f64; 64]>, batch: &mut Batch<'_, Self>);
 }
 
-/// A bundle of small trees for a row alone, with their tables of leaves.
-pub struct Bundle<'f, W, const LEAVES: usize> {
+/// A bundle of small trees for a row alone.
+pub struct Bundle<'f> {
     pub stretches: &'f [Stretch],
-    pub slots: &'f [Slot<W>],
-    pub tables: &'f [Line<[f64; LEAVES]>],
+    pub slots: &'f [Slot],
+    /// Bytes of the largest tree.
+    pub bytes: u32,
+    /// Their leaves, each tree's from the start of so many bytes.
+    pub leaves: &'f [f64],
+    pub trees: u32,
 }
 
-impl<W, const LEAVES: usize> Bundle<'_, W, LEAVES> {
+impl Bundle<'_> {
     /// The values of the leaves that were reached, tree by tree.
     #[inline(always)]
-    fn values(&self, leaves: &[u32; TREES]) -> impl Iterator<Item = f64> {
-        // The mask changes nothing; it spares a check.
-        self.tables.iter().zip(leaves).map(|(table, &leaf)| table.0[leaf as usize & (LEAVES - 1)])
+    fn values(&self, leaves: &[u8; TREES]) -> impl Iterator<Item = f64> {
+        let tables = self.leaves.chunks_exact(self.bytes as usize * BYTE).take(self.trees as usize);
+        // The bound changes nothing: a leaf is one of its tree.
+        tables.zip(leaves).map(|(table, &leaf)| table[usize::from(leaf).min(table.len() - 1)])
     }
 }
 
-/// The sum and the leaves that a row reaches in the trees of a bundle.
-pub fn bundle32(found: Found, bundle: &Bundle<'_, u32, 32>, row: &Windows, sum: f64, single: bool) -> f64 {
+/// The sum and the leaves that a row reaches in the trees of a bundle. There are none without [`Found::bundles`].
+pub fn bundle(found: Found, bundle: &Bundle<'_>, row: &Windows, sum: f64, single: bool) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if found.bundles() {
+        // SAFETY: that shows that the processor has what the function is compiled for.
+        return unsafe { avx512::bundle(bundle, row, sum, single) };
+    }
+    let _ = (found, row);
+    plain::add_all(sum, bundle.values(&[0; TREES]), single)
+}
+
+/// Writes the places of the keys of the first groups' lanes into byte columns.
+pub fn place<K: Key>(
+    found: Found,
+    ranks: &Ranks,
+    keys: &[Wide<K>],
+    groups: usize,
+    bytes: &mut [[Wide<i8>; 2]],
+) {
     match found.0 {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `found` shows that the processor has what the function is compiled for.
-        Vectors::Avx512 => unsafe { avx512::bundle32(bundle, row, sum, single) },
-        _ => plain::bundle(bundle, row, sum, single),
+        Vectors::Avx2 => unsafe { avx2::place(ranks, keys, groups, bytes) },
+        _ => ranks.place_lanes(keys, groups * GROUP, bytes),
     }
 }
 
-/// The same for up to 64 leaves.
-pub fn bundle64(found: Found, bundle: &Bundle<'_, u64, 64>, row: &Windows, sum: f64, single: bool) -> f64 {
+/// Adds the leaves of a small tree.
+pub fn bytes<K: Key>(
+    found: Found,
+    tree: &ByteTree,
+    touches: &[Touch],
+    bytes: &[[Wide<i8>; 2]],
+    batch: &mut Batch<'_, K>,
+) {
     match found.0 {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
-        Vectors::Avx512 => unsafe { avx512::bundle64(bundle, row, sum, single) },
-        _ => plain::bundle(bundle, row, sum, single),
+        // SAFETY: `found` shows that the processor has what the function is compiled for.
+        Vectors::Avx2 => unsafe { avx2::bytes(tree, touches, bytes, batch) },
+        _ => plain::bytes(tree, touches, bytes, batch),
     }
 }
 
@@ -269,7 +316,22 @@ kernels!(f64, fill_f64, row_f64, bits32_f64, bits64_f64);
 /// The plain kernels, compiled for AVX2.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Batch, Columns, Cut, Line, Wide, plain};
+    use super::{Batch, ByteTree, Columns, Cut, GROUP, Key, Line, Ranks, Touch, Wide, plain};
+
+    #[target_feature(enable = "avx2,lzcnt,bmi1,bmi2")]
+    pub fn place<K: Key>(ranks: &Ranks, keys: &[Wide<K>], groups: usize, bytes: &mut [[Wide<i8>; 2]]) {
+        ranks.place_lanes(keys, groups * GROUP, bytes);
+    }
+
+    #[target_feature(enable = "avx2,lzcnt,bmi1,bmi2")]
+    pub fn bytes<K: Key>(
+        tree: &ByteTree,
+        touches: &[Touch],
+        bytes: &[[Wide<i8>; 2]],
+        batch: &mut Batch<'_, K>,
+    ) {
+        plain::bytes(tree, touches, bytes, batch);
+    }
 
     macro_rules! compiled {
         ($key:ty, $fill:ident, $bits32:ident, $bits64:ident) => {

@@ -1,10 +1,10 @@
 //! The kernels in plain code over arrays of lanes, which the compiler turns into vectors of whatever width there is.
 
-use super::{Batch, Bundle, GROUP};
-use crate::forest::alone::{Eight, Ranks, TREES, WINDOW, Windows};
-use crate::forest::columns::Row;
+use super::{Batch, GROUP};
+use crate::forest::bytes::{BYTE, Touch};
 use crate::forest::key::Key;
-use crate::forest::layout::{Cut, Word};
+use crate::forest::layout::{ByteTree, Cut, Wide, Word};
+use crate::limits::LANES;
 
 /// Adds the leaves that lanes reach in a tree of cuts.
 #[inline(always)]
@@ -17,7 +17,7 @@ pub fn bits<K: Key, W: Word, const LEAVES: usize>(
         let from = group * GROUP;
         let mut left = [W::ALL; GROUP];
         for cut in cuts {
-            let keys: &[K; GROUP] = chunk(&batch.keys[cut.column as usize].0, from);
+            let keys: &[K; GROUP] = lanes(&batch.keys[cut.column as usize].0, from);
             for lane in 0..GROUP {
                 left[lane] = left[lane].cut(cut.keep, keys[lane] > cut.threshold);
             }
@@ -31,34 +31,47 @@ pub fn bits<K: Key, W: Word, const LEAVES: usize>(
     }
 }
 
-/// Writes the keys of so many columns, as `f32`, into windows.
+/// Adds the leaves that lanes reach in a small tree, by bytes.
 #[inline(always)]
-pub fn place<K: Key>(row: &mut Row<K>, columns: usize, ranks: &Ranks, below: impl Fn(&Eight, f64) -> usize) {
-    for (window, (keys, line)) in row.keys[..columns].chunks(WINDOW).zip(&mut row.windows).enumerate() {
-        for (at, (&key, place)) in keys.iter().zip(&mut line.0).enumerate() {
-            *place = key.place(ranks, window * WINDOW + at, &below);
-        }
+pub fn bytes<K: Key>(tree: &ByteTree, touches: &[Touch], bytes: &[[Wide<i8>; 2]], batch: &mut Batch<'_, K>) {
+    match batch.groups {
+        1 => byte_groups::<K, { GROUP }>(tree, touches, bytes, batch),
+        2 => byte_groups::<K, { 2 * GROUP }>(tree, touches, bytes, batch),
+        _ => byte_groups::<K, { LANES }>(tree, touches, bytes, batch),
     }
 }
 
-/// The sum and the leaves that a row reaches in the trees of a bundle.
-pub fn bundle<W: Word, const LEAVES: usize>(
-    bundle: &Bundle<'_, W, LEAVES>,
-    row: &Windows,
-    sum: f64,
-    single: bool,
-) -> f64 {
-    let mut left = [W::ALL; TREES];
-    for stretch in bundle.stretches {
-        let window = &row[stretch.window as usize].0;
-        for slot in &bundle.slots[stretch.from as usize..stretch.to as usize] {
-            for (tree, left) in left.iter_mut().enumerate() {
-                let above = window[slot.column[tree] as usize] > slot.threshold[tree];
-                *left = left.cut(slot.keep[tree], above);
+#[inline(always)]
+fn byte_groups<K: Key, const WIDTH: usize>(
+    tree: &ByteTree,
+    touches: &[Touch],
+    bytes: &[[Wide<i8>; 2]],
+    batch: &mut Batch<'_, K>,
+) {
+    // Of each lane, the first byte that has a leaf left, and its first leaf.
+    let (mut found, mut first) = ([0_u8; WIDTH], [0_u8; WIDTH]);
+    for byte in (0..tree.bytes as usize).rev() {
+        let mut left = [u8::MAX; WIDTH];
+        for touch in &touches[tree.from[byte] as usize..tree.from[byte + 1] as usize] {
+            let keys: &[i8; WIDTH] = lanes(&bytes[touch.column as usize][usize::from(touch.flipped)].0, 0);
+            let threshold = (touch.threshold ^ 0x80).cast_signed();
+            for lane in 0..WIDTH {
+                left[lane] &= touch.keep | u8::from(keys[lane] > threshold).wrapping_sub(1);
             }
         }
+        for lane in 0..WIDTH {
+            let has = u8::from(left[lane] == 0).wrapping_sub(1);
+            found[lane] = (left[lane] & has) | (found[lane] & !has);
+            first[lane] = ((byte * BYTE) as u8 & has) | (first[lane] & !has);
+        }
     }
-    add_all(sum, bundle.values(&left.map(|left| left.first() as u32)), single)
+    // A fence for the compiler, as above.
+    let (found, first) = std::hint::black_box((found, first));
+    for ((sum, found), first) in batch.sums.0[..WIDTH].iter_mut().zip(found).zip(first) {
+        let leaf = usize::from(first) + found.leading_zeros() as usize;
+        // The mask changes nothing: some leaf is left.
+        *sum = add(*sum, tree.leaves.0[leaf & 63], batch.single);
+    }
 }
 
 /// Adds numbers to a sum, one after the other, as [`add`] does. Conversions are kept out of the chain of additions.
@@ -79,7 +92,7 @@ pub fn add(sum: f64, leaf: f64, single: bool) -> f64 {
 }
 
 #[inline(always)]
-fn chunk<K>(lanes: &[K], from: usize) -> &[K; GROUP] {
+fn lanes<K, const WIDTH: usize>(lanes: &[K], from: usize) -> &[K; WIDTH] {
     match lanes[from..].first_chunk() {
         Some(chunk) => chunk,
         None => unreachable!("lanes are whole groups"),

@@ -183,7 +183,8 @@ fn an_overdue_worker_answers_with_the_fallback_verdict_at_once() {
         thread.join().unwrap();
     }
     assert!(shed.load(Ordering::Relaxed), "no backlog of eight callers ever passed a millisecond");
-    assert!(daemon.metric("riskd_shed_total", "withdraw") > 0.0);
+    // On a machine with much else to do the worker may be late with its report.
+    assert!((0..40).any(|_| daemon.metric("riskd_shed_total", "withdraw") > 0.0));
     // It recovers by itself.
     let recovered =
         |n| daemon.check(&json!({"id": format!("after{n}"), "kind": "login", "account": "u"})).status == 200;
