@@ -51,24 +51,20 @@ impl Covers {
         Covers { of, by_node }
     }
 
-    /// How many of these rows reach each leaf. Trees are counted on all cores.
+    /// How many rows reach each leaf; `values` has one row of the forest's inputs after the other. On all cores.
     ///
     /// # Panics
-    /// If a tree was not checked by [`crate::check::check_tree`], or a row is shorter than its inputs.
-    pub fn count<'r, R>(forest: &ForestSpec, of: CoverOf, rows: R) -> Covers
-    where
-        R: Iterator<Item = &'r [f64]> + Clone + Send + Sync,
-    {
+    /// If a tree was not checked by [`crate::check::check_tree`].
+    pub fn count(forest: &ForestSpec, of: CoverOf, values: &[f64]) -> Covers {
         let mut by_node: Vec<Vec<f64>> =
             forest.trees.iter().map(|tree| vec![0.0; tree.nodes.len()]).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let chunk = forest.trees.len().div_ceil(cores).max(1);
         std::thread::scope(|scope| {
             for (trees, counts) in forest.trees.chunks(chunk).zip(by_node.chunks_mut(chunk)) {
-                let rows = rows.clone();
                 scope.spawn(move || {
                     let mut rounded = Vec::new();
-                    for row in rows {
+                    for row in values.chunks_exact(forest.inputs.len().max(1)) {
                         rounded.clear();
                         rounded.extend(row.iter().map(|&value| forest.inputs_as.round(value)));
                         for (tree, counts) in trees.iter().zip(&mut *counts) {
@@ -94,9 +90,8 @@ impl Covers {
         for node in &tree.nodes {
             let Node::Split(split) = node else { continue };
             let (left, right) = (split.left as usize, split.right as usize);
-            let of = |child: usize| {
-                sums.as_ref().map_or(0.5, |sums| sums[child] / (sums[left] + sums[right]))
-            };
+            let of =
+                |child: usize| sums.as_ref().map_or(0.5, |sums| sums[child] / (sums[left] + sums[right]));
             let sound = of(left).is_finite() && of(right).is_finite();
             (shares[left], shares[right]) = if sound { (of(left), of(right)) } else { (0.5, 0.5) };
         }

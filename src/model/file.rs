@@ -77,7 +77,9 @@ pub fn encode(trees: &[Tree], inputs: usize, covers: &Covers) -> String {
                 Node::Leaf(value) => match covers.leaf(number, at as usize) {
                     None => writeln!(text, "= {value:?}"),
                     // Most are numbers of rows, which need no decimals.
-                    Some(cover) => writeln!(text, "= {value:?} {}", format!("{cover:?}").trim_end_matches(".0")),
+                    Some(cover) => {
+                        writeln!(text, "= {value:?} {}", format!("{cover:?}").trim_end_matches(".0"))
+                    }
                 },
                 Node::Split(split) => {
                     open.extend([split.right, split.left]);
@@ -270,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::check::check_tree;
+    use crate::covers::CoverOf;
     use crate::walk::leaf;
 
     fn refused(text: &str, expected: &str) {
@@ -293,6 +296,13 @@ mod tests {
         refused("riskd-forest 1\ninputs 1\ntree\n0 {65536}\n", "line 4: not categories below 65536");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 up\n", "line 4: \"0 1.5 up\" does not end in left");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 left left\n", "does not end in left");
+        for cover in ["-1", "NaN", "inf", "", "1 2"] {
+            refused(&format!("riskd-forest 1\ninputs 1\ntree\n= 0.5 {cover}\n"), "is no cover");
+        }
+        let (with, without) = ("tree\n= 0.5 7\n", "tree\n= 0.5\n");
+        for text in [[with, without], [without, with], ["tree\n0 1.5\n= 0.5 7\n= 0.5\n", ""]] {
+            refused(&format!("riskd-forest 1\ninputs 1\n{}", text.concat()), "all leaves have a cover");
+        }
         refused("riskd-forest 1\ninputs 1\ntree\n= 0.5\n= 0.5\n", "line 5: found \"= 0.5\", expected `tree`");
     }
 
@@ -360,6 +370,18 @@ mod tests {
         })
     }
 
+    /// Places of the leaves, from left to right.
+    fn leaves(tree: &Tree) -> Vec<usize> {
+        let (mut leaves, mut open) = (Vec::new(), vec![0]);
+        while let Some(at) = open.pop() {
+            match &tree.nodes[at as usize] {
+                Node::Leaf(_) => leaves.push(at as usize),
+                Node::Split(split) => open.extend([split.right, split.left]),
+            }
+        }
+        leaves
+    }
+
     fn any_value() -> impl Strategy<Value = f64> {
         prop_oneof![
             -120.0..120.0,
@@ -375,22 +397,31 @@ mod tests {
         fn a_tree_written_and_read_again_decides_the_same(
             tree in any_tree(),
             rows in prop::collection::vec(prop::array::uniform3(any_value()), 1..20),
+            covers in prop::collection::vec(prop_oneof![(0_u32..9_999).prop_map(f64::from), 0.0..1e-9, Just(1e300)], 1..9),
+            known in any::<bool>(),
         ) {
-            let text = encode(std::slice::from_ref(&tree), 3);
-            let (back, inputs) = decode(&text).unwrap();
-            prop_assert_eq!(inputs, 3);
+            let of_node = |node: usize| covers[node % covers.len()];
+            let covered = vec![(0..tree.nodes.len()).map(of_node).collect()];
+            let covers = Covers::new(if known { CoverOf::TrainingRows } else { CoverOf::Halves }, covered);
+            let text = encode(std::slice::from_ref(&tree), 3, &covers);
+            let Contents { trees: back, inputs, covers: read } = decode(&text).unwrap();
+            prop_assert_eq!((inputs, read.is_empty()), (3, !known));
             prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
-            prop_assert_eq!(encode(&back, 3), text);
+            let read = Covers::new(CoverOf::TrainingRows, read);
+            prop_assert_eq!(encode(&back, 3, &read), text);
+            for (ours, theirs) in leaves(&tree).into_iter().zip(leaves(&back[0])) {
+                prop_assert_eq!(covers.leaf(0, ours), read.leaf(0, theirs));
+            }
             for row in rows {
                 prop_assert_eq!(leaf(&tree, &row).to_bits(), leaf(&back[0], &row).to_bits());
             }
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
-            if let Ok((trees, inputs)) = decode(&text) {
-                for tree in &trees {
-                    prop_assert_eq!(check_tree(tree, inputs), Ok(()));
+        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}( [0-9.e-]{0,4})?\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
+            if let Ok(contents) = decode(&text) {
+                for tree in &contents.trees {
+                    prop_assert_eq!(check_tree(tree, contents.inputs), Ok(()));
                 }
             }
         }

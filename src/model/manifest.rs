@@ -3,6 +3,8 @@
 use engine::forest::{Calibration, ForestSpec, Precision, Transform};
 use serde::{Deserialize, Serialize};
 
+use crate::covers::CoverOf;
+
 /// The only format that is served; models of other programs are brought into it by [`crate::import`].
 pub const FORMAT_NATIVE: &str = "riskd-forest-1";
 
@@ -43,6 +45,9 @@ pub struct Manifest {
     /// Precision of the running sum.
     #[serde(default)]
     pub sums_as: PrecisionName,
+    /// What the leaves' covers are numbers of, if they have any.
+    #[serde(default)]
+    pub covers: CoverOf,
     /// What was done so that a score can be read as a probability.
     pub calibration: String,
     /// Slope and shift of [`Calibration::Platt`].
@@ -76,6 +81,9 @@ pub struct Input {
     /// Share of the forest's splits that ask for it, 0 to 1.
     #[serde(default)]
     pub splits: f64,
+    /// Share of what all splits gained that splits on it did, as far as the library tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
 }
 
 /// A row of inputs with the score the model must give.

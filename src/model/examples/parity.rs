@@ -105,7 +105,7 @@ fn imported(path: &Path) -> Result<ForestSpec, Box<dyn Error>> {
     let (imported, sha256) = model::import::read_file(path)?;
     let source = imported.source("parity".to_owned(), path, sha256);
     let saved = tempfile::tempdir()?;
-    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest)?;
+    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest, &imported.covers)?;
     Ok(model::load(saved.path())?)
 }
 

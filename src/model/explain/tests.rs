@@ -63,11 +63,8 @@ fn value() -> impl Strategy<Value = f64> {
 
 fn split() -> impl Strategy<Value = Split> {
     let side = || prop_oneof![Just(Side::Left), Just(Side::Right)];
-    let missing = prop_oneof![
-        Just(Missing::Never),
-        side().prop_map(Missing::Nan),
-        side().prop_map(Missing::NanOrZero)
-    ];
+    let missing =
+        prop_oneof![Just(Missing::Never), side().prop_map(Missing::Nan), side().prop_map(Missing::NanOrZero)];
     let set = prop::collection::vec(0_u32..5, 0..4);
     let test = prop_oneof![
         5 => number().prop_map(Test::AtMost),
@@ -174,10 +171,11 @@ proptest! {
     ) {
         let mut nodes = Vec::new();
         let mut covers = Vec::new();
-        for level in 0..wide {
+        for (level, share) in shares[..wide].iter().enumerate() {
+            // Right children continue the chain.
             let at = nodes.len() as u32;
             nodes.extend([Node::at_most(level as u16, 0.5, at + 1, at + 2), Node::Leaf(level as f64)]);
-            covers.extend([0.0, shares[level]]);
+            covers.extend([0.0, *share]);
         }
         nodes.push(Node::Leaf(100.0));
         covers.push(shares[64]);
@@ -214,8 +212,13 @@ fn chain(covers: &[f64], row: &[f64], wide: usize) -> Vec<f64> {
             // By size, the sum over coalitions of the others of what they are worth.
             let mut sizes = vec![1.0];
             for (_, &(plays, rests)) in players.iter().enumerate().filter(|(other, _)| *other != input) {
-                let with: Vec<f64> = std::iter::once(0.0).chain(sizes.iter().map(|worth| worth * plays)).collect();
-                sizes = with.iter().zip(sizes.iter().chain([&0.0])).map(|(with, without)| with + without * rests).collect();
+                let with: Vec<f64> =
+                    std::iter::once(0.0).chain(sizes.iter().map(|worth| worth * plays)).collect();
+                sizes = with
+                    .iter()
+                    .zip(sizes.iter().chain([&0.0]))
+                    .map(|(with, without)| with + without * rests)
+                    .collect();
             }
             let mut weight = 1.0 / splits as f64;
             for (size, worth) in sizes.iter().enumerate() {
@@ -260,7 +263,8 @@ fn reasons_of_an_isolation_forest_are_what_shortened_its_paths() {
 
 #[test]
 fn where_the_model_sums_in_float_the_difference_is_rounding() {
-    let leaf = |value| Tree { nodes: vec![Node::at_most(0, 0.0, 1, 2), Node::Leaf(value), Node::Leaf(-value)] };
+    let leaf =
+        |value| Tree { nodes: vec![Node::at_most(0, 0.0, 1, 2), Node::Leaf(value), Node::Leaf(-value)] };
     let trees: Vec<Tree> = (1..50).map(|n| leaf(f64::from(0.1_f32) * f64::from(n))).collect();
     let spec = ForestSpec { sums_as: Precision::Single, inputs_as: Precision::Single, ..forest(trees) };
     let explanation = Explainer::new(spec, &Covers::default()).explain(&[-1.0; INPUTS]);

@@ -162,6 +162,7 @@ fn save(
             input.unit = unit(&input.name, features).to_owned();
         }
     }
-    model::save(out, manifest, &imported.forest).map_err(|error| Failure(error.to_string()))?;
+    model::save(out, manifest, &imported.forest, &imported.covers)
+        .map_err(|error| Failure(error.to_string()))?;
     Ok(())
 }
