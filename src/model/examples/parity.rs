@@ -15,9 +15,10 @@ use serde::Deserialize;
 /// Largest difference where bits need not agree, against 1 or the score if that is larger.
 const TOLERANCE: f64 = 1e-6;
 
-/// Largest difference of a contribution, against 1 or all of a row's contributions together: XGBoost computes them in
-/// `float`.
-const PARTS_TOLERANCE: f64 = 1e-4;
+/// Largest difference of a contribution, against 1 or all of a row's contributions together; of models that sum in `float`,
+/// where XGBoost computes contributions in it too.
+const PARTS_TOLERANCE: f64 = 1e-9;
+const PARTS_TOLERANCE_SINGLE: f64 = 1e-5;
 
 /// What a case says of itself.
 #[derive(Deserialize)]
@@ -75,12 +76,13 @@ struct Found {
     /// Rows whose contributions were compared, and the largest difference of one.
     explained: usize,
     parts: f64,
+    parts_max: f64,
 }
 
 impl Found {
     fn holds(&self) -> bool {
         let scores = self.raw <= TOLERANCE && self.score <= TOLERANCE;
-        (self.equal == self.rows || !self.exact) && scores && self.parts <= PARTS_TOLERANCE
+        (self.equal == self.rows || !self.exact) && scores && self.parts <= self.parts_max
     }
 }
 
@@ -111,6 +113,10 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     Ok(Found {
         explained: case.explained,
         parts,
+        parts_max: match forest.sums_as {
+            Precision::Double => PARTS_TOLERANCE,
+            Precision::Single => PARTS_TOLERANCE_SINGLE,
+        },
         note: case.note,
         exact: case.exact,
         rows: case.rows,

@@ -1,5 +1,6 @@
 //! `riskctl model`: train, import, measure, look into and ask models.
 
+mod contributions;
 mod describe;
 mod eval;
 mod import;
