@@ -12,6 +12,7 @@ use metrics::Counter;
 use policy::{Compiled, Severity};
 
 use crate::config::Config;
+use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::metrics::Metrics;
 use crate::tokens;
@@ -140,11 +141,13 @@ pub fn prepare(
     tables: &Tables,
     lists: &ListStore,
     metrics: &Metrics,
+    explainers: &Explainers,
     previous: Option<&Activation>,
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
     let (bundle, warnings) = compile(&config.policy.dir)?;
-    let (manifest, forest) = load_model(config)?.map(|artefact| (artefact.manifest, artefact.forest)).unzip();
+    let artefact = load_model(config)?;
+    let forest = artefact.as_ref().map(|artefact| artefact.forest.clone());
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
     let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
@@ -180,13 +183,14 @@ pub fn prepare(
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
     let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
     let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
+    explainers.keep(artefact.iter());
     let facts = Facts {
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         policy: bundle.policy,
         warnings,
-        model: manifest,
+        model: artefact.map(|artefact| artefact.manifest),
     };
     Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, activated_ms: now_ms })
 }

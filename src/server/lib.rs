@@ -13,6 +13,7 @@ mod check;
 mod clock;
 pub mod config;
 mod decider;
+mod explainers;
 mod files;
 mod http;
 mod listen;

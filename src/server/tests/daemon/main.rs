@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod breakers;
+mod explained;
 mod frames;
 mod harness;
 mod http;
