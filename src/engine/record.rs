@@ -8,7 +8,7 @@
 //! policy and model versions as u8 length and bytes; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
 //! threshold u64); matches not kept u32; features u16 count of the table, one bit each, then u64 for each bit set.
 
-use wire::{Challenge, Check, Kind, Value, Verdict};
+use wire::{Challenge, Check, Degraded, Kind, Value, Verdict};
 
 use crate::decide::Now;
 use crate::decision::Decision;
@@ -208,6 +208,11 @@ impl Record {
             return Err(RecordError { part: "end", at: reader.at });
         }
         Ok(Record { features, ..record })
+    }
+
+    /// Whether the deadline left no time for the model, so that its score is none.
+    pub fn model_skipped(&self) -> bool {
+        self.degraded & Degraded::Model.bit() != 0
     }
 }
 

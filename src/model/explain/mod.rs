@@ -7,10 +7,12 @@
 //! polynomial, which few points give exactly ([`rule`]); one visit of each node then serves all inputs ([`tree`]).
 
 mod reason;
+mod recorded;
 mod rule;
 mod tree;
 
-pub use reason::{REASONS_MAX, Reason, reason_code};
+pub use reason::{REASONS_MAX, reason_code};
+pub use recorded::{Recorded, Unexplained};
 
 use engine::forest::{ForestSpec, Transform};
 

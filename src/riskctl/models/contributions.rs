@@ -87,10 +87,8 @@ impl Explained {
     /// The first row for people, what did most first; `values` are its inputs.
     pub fn one(&self, values: &[f64], features: &FeatureTable) -> String {
         let Some(row) = self.rows.first() else { return String::new() };
-        let mut places: Vec<usize> = (0..values.len()).collect();
-        places.sort_by(|a, b| row.contributions[*b].abs().total_cmp(&row.contributions[*a].abs()));
         let mut table = Table::new(&["input", "value", "contribution", "meaning"]);
-        for place in places {
+        for place in row.largest_first() {
             let name = &self.inputs()[place];
             let meaning = features.find(name).map(|id| features.row(id).doc.as_str());
             table.row([

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::feature::{FeatureTable, Scalar};
+use engine::feature::FeatureTable;
 use engine::forest::{Node, Tree};
 use model::explain::METHOD;
 use model::manifest::{Manifest, Training};
@@ -85,7 +85,7 @@ impl Look {
         let inputs = manifest.inputs.iter().enumerate().map(|(place, input)| Seen {
             name: input.name.clone(),
             unit: input.unit.clone(),
-            missing: features.find(&input.name).map(|id| number(features.row(id).missing)),
+            missing: features.find(&input.name).map(|id| features.row(id).missing.to_number()),
             splits: input.splits,
             gain: input.gain,
             cover: covered.as_ref().map(|covered| covered[place]),
@@ -193,16 +193,6 @@ impl Look {
             ]);
         }
         table
-    }
-}
-
-/// A missing value as the model reads it.
-fn number(missing: Scalar) -> f64 {
-    match missing {
-        Scalar::Bool(truth) => f64::from(u8::from(truth)),
-        Scalar::Int(number) | Scalar::Money(number) => number as f64,
-        Scalar::Double(number) => number,
-        Scalar::NoText => 0.0,
     }
 }
 
