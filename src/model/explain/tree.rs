@@ -9,6 +9,8 @@
 //! edge are credited to its input, less what the same input was credited for further up. Every factor is positive, so that
 //! nothing cancels.
 
+use std::array::from_fn;
+
 use engine::forest::{Node, Side, Tree};
 
 use super::rule::Rule;
@@ -56,6 +58,7 @@ impl<const N: usize> Walk<'_, N> {
         let input = usize::from(split.input);
         let side = split.side(self.row[input]);
         let above = self.path[input];
+        let worth_above = self.worth(&above);
         let mut below = [0.0; N];
         for (child, taken) in [(split.left, side == Side::Left), (split.right, side == Side::Right)] {
             let here = self.shares[child as usize];
@@ -64,22 +67,23 @@ impl<const N: usize> Walk<'_, N> {
                 // Neither playing nor sitting out leads here.
                 continue;
             }
-            let played = self.played(hot, share);
-            let mut next = product;
-            for (point, next) in next.iter_mut().enumerate() {
-                let factor = match (above.hot, hot) {
-                    (true, true) => above.over[point] * self.factor(share, point),
-                    (true, false) => above.over[point] * share * self.rule.rests[point],
-                    (false, _) => here,
-                };
-                *next *= factor;
-            }
+            let factor = self.factor(share);
+            let next: [f64; N] = match (above.hot, hot) {
+                (true, true) => from_fn(|point| product[point] * above.over[point] * factor[point]),
+                (true, false) => {
+                    from_fn(|point| product[point] * above.over[point] * share * self.rule.rests[point])
+                }
+                (false, _) => product.map(|product| product * here),
+            };
+            let over = if hot { factor.map(|factor| 1.0 / factor) } else { [1.0; N] };
+            let played = Played { hot, share, over };
             self.path[input] = played;
             let sum = self.visit(child, next);
+            let worth = self.worth(&played);
             let mut credit = 0.0;
-            for (point, (below, sum)) in below.iter_mut().zip(sum).enumerate() {
-                credit += sum * (self.worth(&played, point) - self.worth(&above, point));
-                *below += sum;
+            for point in 0..N {
+                credit += sum[point] * (worth[point] - worth_above[point]);
+                below[point] += sum[point];
             }
             self.contributions[input] += credit;
         }
@@ -87,24 +91,18 @@ impl<const N: usize> Walk<'_, N> {
         below
     }
 
-    /// What a hot input's share makes of the product at a point.
-    fn factor(&self, share: f64, point: usize) -> f64 {
-        self.rule.points[point] + share * self.rule.rests[point]
-    }
-
-    fn played(&self, hot: bool, share: f64) -> Played<N> {
-        let mut over = [0.0; N];
-        if hot {
-            for (point, over) in over.iter_mut().enumerate() {
-                *over = 1.0 / self.factor(share, point);
-            }
-        }
-        Played { hot, share, over }
+    /// What a hot input's share makes of the product at each point.
+    fn factor(&self, share: f64) -> [f64; N] {
+        from_fn(|point| self.rule.points[point] + share * self.rule.rests[point])
     }
 
     /// Playing less sitting out, over the input's own factor.
-    fn worth(&self, played: &Played<N>, point: usize) -> f64 {
-        if played.hot { (1.0 - played.share) * played.over[point] } else { -self.rule.over_rests[point] }
+    fn worth(&self, played: &Played<N>) -> [f64; N] {
+        if played.hot {
+            played.over.map(|over| (1.0 - played.share) * over)
+        } else {
+            self.rule.over_rests.map(|over| -over)
+        }
     }
 }
 
