@@ -14,7 +14,11 @@ fuzz_target!(|data: &[u8]| {
     let text = file::encode(&imported.forest.trees, inputs, &imported.covers);
     let read = file::decode(&text).expect("what is written can be read");
     let covers = Covers::new(imported.covers.of, read.covers);
-    assert_eq!((file::encode(&read.trees, read.inputs, &covers), read.inputs), (text, inputs), "without a loss");
+    assert_eq!(
+        (file::encode(&read.trees, read.inputs, &covers), read.inputs),
+        (text, inputs),
+        "without a loss"
+    );
     let explainer = Explainer::new(imported.forest, &covers);
     for value in [0.0, f64::NAN, 1e9] {
         assert_eq!(explainer.explain(&vec![value; inputs]).contributions.len(), inputs);
