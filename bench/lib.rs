@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod explain;
 pub mod forest;
 pub mod forests;
 pub mod lists;

@@ -9,7 +9,7 @@ use crate::machine::processor_ns;
 use crate::report::{Report, Row};
 use crate::site::{Part, Site};
 use crate::traffic::{BLOCK, Stream};
-use crate::{codec, forests, lists, rules};
+use crate::{codec, explain, forests, lists, rules};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ pub fn stages() -> Vec<String> {
         .chain(["windows alone".to_owned(), "without all".to_owned()])
         .chain(codec::STAGES.iter().map(|&name| name.to_owned()))
         .chain(forests::stages())
+        .chain(explain::stages())
         .chain(rules::stages())
         .chain(lists::STAGES.map(str::to_owned))
         .collect()
@@ -95,6 +96,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     let mut rows: Vec<Row> = cases.into_iter().map(|case| Row::new(case.name, case.ns)).collect();
     rows.extend(codec::run(&site, plan, wanted)?);
     rows.extend(forests::run(plan, wanted)?);
+    rows.extend(explain::run(plan, wanted));
     rows.extend(rules::run(plan, wanted)?);
     let (lists, loading) = lists::run(plan, wanted)?;
     rows.extend(lists);

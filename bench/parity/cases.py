@@ -8,6 +8,7 @@ import numpy as np
 WIDTH = 8            # inputs of every model; the last two can be categories
 CATEGORIES = [6, 7]
 TRAIN_ROWS = 800
+EXPLAINED = 40       # rows whose contributions are compared: the libraries take a second for few deep ones
 
 
 def table(rng, rows, missing, categorical):
@@ -70,13 +71,18 @@ class Folder:
     def __init__(self, path):
         self.path, self.count = Path(path), 0
 
-    def write(self, name, model, ending, rows, raw, score, exact, note):
-        """`exact`: raw scores must agree to the last bit; else both within the tolerance."""
+    def write(self, name, model, ending, rows, raw, score, exact, note, parts=None):
+        """`exact`: raw scores must agree to the last bit; else both within the tolerance. `parts`: of the first rows what each
+        input contributes, and in the last column the base."""
         at = self.path / f"{self.count:03}-{name}"
         at.mkdir(parents=True)
         self.count += 1
         (at / f"model.{ending}").write_bytes(model)
-        for file, numbers in [("rows", rows), ("raw", raw), ("score", score)]:
+        explained = 0 if parts is None else len(parts)
+        for file, numbers in [("rows", rows), ("raw", raw), ("score", score), ("parts", parts)]:
+            if numbers is None:
+                continue
             (at / f"{file}.f64").write_bytes(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
-        case = {"file": f"model.{ending}", "width": WIDTH, "rows": len(rows), "exact": exact, "note": note}
+        case = {"file": f"model.{ending}", "width": WIDTH, "rows": len(rows), "exact": exact, "explained": explained,
+                "note": note}
         (at / "case.json").write_text(json.dumps(case))

@@ -3,7 +3,7 @@
 import lightgbm as lgb
 import numpy as np
 
-from cases import CATEGORIES, TRAIN_ROWS, probes, table, target, tree_count
+from cases import CATEGORIES, EXPLAINED, TRAIN_ROWS, probes, table, target, tree_count
 
 OBJECTIVES = [
     "binary", "regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie",
@@ -75,7 +75,11 @@ def make(folder, rng, number, rows, trees_max):
     if any("inf" in line for line in model.split("\n") if line.startswith("leaf_value=")):
         return  # training ran off: no model
     rows_ = probes(rng, x, thresholds(model), rows, missing, categorical, infinite=True)
+    parts = booster_.predict(rows_[:EXPLAINED], pred_contrib=True)
+    if booster == "rf":
+        parts /= booster_.num_trees()  # it leaves contributions to a mean as a sum
     folder.write(
         f"lightgbm-{name}", model.encode(), "txt", rows_, booster_.predict(rows_, raw_score=True),
         booster_.predict(rows_), True, f"{booster}, {booster_.num_trees()} trees, depth {depth}",
+        parts,
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import xgboost as xgb
 
-from cases import CATEGORIES, TRAIN_ROWS, WIDTH, probes, table, target, tree_count
+from cases import CATEGORIES, EXPLAINED, TRAIN_ROWS, WIDTH, probes, table, target, tree_count
 
 OBJECTIVES = [
     "binary:logistic", "reg:squarederror", "binary:logitraw", "reg:logistic", "binary:hinge", "count:poisson",
@@ -66,9 +66,11 @@ def make(folder, rng, number, rows, trees_max):
         edges.setdefault(int(feature[1:]), []).append(float(split))
     rows_ = probes(rng, x, edges, rows, missing, categorical, infinite=False)
     data = xgb.DMatrix(rows_, feature_types=types, enable_categorical=True)
+    explained = xgb.DMatrix(rows_[:EXPLAINED], feature_types=types, enable_categorical=True)
     ending = "json" if number % 2 else "ubj"
     folder.write(
         f"xgboost-{name.replace(':', '-')}", bytes(booster.save_raw(ending)), ending, rows_,
         booster.predict(data, output_margin=True), booster.predict(data), True,
         f"{'dart' if dart else method}, {len(booster.get_dump())} trees, depth {depth}",
+        booster.predict(explained, pred_contribs=True),
     )

@@ -10,9 +10,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(manifest) = model::Manifest::parse(manifest) {
         let _ = model::artefact::assemble(manifest, file.as_bytes());
     }
-    if let Ok((trees, inputs)) = model::file::decode(file) {
-        for tree in &trees {
-            assert_eq!(model::check::check_tree(tree, inputs), Ok(()), "what the reader passes is sound");
+    if let Ok(contents) = model::file::decode(file) {
+        for tree in &contents.trees {
+            let checked = model::check::check_tree(tree, contents.inputs);
+            assert_eq!(checked, Ok(()), "what the reader passes is sound");
         }
     }
 });

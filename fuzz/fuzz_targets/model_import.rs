@@ -4,14 +4,23 @@
 
 use engine::forest::Forest;
 use libfuzzer_sys::fuzz_target;
-use model::{check, file, import};
+use model::{Covers, Explainer, check, file, import};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(imported) = import::read(data) else { return };
     assert_eq!(check::check_forest(&imported.forest), Ok(()), "what the reader passes is sound");
     assert!(Forest::new(&imported.forest).is_ok(), "and the engine takes it");
     let inputs = imported.forest.inputs.len();
-    let text = file::encode(&imported.forest.trees, inputs);
-    let (trees, again) = file::decode(&text).expect("what is written can be read");
-    assert_eq!((file::encode(&trees, again), again), (text, inputs), "without a loss");
+    let text = file::encode(&imported.forest.trees, inputs, &imported.covers);
+    let read = file::decode(&text).expect("what is written can be read");
+    let covers = Covers::new(imported.covers.of, read.covers);
+    assert_eq!(
+        (file::encode(&read.trees, read.inputs, &covers), read.inputs),
+        (text, inputs),
+        "without a loss"
+    );
+    let explainer = Explainer::new(imported.forest, &covers);
+    for value in [0.0, f64::NAN, 1e9] {
+        assert_eq!(explainer.explain(&vec![value; inputs]).contributions.len(), inputs);
+    }
 });

@@ -73,6 +73,16 @@ impl Scalar {
         }
     }
 
+    /// The value as models read it: flags 0 or 1, money in minor units.
+    pub const fn to_number(self) -> f64 {
+        match self {
+            Scalar::Bool(b) => b as u8 as f64,
+            Scalar::Int(n) | Scalar::Money(n) => n as f64,
+            Scalar::Double(x) => x,
+            Scalar::NoText => 0.0,
+        }
+    }
+
     /// The value as an answer's reason shows it.
     pub const fn to_value(self) -> Value {
         match self {

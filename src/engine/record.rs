@@ -13,7 +13,7 @@
 //! Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
 //! more of them reads the policy's own features under the numbers that they have by now.
 
-use wire::{Challenge, Check, Kind, Value, Verdict};
+use wire::{Challenge, Check, Degraded, Kind, Value, Verdict};
 
 use crate::decide::Now;
 use crate::decision::Decision;
@@ -251,6 +251,11 @@ impl Record {
         let added = (BUILTINS.len() as u16).checked_sub(builtins).ok_or(fault("built-in features"))?;
         features.iter_mut().filter(|(id, _)| *id >= builtins).for_each(|(id, _)| *id += added);
         Ok(Record { features_count: features_count + added, features, ..record })
+    }
+
+    /// Whether the deadline left no time for the model, so that its score is none.
+    pub fn model_skipped(&self) -> bool {
+        self.degraded & Degraded::Model.bit() != 0
     }
 }
 

@@ -8,6 +8,7 @@ use engine::forest::{Forest, ForestSpec};
 use ring::digest::{SHA256, digest};
 
 use crate::check::{ForestError, check_forest};
+use crate::covers::{CoverOf, Covers};
 use crate::file::{self, FileError};
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::walk;
@@ -26,6 +27,8 @@ pub struct Artefact {
     pub manifest: Manifest,
     /// The forest.
     pub forest: ForestSpec,
+    /// Its covers, which explanations ask for.
+    pub covers: Covers,
 }
 
 /// Why a model is refused.
@@ -63,6 +66,8 @@ pub enum LoadError {
         /// In the file.
         file: usize,
     },
+    /// The manifest tells of covers that the model file does not have, or the other way round.
+    Covers,
     /// The forest breaks a bound or its structure is not sound.
     Forest(ForestError),
     /// The engine cannot lay the trees flat.
@@ -92,6 +97,9 @@ impl std::fmt::Display for LoadError {
             LoadError::File(error) => write!(f, "the model file, {error}"),
             LoadError::Inputs { manifest, file } => {
                 write!(f, "the manifest names {manifest} inputs, the model file has {file}")
+            }
+            LoadError::Covers => {
+                f.write_str("the manifest's `covers` and the leaves of the model file do not fit each other")
             }
             LoadError::Forest(error) => error.fmt(f),
             LoadError::Flat(why) => write!(f, "the engine cannot use it: {why}"),
@@ -163,10 +171,14 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     }
     let not_text = |_| LoadError::File(FileError { line: 1, message: "not UTF-8".to_owned() });
     let text = std::str::from_utf8(bytes).map_err(not_text)?;
-    let (trees, inputs) = file::decode(text).map_err(LoadError::File)?;
+    let file::Contents { trees, inputs, covers } = file::decode(text).map_err(LoadError::File)?;
     if inputs != manifest.inputs.len() {
         return Err(LoadError::Inputs { manifest: manifest.inputs.len(), file: inputs });
     }
+    if covers.is_empty() != (manifest.covers == CoverOf::Halves) {
+        return Err(LoadError::Covers);
+    }
+    let covers = Covers::new(manifest.covers, covers);
     let transform = manifest.transform().map_err(LoadError::Manifest)?;
     let calibration = manifest.calibrated().map_err(LoadError::Manifest)?;
     let forest = ForestSpec {
@@ -182,7 +194,7 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     };
     check_forest(&forest).map_err(LoadError::Forest)?;
     check_vectors(&manifest, &forest)?;
-    Ok(Artefact { manifest, forest })
+    Ok(Artefact { manifest, forest, covers })
 }
 
 fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadError> {
@@ -208,13 +220,19 @@ fn check_vectors(manifest: &Manifest, forest: &ForestSpec) -> Result<(), LoadErr
 }
 
 /// Writes a model: the forest file first, then the manifest that names its hash, each whole or not at all. The
-/// manifest's `file` and `sha256`, what becomes of the sum, and each input's `splits` are filled in from the forest.
+/// manifest's `file`, `sha256` and `covers`, what becomes of the sum, and each input's `splits` are filled in.
 ///
 /// # Errors
 /// [`SaveError`]
-pub fn save(folder: &Path, mut manifest: Manifest, forest: &ForestSpec) -> Result<Manifest, SaveError> {
+pub fn save(
+    folder: &Path,
+    mut manifest: Manifest,
+    forest: &ForestSpec,
+    covers: &Covers,
+) -> Result<Manifest, SaveError> {
     check_forest(forest).map_err(SaveError::Forest)?;
-    let text = file::encode(&forest.trees, forest.inputs.len());
+    let text = file::encode(&forest.trees, forest.inputs.len(), covers);
+    manifest.covers = covers.of;
     manifest.file = "forest.txt".to_owned();
     manifest.sha256 = sha256(text.as_bytes());
     manifest.describe(forest);

@@ -9,13 +9,15 @@
 //! inputs 3
 //! tree
 //! 0 12.5        input 0 <= 12.5 ? the tree that follows : the tree after that
-//! = 0.01        a leaf
+//! = 0.01 120    a leaf, and how much of what the forest was grown on reached it
 //! 2 {1,4} left  input 2 is category 1 or 4? A missing value goes as a yes does
-//! = 0.9
+//! = 0.9 7
 //! 1 =3.0 never  input 1 is 3.0? A missing value is read as 0
-//! = 0.1
-//! = 0.2
+//! = 0.1 31
+//! = 0.2 2
 //! ```
+//!
+//! All leaves have a cover, or none has; scores do not depend on them.
 //!
 //! Imported models are kept in this form too, not as the file they came from: what serves then reads one small format, and
 //! nothing is lost, because every split there is has its words here.
@@ -24,6 +26,8 @@ use std::fmt::Write as _;
 
 use engine::forest::{Categories, Missing, Node, Side, Split, Test, Tree};
 use engine::limits;
+
+use crate::covers::Covers;
 
 const FIRST_LINE: &str = "riskd-forest 1";
 
@@ -47,19 +51,36 @@ impl std::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// The text of these trees over that many inputs.
+/// What a forest file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contents {
+    /// The trees.
+    pub trees: Vec<Tree>,
+    /// How many inputs they were trained on.
+    pub inputs: usize,
+    /// By tree and node, the covers of leaves and 0 for splits; empty if leaves have none.
+    pub covers: Vec<Vec<f64>>,
+}
+
+/// The text of these trees over that many inputs, with the covers of their leaves where there are any.
 ///
 /// # Panics
 /// If a tree was not checked by [`crate::check::check_tree`].
-pub fn encode(trees: &[Tree], inputs: usize) -> String {
+pub fn encode(trees: &[Tree], inputs: usize, covers: &Covers) -> String {
     let mut text = format!("{FIRST_LINE}\ninputs {inputs}\n");
-    for tree in trees {
+    for (number, tree) in trees.iter().enumerate() {
         text.push_str("tree\n");
         let mut open = vec![0];
         while let Some(at) = open.pop() {
             // Writing to a string cannot fail.
             let _ = match &tree.nodes[at as usize] {
-                Node::Leaf(value) => writeln!(text, "= {value:?}"),
+                Node::Leaf(value) => match covers.leaf(number, at as usize) {
+                    None => writeln!(text, "= {value:?}"),
+                    // Most are numbers of rows, which need no decimals.
+                    Some(cover) => {
+                        writeln!(text, "= {value:?} {}", format!("{cover:?}").trim_end_matches(".0"))
+                    }
+                },
                 Node::Split(split) => {
                     open.extend([split.right, split.left]);
                     encode_split(&mut text, split)
@@ -98,11 +119,11 @@ const MISSING: [(Missing, &str); 5] = [
     (Missing::Never, "never"),
 ];
 
-/// The trees of a text, and how many inputs they were trained on. Bounds hold: trees, nodes, depth, inputs, finite numbers.
+/// The trees of a text, with what stands beside them. Bounds hold: trees, nodes, depth, inputs, finite numbers.
 ///
 /// # Errors
 /// The first line that cannot be read, or the end of the text where a subtree is missing.
-pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
+pub fn decode(text: &str) -> Result<Contents, FileError> {
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line)).peekable();
     let mut header = |expected: &str| match lines.next() {
         Some((line, found)) => Ok((line, found)),
@@ -118,7 +139,7 @@ pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
         .filter(|n| *n <= limits::FOREST_INPUTS_MAX)
         .ok_or_else(|| fail(line, format!("expected `inputs N`, N at most {}", limits::FOREST_INPUTS_MAX)))?;
 
-    let mut trees = Vec::new();
+    let (mut trees, mut covers) = (Vec::new(), Vec::new());
     let (mut nodes_left, mut words_left) = (limits::NODES_MAX, limits::CATEGORY_WORDS_MAX);
     while let Some((line, found)) = lines.next() {
         if found != "tree" {
@@ -127,22 +148,32 @@ pub fn decode(text: &str) -> Result<(Vec<Tree>, usize), FileError> {
         if trees.len() == limits::TREES_MAX {
             return Err(fail(line, format!("more than {} trees", limits::TREES_MAX)));
         }
-        let tree = decode_tree(&mut lines, line, inputs, nodes_left, &mut words_left)?;
+        let mut read = Vec::new();
+        let tree = decode_tree(&mut lines, line, inputs, nodes_left, &mut words_left, &mut read)?;
+        if read.is_empty() != covers.is_empty() && !trees.is_empty() {
+            return Err(fail(line, "all leaves have a cover, or none has".to_owned()));
+        }
+        if !read.is_empty() {
+            covers.push(read);
+        }
         nodes_left -= tree.nodes.len();
         trees.push(tree);
     }
-    Ok((trees, inputs))
+    Ok(Contents { trees, inputs, covers })
 }
 
-/// Reads one tree: a split waits on a stack until its left subtree is complete and its right one begins.
+/// Reads one tree: a split waits on a stack until its left subtree is complete and its right one begins. Covers stay empty if
+/// its leaves have none.
 fn decode_tree<'t>(
     lines: &mut impl Iterator<Item = (usize, &'t str)>,
     mut line: usize,
     inputs: usize,
     nodes_max: usize,
     words_left: &mut usize,
+    covers: &mut Vec<f64>,
 ) -> Result<Tree, FileError> {
     let mut nodes: Vec<Node> = Vec::new();
+    let mut covered = None;
     // Splits above the next node whose right child has not come yet, each with its depth.
     let mut waiting: Vec<(usize, usize)> = Vec::new();
     let mut depth = 0;
@@ -155,9 +186,17 @@ fn decode_tree<'t>(
             return Err(fail(line, format!("more than {} nodes", limits::NODES_MAX)));
         }
         let here = nodes.len() as u32;
-        if let Some(value) = text.strip_prefix("= ") {
-            nodes.push(Node::Leaf(finite(value).map_err(|why| fail(line, why))?));
+        if let Some(text) = text.strip_prefix("= ") {
+            let (value, cover) = decode_leaf(text).map_err(|why| fail(line, why))?;
+            if *covered.get_or_insert(cover.is_some()) != cover.is_some() {
+                return Err(fail(line, "all leaves have a cover, or none has".to_owned()));
+            }
+            nodes.push(Node::Leaf(value));
+            covers.push(cover.unwrap_or_default());
             let Some((parent, above)) = waiting.pop() else {
+                if covered != Some(true) {
+                    covers.clear();
+                }
                 return Ok(Tree { nodes });
             };
             if let Node::Split(split) = &mut nodes[parent] {
@@ -175,9 +214,23 @@ fn decode_tree<'t>(
             }
             waiting.push((nodes.len(), depth));
             nodes.push(Node::Split(split));
+            covers.push(0.0);
             depth += 1;
         }
     }
+}
+
+/// A leaf's value, and its cover if it has one.
+fn decode_leaf(text: &str) -> Result<(f64, Option<f64>), String> {
+    let (value, cover) = match text.split_once(' ') {
+        Some((value, cover)) => (value, Some(cover)),
+        None => (text, None),
+    };
+    let cover = cover.map(|cover| match finite(cover) {
+        Ok(number) if number >= 0.0 => Ok(number),
+        _ => Err(format!("{cover:?} is no cover: a finite number from 0 on")),
+    });
+    Ok((finite(value)?, cover.transpose()?))
 }
 
 /// A split whose left child has that place; the right one's is not known yet.
@@ -219,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::check::check_tree;
+    use crate::covers::CoverOf;
     use crate::walk::leaf;
 
     fn refused(text: &str, expected: &str) {
@@ -242,6 +296,13 @@ mod tests {
         refused("riskd-forest 1\ninputs 1\ntree\n0 {65536}\n", "line 4: not categories below 65536");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 up\n", "line 4: \"0 1.5 up\" does not end in left");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 left left\n", "does not end in left");
+        for cover in ["-1", "NaN", "inf", "", "1 2"] {
+            refused(&format!("riskd-forest 1\ninputs 1\ntree\n= 0.5 {cover}\n"), "is no cover");
+        }
+        let (with, without) = ("tree\n= 0.5 7\n", "tree\n= 0.5\n");
+        for text in [[with, without], [without, with], ["tree\n0 1.5\n= 0.5 7\n= 0.5\n", ""]] {
+            refused(&format!("riskd-forest 1\ninputs 1\n{}", text.concat()), "all leaves have a cover");
+        }
         refused("riskd-forest 1\ninputs 1\ntree\n= 0.5\n= 0.5\n", "line 5: found \"= 0.5\", expected `tree`");
     }
 
@@ -309,6 +370,18 @@ mod tests {
         })
     }
 
+    /// Places of the leaves, from left to right.
+    fn leaves(tree: &Tree) -> Vec<usize> {
+        let (mut leaves, mut open) = (Vec::new(), vec![0]);
+        while let Some(at) = open.pop() {
+            match &tree.nodes[at as usize] {
+                Node::Leaf(_) => leaves.push(at as usize),
+                Node::Split(split) => open.extend([split.right, split.left]),
+            }
+        }
+        leaves
+    }
+
     fn any_value() -> impl Strategy<Value = f64> {
         prop_oneof![
             -120.0..120.0,
@@ -324,22 +397,31 @@ mod tests {
         fn a_tree_written_and_read_again_decides_the_same(
             tree in any_tree(),
             rows in prop::collection::vec(prop::array::uniform3(any_value()), 1..20),
+            covers in prop::collection::vec(prop_oneof![(0_u32..9_999).prop_map(f64::from), 0.0..1e-9, Just(1e300)], 1..9),
+            known in any::<bool>(),
         ) {
-            let text = encode(std::slice::from_ref(&tree), 3);
-            let (back, inputs) = decode(&text).unwrap();
-            prop_assert_eq!(inputs, 3);
+            let of_node = |node: usize| covers[node % covers.len()];
+            let covered = vec![(0..tree.nodes.len()).map(of_node).collect()];
+            let covers = Covers::new(if known { CoverOf::TrainingRows } else { CoverOf::Halves }, covered);
+            let text = encode(std::slice::from_ref(&tree), 3, &covers);
+            let Contents { trees: back, inputs, covers: read } = decode(&text).unwrap();
+            prop_assert_eq!((inputs, read.is_empty()), (3, !known));
             prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
-            prop_assert_eq!(encode(&back, 3), text);
+            let read = Covers::new(CoverOf::TrainingRows, read);
+            prop_assert_eq!(encode(&back, 3, &read), text);
+            for (ours, theirs) in leaves(&tree).into_iter().zip(leaves(&back[0])) {
+                prop_assert_eq!(covers.leaf(0, ours), read.leaf(0, theirs));
+            }
             for row in rows {
                 prop_assert_eq!(leaf(&tree, &row).to_bits(), leaf(&back[0], &row).to_bits());
             }
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
-            if let Ok((trees, inputs)) = decode(&text) {
-                for tree in &trees {
-                    prop_assert_eq!(check_tree(tree, inputs), Ok(()));
+        fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}( [0-9.e-]{0,4})?\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
+            if let Ok(contents) = decode(&text) {
+                for tree in &contents.trees {
+                    prop_assert_eq!(check_tree(tree, contents.inputs), Ok(()));
                 }
             }
         }

@@ -8,8 +8,10 @@ pub mod artefact;
 pub mod calibrate;
 pub mod check;
 pub mod correlation;
+pub mod covers;
 pub mod dataset;
 pub mod drift;
+pub mod explain;
 pub mod file;
 #[cfg(feature = "import")]
 pub mod import;
@@ -23,8 +25,10 @@ pub mod walk;
 
 pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
 pub use check::check_inputs;
+pub use covers::{CoverOf, Covers};
 pub use dataset::Dataset;
 pub use drift::Drift;
+pub use explain::{Explainer, Explanation};
 pub use manifest::{Kind, Manifest};
 #[cfg(feature = "train")]
 pub use train::{Settings, TrainError, train};

@@ -3,6 +3,7 @@
 use engine::forest::{Calibration, ForestSpec, Precision, Transform};
 use serde::{Deserialize, Serialize};
 
+use crate::covers::CoverOf;
 use crate::drift::Drift;
 
 /// The only format that is served; models of other programs are brought into it by [`crate::import`].
@@ -45,6 +46,9 @@ pub struct Manifest {
     /// Precision of the running sum.
     #[serde(default)]
     pub sums_as: PrecisionName,
+    /// What the leaves' covers are numbers of, if they have any.
+    #[serde(default)]
+    pub covers: CoverOf,
     /// What was done so that a score can be read as a probability.
     pub calibration: String,
     /// Slope and shift of [`Calibration::Platt`].
@@ -81,6 +85,9 @@ pub struct Input {
     /// Share of the forest's splits that ask for it, 0 to 1.
     #[serde(default)]
     pub splits: f64,
+    /// Share of what all splits gained that splits on it did, as far as the library tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
 }
 
 /// A row of inputs with the score the model must give.

@@ -31,7 +31,7 @@ pub fn score(forest: &ForestSpec, row: &[f64]) -> f64 {
     forest.score(raw(forest, row))
 }
 
-/// The sum of the leaves that a row of inputs reaches, before mean and transform: what libraries call the raw score.
+/// The sum of the leaves that a row of inputs reaches, before mean and transform.
 ///
 /// # Panics
 /// As [`leaf`].
@@ -39,6 +39,13 @@ pub fn raw(forest: &ForestSpec, row: &[f64]) -> f64 {
     let row: Vec<f64> = row.iter().map(|&value| forest.inputs_as.round(value)).collect();
     let sum = |sum, tree| forest.add(sum, leaf(tree, &row));
     forest.trees.iter().fold(forest.sums_as.round(forest.base), sum)
+}
+
+/// What the transform takes: the sum of the leaves, or their mean where the forest asks for it. Libraries call it the raw
+/// score too.
+pub fn mean(forest: &ForestSpec, sum: f64) -> f64 {
+    let divisor = if forest.mean { forest.trees.len() as f64 } else { 1.0 };
+    forest.sums_as.round(sum / divisor)
 }
 
 #[cfg(test)]

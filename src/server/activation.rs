@@ -13,6 +13,7 @@ use model::Artefact;
 use policy::{Compiled, Severity};
 
 use crate::config::Config;
+use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::metrics::{Metrics, ScoreHistogram};
 use crate::tokens;
@@ -162,20 +163,20 @@ pub fn prepare(
     tables: &Tables,
     lists: &ListStore,
     metrics: &Metrics,
+    explainers: &Explainers,
     previous: Option<&Activation>,
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
     let (bundle, warnings) = compile(&config.policy.dir)?;
     let models = load_models(config)?;
-    let part = |artefact: Artefact| (artefact.manifest, artefact.forest);
-    let (manifest, forest) = models.champion.map(part).unzip();
-    let (odd, anomaly) = models.anomaly.map(part).unzip();
-    let mut beside: Vec<_> = odd.into_iter().collect();
-    let mut challengers = Vec::with_capacity(models.challengers.len());
-    for (Artefact { manifest, forest }, share_percent) in models.challengers {
-        beside.push(manifest);
-        challengers.push(Challenger { forest, share_percent });
-    }
+    let forest = |artefact: &Artefact| artefact.forest.clone();
+    let of = |(artefact, share_percent): &(Artefact, u8)| Challenger {
+        forest: artefact.forest.clone(),
+        share_percent: *share_percent,
+    };
+    let (anomaly, challengers) =
+        (models.anomaly.as_ref().map(forest), models.challengers.iter().map(of).collect());
+    let forest = models.champion.as_ref().map(forest);
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
     let parts = Parts { policy: bundle.policy.clone(), forest, anomaly, challengers, token_keys: keys };
@@ -211,14 +212,23 @@ pub fn prepare(
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
     let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
     let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
+    explainers.keep(
+        models
+            .champion
+            .iter()
+            .chain(&models.anomaly)
+            .chain(models.challengers.iter().map(|(artefact, _)| artefact)),
+    );
+    let challengers = models.challengers.into_iter().map(|(artefact, _)| artefact);
+    let beside = models.anomaly.into_iter().chain(challengers);
     let facts = Facts {
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         policy: bundle.policy,
         warnings,
-        model: manifest,
-        beside,
+        model: models.champion.map(|artefact| artefact.manifest),
+        beside: beside.map(|artefact| artefact.manifest).collect(),
     };
     let scores = metrics.scores(snapshot.models());
     Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, scores, activated_ms: now_ms })

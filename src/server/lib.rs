@@ -14,6 +14,7 @@ mod clock;
 pub mod config;
 mod decider;
 mod drift;
+mod explainers;
 mod files;
 mod http;
 mod listen;

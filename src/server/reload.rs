@@ -61,6 +61,7 @@ impl Reloader {
             &shared.tables,
             &shared.lists,
             &shared.metrics,
+            &shared.explainers,
             Some(&previous),
             now_ms,
         )?;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, JournalMode};
 use crate::decider::Decider;
 use crate::drift::Drift;
+use crate::explainers::Explainers;
 use crate::files;
 use crate::listen::{self, Addresses, ListenError};
 use crate::lists::ListStore;
@@ -102,7 +103,8 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let count = config.worker_count();
     let tables = Arc::new(tables(&config)?);
     let lists = ListStore::open(&dir).map_err(|error| StartError::Data(error.to_string()))?;
-    let active = activation::prepare(&config, &tables, &lists, &metrics, None, clock.now_ms())
+    let explainers = Explainers::default();
+    let active = activation::prepare(&config, &tables, &lists, &metrics, &explainers, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 
     let recent =
@@ -129,6 +131,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         clock,
         tables,
         active: Arc::new(ArcSwap::from_pointee(active)),
+        explainers,
         lists,
         outcomes,
         recent,

@@ -11,6 +11,7 @@ use crate::activation::Activation;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drift::Drift;
+use crate::explainers::Explainers;
 use crate::lists::ListStore;
 use crate::metrics::Metrics;
 
@@ -35,6 +36,8 @@ pub struct Shared {
     pub tables: Arc<Tables>,
     /// The snapshot in force. Workers load it once a batch.
     pub active: Arc<ArcSwap<Activation>>,
+    /// The models in force and some that were, for explaining.
+    pub explainers: Explainers,
     /// Keeps the lists' entries.
     pub lists: ListStore,
     /// Keeps the outcomes.

@@ -8,11 +8,17 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use engine::forest::{Forest, ForestSpec, Node, Transform, Tree};
+use engine::forest::{Forest, ForestSpec, Node, Precision, Transform, Tree};
+use model::{Artefact, Explainer};
 use serde::Deserialize;
 
 /// Largest difference where bits need not agree, against 1 or the score if that is larger.
 const TOLERANCE: f64 = 1e-6;
+
+/// Largest difference of a contribution, against 1 or all of a row's contributions together; of models that sum in `float`,
+/// where XGBoost computes contributions in it too.
+const PARTS_TOLERANCE: f64 = 1e-9;
+const PARTS_TOLERANCE_SINGLE: f64 = 1e-5;
 
 /// What a case says of itself.
 #[derive(Deserialize)]
@@ -22,6 +28,8 @@ struct Case {
     rows: usize,
     /// Whether raw scores must agree to the last bit.
     exact: bool,
+    /// How many rows come with contributions.
+    explained: usize,
     note: String,
 }
 
@@ -65,17 +73,22 @@ struct Found {
     /// Largest differences of raw scores and of scores, against 1 or the score.
     raw: f64,
     score: f64,
+    /// Rows whose contributions were compared, and the largest difference of one.
+    explained: usize,
+    parts: f64,
+    parts_max: f64,
 }
 
 impl Found {
     fn holds(&self) -> bool {
-        (self.equal == self.rows || !self.exact) && self.raw <= TOLERANCE && self.score <= TOLERANCE
+        let scores = self.raw <= TOLERANCE && self.score <= TOLERANCE;
+        (self.equal == self.rows || !self.exact) && scores && self.parts <= self.parts_max
     }
 }
 
 fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
-    let forest = imported(&folder.join(&case.file))?;
+    let Artefact { forest, covers, .. } = imported(&folder.join(&case.file))?;
     let rows = numbers(&folder.join("rows.f64"), case.rows * case.width)?;
     let (raw, score) =
         (numbers(&folder.join("raw.f64"), case.rows)?, numbers(&folder.join("score.f64"), case.rows)?);
@@ -88,7 +101,22 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     let pairs = || ours_raw.iter().zip(&raw);
     // XGBoost and ONNX answer in `float`, even where they compute in double.
     let equal = |ours: f64, theirs: f64| ours == theirs || (!case.exact && f64::from(ours as f32) == theirs);
+    let parts = match case.explained {
+        0 => 0.0,
+        explained => {
+            let theirs = numbers(&folder.join("parts.f64"), explained * (case.width + 1))?;
+            let explainer = Explainer::new(forest.clone(), &covers);
+            let rows = rows.chunks(case.width).zip(theirs.chunks(case.width + 1));
+            rows.map(|(row, theirs)| parts_difference(&explainer, row, theirs)).fold(0.0, f64::max)
+        }
+    };
     Ok(Found {
+        explained: case.explained,
+        parts,
+        parts_max: match forest.sums_as {
+            Precision::Double => PARTS_TOLERANCE,
+            Precision::Single => PARTS_TOLERANCE_SINGLE,
+        },
         note: case.note,
         exact: case.exact,
         rows: case.rows,
@@ -100,13 +128,27 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
     })
 }
 
-/// The forest of a file, after it was saved and loaded again.
-fn imported(path: &Path) -> Result<ForestSpec, Box<dyn Error>> {
+/// The largest difference of a contribution or of the base, against 1 or all contributions together.
+fn parts_difference(explainer: &Explainer, row: &[f64], theirs: &[f64]) -> f64 {
+    let ours = explainer.explain(row);
+    let size = ours.contributions.iter().map(|part| part.abs()).sum::<f64>().max(1.0);
+    let pairs = ours.contributions.iter().chain([&ours.base]).zip(theirs);
+    let differences = pairs.map(|(ours, theirs)| (ours - theirs).abs() / size.max(theirs.abs()));
+    let largest = differences.fold(0.0, |most, difference| if difference > most { difference } else { most });
+    // They are the score: in double to its last digits, and where the model sums in `float` to those that it has.
+    let double = explainer.forest().sums_as == Precision::Double;
+    let whole = ours.rounding().abs() <= size * if double { 1e-12 } else { 1e-5 };
+    // Written so that what is no number never passes.
+    if whole && theirs.iter().all(|part| !part.is_nan()) { largest } else { f64::INFINITY }
+}
+
+/// What is in a file, after it was saved and loaded again.
+fn imported(path: &Path) -> Result<Artefact, Box<dyn Error>> {
     let (imported, sha256) = model::import::read_file(path)?;
     let source = imported.source("parity".to_owned(), path, sha256);
     let saved = tempfile::tempdir()?;
-    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest)?;
-    Ok(model::load(saved.path())?)
+    model::save(saved.path(), imported.manifest("parity", source, &[]), &imported.forest, &imported.covers)?;
+    Ok(model::read(saved.path())?)
 }
 
 fn scores(forest: &ForestSpec, rows: &[f64], width: usize) -> Result<Vec<f64>, Box<dyn Error>> {
@@ -159,6 +201,9 @@ struct Library {
     /// Largest differences of raw scores and of scores, against 1 or the score.
     raw: f64,
     score: f64,
+    /// Rows whose contributions were compared, and the largest difference of one.
+    explained: usize,
+    parts: f64,
 }
 
 /// Counts over all models.
@@ -181,12 +226,15 @@ impl Totals {
         library.depth_max = library.depth_max.max(found.depth);
         library.raw = library.raw.max(found.raw);
         library.score = library.score.max(found.score);
+        library.explained += found.explained;
+        library.parts = library.parts.max(found.parts);
         if found.holds() {
             self.passed += 1;
         } else {
-            let Found { note, equal, rows, raw, score, .. } = found;
-            let why =
-                format!("{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after");
+            let Found { note, equal, rows, raw, score, parts, .. } = found;
+            let why = format!(
+                "{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after, {parts:e} in contributions"
+            );
             self.fail(name, &why);
         }
     }
@@ -198,11 +246,15 @@ impl Totals {
 
     fn print(&self) {
         for (name, library) in &self.libraries {
-            let Library { models, equal, rows, trees, trees_max, depth_max, raw, score } = library;
+            let Library { models, equal, rows, trees, trees_max, depth_max, raw, score, .. } = library;
             println!(
                 "{name}: {models} models of up to {trees_max} trees and {depth_max} splits deep, {trees} trees, {rows} rows; \
                  all raw scores equal to the last bit in {equal}; largest difference {raw:.1e} raw, {score:.1e} after the transform"
             );
+            if library.explained > 0 {
+                let Library { explained, parts, .. } = library;
+                println!("{name}: contributions of {explained} rows, largest difference {parts:.1e}");
+            }
         }
         println!("{} passed, {} failed", self.passed, self.failed);
     }

@@ -19,8 +19,8 @@ pub enum Step {
         /// Where a no leads.
         right: usize,
     },
-    /// Gives this value.
-    Leaf(f64),
+    /// Gives this value; with its cover, if the library tells.
+    Leaf(f64, Option<f64>),
 }
 
 impl Step {
@@ -47,6 +47,8 @@ impl Step {
 /// Trees as they grow, over all of which the bounds hold.
 pub struct Grower {
     trees: Vec<Tree>,
+    /// By tree and node; of a tree without covers empty.
+    covers: Vec<Vec<f64>>,
     inputs: usize,
     nodes_left: usize,
     category_words_left: usize,
@@ -63,6 +65,7 @@ impl Grower {
         }
         Ok(Grower {
             trees: Vec::new(),
+            covers: Vec::new(),
             inputs,
             nodes_left: limits::NODES_MAX,
             category_words_left: limits::CATEGORY_WORDS_MAX,
@@ -79,9 +82,17 @@ impl Grower {
         limits::NODES_MAX - self.nodes_left
     }
 
-    /// The trees.
-    pub fn grown(self) -> Vec<Tree> {
-        self.trees
+    /// The trees, and the covers of their nodes: none unless all leaves have one. What a tree of one leaf has makes no
+    /// difference.
+    pub fn grown(self) -> (Vec<Tree>, Vec<Vec<f64>>) {
+        let Grower { trees, mut covers, .. } = self;
+        for (tree, covers) in trees.iter().zip(&mut covers) {
+            if tree.nodes.len() == 1 {
+                *covers = vec![1.0];
+            }
+        }
+        let known = covers.iter().all(|covers| !covers.is_empty());
+        (trees, if known { covers } else { Vec::new() })
     }
 
     /// Adds the tree that hangs from `root`, asking for each node once. Places are below `places`.
@@ -98,8 +109,9 @@ impl Grower {
         if number == limits::TREES_MAX {
             return Err(format!("more than {} trees", limits::TREES_MAX));
         }
-        let tree = self.tree(places, root, node).map_err(|why| format!("tree {number}, {why}"))?;
+        let (tree, covers) = self.tree(places, root, node).map_err(|why| format!("tree {number}, {why}"))?;
         self.trees.push(tree);
+        self.covers.push(covers.unwrap_or_default());
         Ok(())
     }
 
@@ -108,8 +120,9 @@ impl Grower {
         places: usize,
         root: usize,
         mut node: impl FnMut(usize) -> Result<Step, String>,
-    ) -> Result<Tree, String> {
+    ) -> Result<(Tree, Option<Vec<f64>>), String> {
         let mut nodes: Vec<Node> = Vec::new();
+        let mut covers = Some(Vec::new());
         let mut reached = vec![false; places];
         // Place in the library's arrays, depth, and the split whose right child it is.
         let mut open = vec![(root, 0, None)];
@@ -129,8 +142,16 @@ impl Grower {
                 split.right = here;
             }
             match node(place).map_err(fail)?.without_infinity() {
-                Step::Leaf(value) if value.is_finite() => nodes.push(Node::Leaf(value)),
-                Step::Leaf(value) => return Err(fail(format!("its value is {value}"))),
+                Step::Leaf(value, cover) if value.is_finite() => {
+                    nodes.push(Node::Leaf(value));
+                    let cover = cover.filter(|cover| cover.is_finite() && *cover >= 0.0);
+                    match (&mut covers, cover) {
+                        (Some(covers), Some(cover)) => covers.push(cover),
+                        // Scores do not need them, so that a wrong one is no reason to refuse the model.
+                        _ => covers = None,
+                    }
+                }
+                Step::Leaf(value, _) => return Err(fail(format!("its value is {value}"))),
                 Step::Split { input, test, missing, left, right } => {
                     if depth == limits::DEPTH_MAX {
                         return Err(fail(format!("deeper than {} splits", limits::DEPTH_MAX)));
@@ -151,11 +172,12 @@ impl Grower {
                     open.push((right, depth + 1, Some(nodes.len())));
                     open.push((left, depth + 1, None));
                     // The left child follows at once; the right one's place is filled in when it comes.
+                    covers.iter_mut().for_each(|covers| covers.push(0.0));
                     let input = input as u16;
                     nodes.push(Node::Split(Split { input, test, missing, left: here + 1, right: 0 }));
                 }
             }
         }
-        Ok(Tree { nodes })
+        Ok((Tree { nodes }, covers))
     }
 }

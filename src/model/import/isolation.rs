@@ -12,6 +12,7 @@ use super::grow::Grower;
 use super::onnx::{Attributes, Names, given, grow, leaf_keys};
 use super::proto::{Graph, Node};
 use super::{Draft, Refusal, numbered};
+use crate::covers::CoverOf;
 
 /// What was read.
 pub struct Isolation {
@@ -35,6 +36,8 @@ impl Isolation {
             base: 0.0,
             mean: true,
             transform: Transform::Isolation { path: self.path },
+            covers_of: CoverOf::TrainingRows,
+            gains: Vec::new(),
             categorical: Vec::new(),
             notes: vec![
                 "the score is scikit-learn's score_samples without the minus: higher is stranger".to_owned(),
@@ -64,12 +67,13 @@ pub fn read(names: &Names<'_>) -> Result<Option<Isolation>, Refusal> {
         let Some(tables) = Tables::of(&readers, ensemble) else { return Ok(None) };
         let attributes = Attributes(ensemble);
         let weights = attributes.numbers("target_weights")?;
-        let mut values = HashMap::new();
+        let (mut values, mut covers) = (HashMap::new(), HashMap::new());
         for (key, number) in leaf_keys(&attributes, "target", weights.len())?.zip(weights) {
             let length = tables.path(number as i64);
             values.insert(key, length.ok_or_else(|| format!("leaf {number} is in no table"))?);
+            covers.extend(tables.rows.get(&(number as i64)).map(|rows| (key, f64::from(*rows))));
         }
-        grow(&attributes, &values, inputs_as, &mut trees)?;
+        grow(&attributes, &values, Some(&covers), inputs_as, &mut trees)?;
     }
     let path = divisor / trees.len() as f64;
     Ok(Some(Isolation { trees, inputs, inputs_as, path }))

@@ -10,6 +10,7 @@ use engine::forest::{Categories, Missing, Precision, Side, Test, Transform, ZERO
 
 use super::grow::{Grower, Step};
 use super::{Draft, Refusal, unsupported};
+use crate::covers::CoverOf;
 
 /// Reads a model.
 pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
@@ -33,11 +34,11 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         return Err(format!("{} feature_names for {inputs} inputs", names.len()).into());
     }
 
-    let mut categorical = vec![false; inputs];
+    let (mut categorical, mut gains) = (vec![false; inputs], vec![0.0; inputs]);
     let mut last = head.end;
     while last.is_some_and(|line| line.starts_with("Tree=")) {
         let tree = block(&mut lines, |line| line.starts_with("Tree=") || line == "end of trees");
-        grow(&tree, &mut trees, &mut categorical)?;
+        grow(&tree, &mut trees, &mut categorical, &mut gains)?;
         last = tree.end;
     }
     if last.is_none() {
@@ -62,6 +63,8 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         base: 0.0,
         mean: head.keys.contains_key("average_output"),
         transform,
+        covers_of: CoverOf::TrainingRows,
+        gains,
         categorical: (0..inputs).filter(|&input| categorical[input]).collect(),
         notes,
     })
@@ -133,7 +136,12 @@ impl<'t> Block<'t> {
 }
 
 /// Adds one tree. Splits have the places from 0, leaves those after them.
-fn grow(tree: &Block<'_>, trees: &mut Grower, categorical: &mut [bool]) -> Result<(), Refusal> {
+fn grow(
+    tree: &Block<'_>,
+    trees: &mut Grower,
+    categorical: &mut [bool],
+    gains: &mut [f64],
+) -> Result<(), Refusal> {
     let number = trees.len();
     let fail = |why: String| format!("tree {number}: {why}");
     if tree.keys.get("is_linear").is_some_and(|linear| *linear != "0") {
@@ -143,9 +151,17 @@ fn grow(tree: &Block<'_>, trees: &mut Grower, categorical: &mut [bool]) -> Resul
     let Some(splits) = leaves.checked_sub(1) else { return Err(fail("it has no leaf".to_owned()).into()) };
     let values: Vec<f64> = tree.numbers("leaf_value", leaves).map_err(fail)?;
     if splits == 0 {
-        return Ok(trees.grow(1, 0, |_| Ok(Step::Leaf(values[0])))?);
+        return Ok(trees.grow(1, 0, |_| Ok(Step::Leaf(values[0], None)))?);
     }
     let arrays = Arrays::read(tree, splits).map_err(fail)?;
+    // What only explanations ask for: a file without it, or with something else in its place, is a model still.
+    let covers: Vec<f64> = tree.numbers("leaf_count", leaves).unwrap_or_default();
+    let gained: Vec<f64> = tree.numbers("split_gain", splits).unwrap_or_default();
+    for (&input, gained) in arrays.inputs.iter().zip(gained) {
+        if let Some(gain) = gains.get_mut(input) {
+            *gain += gained.max(0.0);
+        }
+    }
     for (&input, &decision) in arrays.inputs.iter().zip(&arrays.decisions) {
         if decision & CATEGORICAL != 0
             && let Some(mark) = categorical.get_mut(input)
@@ -154,7 +170,7 @@ fn grow(tree: &Block<'_>, trees: &mut Grower, categorical: &mut [bool]) -> Resul
         }
     }
     let node = |place: usize| match place.checked_sub(splits) {
-        Some(leaf) => Ok(Step::Leaf(values[leaf])),
+        Some(leaf) => Ok(Step::Leaf(values[leaf], covers.get(leaf).copied())),
         None => arrays.split(place),
     };
     Ok(trees.grow(splits + leaves, 0, node)?)

@@ -20,6 +20,7 @@ use grow::Grower;
 
 use crate::artefact::{self, LoadError};
 use crate::check::{ForestError, check_forest};
+use crate::covers::{CoverOf, Covers};
 use crate::drift::{Drift, ROWS_MIN};
 use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
 use crate::walk;
@@ -38,6 +39,10 @@ pub struct Imported {
     pub objective: String,
     /// The trees. Inputs bear the names that the file has for them, or `f0`, `f1` and so on.
     pub forest: ForestSpec,
+    /// What reached its leaves in training, as far as the file tells.
+    pub covers: Covers,
+    /// For each input, the share of what all splits gained; empty where the file does not tell.
+    pub gains: Vec<f64>,
     /// Places of the inputs that hold categories: their values are the codes that training used.
     pub categorical: Vec<usize>,
     /// What a reader should know before the model is used.
@@ -53,6 +58,8 @@ impl Imported {
             name: name.clone(),
             unit: unit(place).to_owned(),
             splits: 0.0,
+            // Three decimals, as of splits.
+            gain: self.gains.get(place).map(|gain| (gain * 1000.0).round() / 1000.0),
         };
         let mut manifest = Manifest {
             format: FORMAT_NATIVE.to_owned(),
@@ -67,6 +74,7 @@ impl Imported {
             base: 0.0,
             inputs_as: PrecisionName::Double,
             sums_as: PrecisionName::Double,
+            covers: self.covers.of,
             calibration: "as trained".to_owned(),
             platt: None,
             isotonic: None,
@@ -78,6 +86,13 @@ impl Imported {
         };
         manifest.describe(&self.forest);
         manifest
+    }
+
+    /// Takes these rows for covers, where the file has none.
+    pub fn cover(&mut self, rows: &[Vec<f64>]) {
+        if self.covers.of == CoverOf::Halves && !rows.is_empty() {
+            self.covers = Covers::count(&self.forest, CoverOf::GivenRows, &rows.concat());
+        }
     }
 
     /// Where it came from, for the manifest: the command that read it, the file and its hash.
@@ -201,10 +216,11 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         Refusal::Unreadable(why) => ImportError::Unreadable(format, why),
         Refusal::Unsupported(why) => ImportError::Unsupported(format, why),
     })?;
+    let (trees, covers) = draft.trees.grown();
     let forest = ForestSpec {
         version: String::new(),
         inputs: draft.inputs,
-        trees: draft.trees.grown(),
+        trees,
         inputs_as: draft.inputs_as,
         sums_as: draft.sums_as,
         base: draft.base,
@@ -225,9 +241,21 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         library: draft.library,
         objective: draft.objective,
         forest,
+        covers: Covers::new(draft.covers_of, covers),
+        gains: shares(&draft.gains),
         categorical: draft.categorical,
         notes,
     })
+}
+
+/// Each number's share of their sum; nothing without a sum.
+fn shares(numbers: &[f64]) -> Vec<f64> {
+    let sum: f64 = numbers.iter().sum();
+    if sum > 0.0 && sum.is_finite() {
+        numbers.iter().map(|number| number / sum).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// How far a score may be past 0 or 1 by rounding alone: leaves of a random forest sum to 1 in `float32`.
@@ -260,6 +288,10 @@ struct Draft {
     base: f64,
     mean: bool,
     transform: Transform,
+    /// What the covers are numbers of, where leaves have them.
+    covers_of: CoverOf,
+    /// By input, what its splits gained in training; empty where the format does not tell.
+    gains: Vec<f64>,
     categorical: Vec<usize>,
     notes: Vec<String>,
 }

@@ -11,6 +11,7 @@ use prost::Message as _;
 use super::grow::{Grower, Step};
 use super::proto::{Attribute, DOUBLE, FLOAT, Graph, INT64, Model, Node, Tensor};
 use super::{Draft, Refusal, isolation, numbered, unsupported};
+use crate::covers::CoverOf;
 
 /// Reads a model.
 pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
@@ -28,10 +29,10 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
     let classifier = node.operation == "TreeEnsembleClassifier";
     let leaves = if classifier { classes(&attributes, inputs_as)? } else { targets(&attributes, inputs_as)? };
     let mut trees = Grower::new(inputs)?;
-    grow(&attributes, &leaves.values, inputs_as, &mut trees)?;
+    grow(&attributes, &leaves.values, None, inputs_as, &mut trees)?;
     if leaves.base != 0.0 {
         // The runtime adds it last, and the order of additions decides the last bit: a tree of one leaf does the same.
-        trees.grow(1, 0, |_| Ok(Step::Leaf(leaves.base)))?;
+        trees.grow(1, 0, |_| Ok(Step::Leaf(leaves.base, None)))?;
     }
     Ok(Draft {
         library,
@@ -43,6 +44,8 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         base: 0.0,
         mean: leaves.mean,
         transform: leaves.transform,
+        covers_of: CoverOf::Halves,
+        gains: Vec::new(),
         categorical: Vec::new(),
         notes: Vec::new(),
     })
@@ -275,10 +278,12 @@ fn mode(text: &[u8]) -> Result<Mode, String> {
     })
 }
 
-/// Adds the trees of an ensemble; `values` are those of its leaves, by tree and node.
+/// Adds the trees of an ensemble; `values`, and `covers` where they are known, are those of its leaves, by tree and node. The
+/// format's hit rates are none: the converters write 1 everywhere.
 pub fn grow(
     attributes: &Attributes<'_>,
     values: &HashMap<(i64, i64), f64>,
+    covers: Option<&HashMap<(i64, i64), f64>>,
     inputs_as: Precision,
     trees: &mut Grower,
 ) -> Result<(), Refusal> {
@@ -308,8 +313,9 @@ pub fn grow(
     };
     let node = |place: usize| {
         if matches!(modes[place], Mode::Leaf) {
-            let value = values.get(&(tree_ids[place], ids[place])).copied();
-            return Ok(Step::Leaf(value.unwrap_or(0.0)));
+            let key = (tree_ids[place], ids[place]);
+            let cover = covers.and_then(|covers| covers.get(&key).copied());
+            return Ok(Step::Leaf(values.get(&key).copied().unwrap_or(0.0), cover));
         }
         let input = usize::try_from(features[place]).map_err(|_| "it reads an input below 0")?;
         let (yes, no) = (child(place, yes[place])?, child(place, no[place])?);

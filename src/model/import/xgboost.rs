@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::grow::{Grower, Step};
 use super::{Draft, Refusal, numbered, ubj, unsupported};
+use crate::covers::CoverOf;
 
 /// Reads a model in JSON.
 pub fn read_json(bytes: &[u8]) -> Result<Draft, Refusal> {
@@ -128,6 +129,12 @@ struct Tree {
     /// Thresholds, NaN where a split is over categories; of a leaf, its value.
     split_conditions: Vec<Number>,
     default_left: Vec<Flag>,
+    /// Sum of second derivatives of the rows that reached a node; only explanations ask for it.
+    #[serde(default)]
+    sum_hessian: Vec<Number>,
+    /// What a split gained.
+    #[serde(default)]
+    loss_changes: Vec<Number>,
     /// 1 where a split is over categories.
     #[serde(default)]
     split_type: Vec<u8>,
@@ -204,13 +211,13 @@ fn draft(file: File) -> Result<Draft, Refusal> {
     if !names.is_empty() && names.len() != inputs {
         return Err(format!("{} feature_names for {inputs} inputs", names.len()).into());
     }
-    let mut categorical = vec![false; inputs];
+    let (mut categorical, mut gains) = (vec![false; inputs], vec![0.0; inputs]);
     for (mark, kind) in categorical.iter_mut().zip(&types) {
         *mark = kind == "c";
     }
     for (number, tree) in model.trees.iter().enumerate() {
         let weight = weights.as_ref().map(|weights| weights[number]);
-        grow(tree, weight, &mut trees, &mut categorical)?;
+        grow(tree, weight, &mut trees, &mut categorical, &mut gains)?;
     }
 
     let (transform, margin) = link(&objective.name)?;
@@ -239,6 +246,8 @@ fn draft(file: File) -> Result<Draft, Refusal> {
         base: base.into(),
         mean: false,
         transform,
+        covers_of: CoverOf::SecondDerivatives,
+        gains,
         categorical: (0..inputs).filter(|&input| categorical[input]).collect(),
         notes,
     })
@@ -289,6 +298,7 @@ fn grow(
     weight: Option<f32>,
     trees: &mut Grower,
     categorical: &mut [bool],
+    gains: &mut [f64],
 ) -> Result<(), Refusal> {
     let number = trees.len();
     if !matches!(tree.tree_param.size_leaf_vector.as_str(), "" | "0" | "1") {
@@ -311,9 +321,14 @@ fn grow(
         let (Ok(left), Ok(right)) =
             (usize::try_from(tree.left_children[place]), usize::try_from(tree.right_children[place]))
         else {
-            return Ok(Step::Leaf(weight.map_or(number, |weight| number * weight).into()));
+            let value = weight.map_or(number, |weight| number * weight);
+            let cover = tree.sum_hessian.get(place).map(|Number(sum)| f64::from(*sum));
+            return Ok(Step::Leaf(value.into(), cover));
         };
         let input = tree.split_indices[place] as usize;
+        if let (Some(gain), Some(Number(gained))) = (gains.get_mut(input), tree.loss_changes.get(place)) {
+            *gain += f64::from(gained.max(0.0));
+        }
         let default_left = tree.default_left[place].0;
         let missing = |left: bool| Missing::Nan(if left { Side::Left } else { Side::Right });
         if tree.split_type.get(place) == Some(&1) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::artefact::MANIFEST_FILE;
 use model::manifest::{Input, Manifest, PrecisionName, TransformName, Vector};
-use model::{Drift, LoadError, SaveError, walk};
+use model::{CoverOf, Covers, Drift, Explainer, LoadError, SaveError, walk};
 
 fn forest() -> ForestSpec {
     let split = Node::at_most;
@@ -45,6 +45,7 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         base: 0.0,
         inputs_as: PrecisionName::Double,
         sums_as: PrecisionName::Double,
+        covers: CoverOf::Halves,
         calibration: "none".to_owned(),
         platt: None,
         isotonic: None,
@@ -52,7 +53,12 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         source: None,
         drift: Some(drift(forest)),
         inputs: [("amount", "minor units"), ("hour", "hour")]
-            .map(|(name, unit)| Input { name: name.to_owned(), unit: unit.to_owned(), splits: 0.0 })
+            .map(|(name, unit)| Input {
+                name: name.to_owned(),
+                unit: unit.to_owned(),
+                splits: 0.0,
+                gain: None,
+            })
             .to_vec(),
         vectors: rows.map(|row| Vector { inputs: row.to_vec(), score: walk::score(forest, &row) }).to_vec(),
     }
@@ -67,7 +73,7 @@ fn drift(forest: &ForestSpec) -> Drift {
 /// A folder with a sound model in it.
 fn saved() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    model::save(folder.path(), manifest(&forest()), &forest()).unwrap();
+    model::save(folder.path(), manifest(&forest()), &forest(), &Covers::default()).unwrap();
     folder
 }
 
@@ -101,6 +107,31 @@ fn a_sound_model_comes_back_as_it_was_written() {
     assert_eq!(artefact.manifest.inputs[1].splits, 0.667);
     assert_eq!(artefact.manifest.drift, Some(drift(&forest())));
     assert_eq!(model::load(folder.path()).unwrap(), artefact.forest);
+}
+
+#[test]
+fn covers_come_back_with_the_model_and_fit_their_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [[100.0, 2.0], [100.0, 12.0], [900.0, 4.0], [900.0, f64::NAN]].concat();
+    let covers = Covers::count(&forest(), CoverOf::TrainingRows, &rows);
+    model::save(folder.path(), manifest(&forest()), &forest(), &covers).unwrap();
+    let artefact = model::read(folder.path()).unwrap();
+    assert_eq!(artefact.covers, covers);
+    assert_eq!([1, 3, 4].map(|leaf| covers.leaf(0, leaf).unwrap()), [2.0, 1.0, 1.0]);
+    assert_eq!(covers.shares(0, &artefact.forest.trees[0]), [1.0, 0.5, 0.5, 0.5, 0.5]);
+    assert_eq!(covers.shares(1, &artefact.forest.trees[1]), [1.0, 0.25, 0.75]);
+    let mean = Explainer::new(artefact.forest.clone(), &covers).base();
+    let scores = rows.chunks(2).map(|row| walk::score(&artefact.forest, row));
+    assert!(
+        (mean - scores.sum::<f64>() / 4.0).abs() < 1e-12,
+        "the base value is the mean over the rows counted"
+    );
+    edit(folder.path(), MANIFEST_FILE, |text| text.replace("covers = \"training_rows\"\n", ""));
+    assert!(refusal(folder.path()).contains("`covers`"), "{}", refusal(folder.path()));
+
+    let bare = saved();
+    edit(bare.path(), MANIFEST_FILE, |text| text.replace("\"halves\"", "\"training_rows\""));
+    assert!(refusal(bare.path()).contains("`covers`"), "{}", refusal(bare.path()));
 }
 
 #[test]
@@ -153,15 +184,15 @@ fn vectors_that_do_not_reproduce_are_refused() {
     assert!(refusal(folder.path()).contains("test vector 3: the model gives"), "{}", refusal(folder.path()));
     let mut bare = manifest(&forest());
     bare.vectors.clear();
-    model::save(folder.path(), bare, &forest()).unwrap();
+    model::save(folder.path(), bare, &forest(), &Covers::default()).unwrap();
     assert_eq!(model::load(folder.path()), Err(LoadError::NoVector));
     let mut short = manifest(&forest());
     short.vectors[1].inputs.pop();
-    model::save(folder.path(), short, &forest()).unwrap();
+    model::save(folder.path(), short, &forest(), &Covers::default()).unwrap();
     assert!(refusal(folder.path()).contains("test vector 1: 1 values for 2 inputs"));
     let mut unknown = manifest(&forest());
     unknown.vectors[0].score = f64::NAN;
-    model::save(folder.path(), unknown, &forest()).unwrap();
+    model::save(folder.path(), unknown, &forest(), &Covers::default()).unwrap();
     assert!(refusal(folder.path()).contains("test vector 0"));
 }
 
@@ -195,7 +226,7 @@ fn a_forest_that_would_be_refused_is_not_written() {
     if let Node::Split(split) = &mut cyclic.trees[0].nodes[2] {
         split.left = 0;
     }
-    let error = model::save(folder.path(), manifest(&forest()), &cyclic).unwrap_err();
+    let error = model::save(folder.path(), manifest(&forest()), &cyclic, &Covers::default()).unwrap_err();
     assert!(matches!(error, SaveError::Forest(_)), "{error}");
     assert_eq!(error.to_string(), "tree 0, node 0: reached twice: a cycle, or two parents");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
@@ -209,7 +240,7 @@ fn a_calibration_travels_with_its_model_and_a_broken_one_is_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let calibrated = ForestSpec { calibration, ..forest() };
-        model::save(folder.path(), manifest(&calibrated), &calibrated).unwrap();
+        model::save(folder.path(), manifest(&calibrated), &calibrated, &Covers::default()).unwrap();
         let read = model::load(folder.path()).unwrap();
         assert_eq!(read.calibration, calibrated.calibration);
         // A manifest that lost it does not give the scores it says.

@@ -8,21 +8,23 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::feature::{BUILTINS, FeatureId, FeatureTable, Scalar};
+use engine::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Scalar};
 use engine::policy::{Origin, Policy};
 use engine::record::{INPUTS, Record};
 use journal::{Entry, Reader};
+use model::Explainer;
+use model::explain::reason_code;
 use serde_json::{Map, Value, json};
 use wire::money::Major;
-use wire::{Challenge, Degraded};
+use wire::{Challenge, Degraded, Verdict};
 
 use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, thousands};
 
 /// Shown after the help.
-pub const EXAMPLES: &str =
-    "Example:\n  riskctl journal export data/journal --rules rules --out decisions.ndjson";
+pub const EXAMPLES: &str = "Examples:\n  riskctl journal export data/journal --rules rules --out decisions.ndjson\n  \
+     riskctl journal export data/journal --rules rules --model models/redpacket --out decisions.ndjson";
 
 /// What to export.
 #[derive(Args, Debug)]
@@ -32,6 +34,9 @@ pub struct Options {
     /// Rule files that decided: they name velocity features and rules
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    /// Model that decided: its decisions are explained, each input's contribution by name; needs --rules
+    #[arg(long, value_name = "DIR", requires = "rules")]
+    model: Option<PathBuf>,
     /// NDJSON file; standard output by default
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -48,7 +53,12 @@ pub fn run(options: &Options) -> Outcome {
         }
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
-    let names = Names { builtin: FeatureTable::default(), policy: policy.as_ref() };
+    let artefact = options
+        .model
+        .as_deref()
+        .map(|folder| model::read(folder).map_err(|error| Failure::of(folder.display(), error)));
+    let explainer = artefact.transpose()?.map(|artefact| Explainer::new(artefact.forest, &artefact.covers));
+    let names = Names { builtin: FeatureTable::default(), policy: policy.as_ref(), explainer };
     let bar = print::progress(None, "exporting");
     let (mut written, mut faults) = (0_u64, 0_u64);
     while let Some(entry) = reader.next_entry() {
@@ -81,6 +91,7 @@ pub fn run(options: &Options) -> Outcome {
 struct Names<'a> {
     builtin: FeatureTable,
     policy: Option<&'a Policy>,
+    explainer: Option<Explainer>,
 }
 
 impl Names<'_> {
@@ -99,7 +110,7 @@ impl Names<'_> {
                 "threshold": scalar(hit.threshold),
             })
         });
-        json!({
+        let mut line = json!({
             "decision": record.number,
             "key": format!("{key:016x}"),
             "kind": record.kind.name(),
@@ -120,7 +131,11 @@ impl Names<'_> {
             "features": features.collect::<Map<_, _>>(),
             "matches": matches.collect::<Vec<_>>(),
             "matches_not_kept": record.unkept,
-        })
+        });
+        if let Some(explainer) = &self.explainer {
+            line["explanation"] = explanation(explainer, policy, record);
+        }
+        line
     }
 
     /// Name and value; a feature that no table at hand has is named by its number, with its bits as a whole number.
@@ -136,6 +151,29 @@ impl Names<'_> {
         };
         (row.name.clone(), value)
     }
+}
+
+/// What each input did to the score, by the model that made it; null where the one at hand, or the rules, are others.
+fn explanation(explainer: &Explainer, policy: Option<&Policy>, record: &Record) -> Value {
+    let (Some(policy), true) = (policy, explainer.forest().version == record.model) else {
+        return Value::Null;
+    };
+    let score = Builtin::ModelScore.id();
+    let Ok(recorded) = explainer.explain_record(record, &policy.features, score) else { return Value::Null };
+    let explanation = &recorded.explanation;
+    let name = |place: usize| explainer.forest().inputs[place].as_str();
+    let parts = explanation.largest_first().into_iter();
+    let parts = parts.map(|place| (name(place).to_owned(), json!(explanation.contributions[place])));
+    let reasons = match record.verdict {
+        Verdict::Allow => Vec::new(),
+        _ => explainer.reasons(explanation),
+    };
+    json!({
+        "base": explanation.base,
+        "raw": explanation.raw,
+        "contributions": parts.collect::<Map<_, _>>(),
+        "reasons": reasons.into_iter().map(|place| reason_code(name(place))).collect::<Vec<_>>(),
+    })
 }
 
 /// Id of the rule, limit or breaker behind a record's match; none for the engine's own.

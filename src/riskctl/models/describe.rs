@@ -4,7 +4,7 @@ use engine::feature::{FeatureTable, Type};
 use engine::forest::{Calibration, ForestSpec};
 use model::manifest::{FORMAT_NATIVE, Input, Kind, Manifest, PrecisionName, Training, TransformName, Vector};
 use model::split::Parts;
-use model::{Dataset, Drift, Settings, walk};
+use model::{CoverOf, Dataset, Drift, Settings, walk};
 
 /// Test vectors put in a manifest: half of them frauds, where there are so many.
 const VECTORS: usize = 24;
@@ -21,8 +21,12 @@ pub fn manifest(
     let odd = training.kind == Kind::Isolation;
     let objective =
         if odd { "how odd the event is, without labels" } else { "probability that the event is fraud" };
-    let input =
-        |name: &String| Input { name: name.clone(), unit: unit(name, features).to_owned(), splits: 0.0 };
+    let input = |name: &String| Input {
+        name: name.clone(),
+        unit: unit(name, features).to_owned(),
+        splits: 0.0,
+        gain: None,
+    };
     Manifest {
         format: FORMAT_NATIVE.to_owned(),
         name,
@@ -36,6 +40,7 @@ pub fn manifest(
         base: 0.0,
         inputs_as: PrecisionName::Double,
         sums_as: PrecisionName::Double,
+        covers: CoverOf::Halves,
         calibration: calibration(forest, &training),
         platt: None,
         isotonic: None,

@@ -3,21 +3,29 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use engine::feature::FeatureTable;
 use engine::forest::{Node, Tree};
-use model::manifest::Training;
+use model::explain::METHOD;
+use model::manifest::{Manifest, Training};
+use model::{Artefact, Explainer};
 use serde_json::{Value, json};
 
-use crate::outcome::{Ended, Outcome};
-use crate::print::{self, Table, thousands};
+use crate::outcome::{Ended, Failure, Outcome};
+use crate::print::{self, Table, decimals, thousands};
 
 /// Shown after the help.
-pub const EXAMPLES: &str = "Example:\n  riskctl model inspect models/redpacket";
+pub const EXAMPLES: &str = "Examples:\n  \
+    riskctl model inspect models/redpacket\n  \
+    riskctl model inspect models/redpacket --rules rules --json";
 
 /// What to look into.
 #[derive(Args, Debug)]
 pub struct Options {
     /// The model's folder
     model: PathBuf,
+    /// Policy whose features the inputs are: the value of each where an event has none is shown
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,58 +42,158 @@ pub fn run(options: &Options) -> Outcome {
             return Ok(Ended::Found);
         }
     };
-    let (manifest, trees) = (&artefact.manifest, &artefact.forest.trees);
-    let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
-    let depth = trees.iter().map(depth).max().unwrap_or(0);
-    let mut inputs: Vec<_> = manifest.inputs.iter().collect();
-    inputs.sort_by(|a, b| b.splits.total_cmp(&a.splits));
-    let mut table = Table::new(&["input", "unit", "share of splits"]);
-    for input in inputs {
-        table.row([
-            Value::from(input.name.as_str()),
-            Value::from(input.unit.as_str()),
-            print::decimals(Some(input.splits), 3),
-        ]);
+    let look = Look::of(artefact, options)?;
+    print::out(&if options.json { print::pretty(&look.json()) } else { look.text() });
+    Ok(Ended::Clean)
+}
+
+/// All that is shown.
+struct Look {
+    manifest: Manifest,
+    explainer: Explainer,
+    nodes: usize,
+    leaves: usize,
+    depth: usize,
+    /// In the model's order.
+    inputs: Vec<Seen>,
+}
+
+/// An input as it is shown.
+struct Seen {
+    name: String,
+    unit: String,
+    /// Its value where an event has none, if the feature is known.
+    missing: Option<f64>,
+    splits: f64,
+    gain: Option<f64>,
+    cover: Option<f64>,
+    /// Mean size of its contributions over the test vectors.
+    size: f64,
+}
+
+impl Look {
+    fn of(artefact: Artefact, options: &Options) -> Result<Look, Failure> {
+        let features = match &options.rules {
+            Some(rules) => crate::rules::compile(rules)?.features,
+            None => FeatureTable::default(),
+        };
+        let Artefact { manifest, forest, covers } = artefact;
+        let covered = covers.importances(&forest);
+        let explainer = Explainer::new(forest, &covers);
+        let sizes = explainer.mean_sizes(manifest.vectors.iter().map(|vector| vector.inputs.as_slice()));
+        let sizes = sizes.unwrap_or_default();
+        let inputs = manifest.inputs.iter().enumerate().map(|(place, input)| Seen {
+            name: input.name.clone(),
+            unit: input.unit.clone(),
+            missing: features.find(&input.name).map(|id| features.row(id).missing.to_number()),
+            splits: input.splits,
+            gain: input.gain,
+            cover: covered.as_ref().map(|covered| covered[place]),
+            size: sizes.get(place).copied().unwrap_or(0.0),
+        });
+        let trees = &explainer.forest().trees;
+        let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
+        Ok(Look {
+            nodes,
+            // Every split has two children, and only roots are nobody's.
+            leaves: usize::midpoint(nodes, trees.len()),
+            depth: trees.iter().map(depth).max().unwrap_or(0),
+            inputs: inputs.collect(),
+            manifest,
+            explainer,
+        })
     }
-    if options.json {
-        print::out(&print::pretty(&json!({
-            "version": artefact.forest.version,
+
+    fn json(&self) -> Value {
+        let (manifest, forest) = (&self.manifest, self.explainer.forest());
+        let input = |input: &Seen| {
+            json!({
+                "input": input.name,
+                "unit": input.unit,
+                "missing": input.missing.filter(|missing| !missing.is_nan()),
+                "splits": input.splits,
+                "gain": input.gain,
+                "cover": decimals(input.cover, 6),
+                "contribution": input.size,
+            })
+        };
+        json!({
+            "version": forest.version,
             "format": manifest.format,
+            "sha256": manifest.sha256,
             "objective": manifest.objective,
+            "transform": manifest.transform,
+            "mean": manifest.mean,
+            "inputs_as": manifest.inputs_as,
+            "sums_as": manifest.sums_as,
             "calibration": manifest.calibration,
-            "trees": trees.len(),
-            "nodes": nodes,
-            "depth": depth,
+            "platt": manifest.platt,
+            "isotonic": manifest.isotonic,
+            "trees": forest.trees.len(),
+            "nodes": self.nodes,
+            "leaves": self.leaves,
+            "depth": self.depth,
             "vectors": manifest.vectors.len(),
+            "explanation": { "method": METHOD, "covers": manifest.covers, "base": self.explainer.base() },
             "training": manifest.training,
             "source": manifest.source,
-            "inputs": table.to_json(),
-        })));
-        return Ok(Ended::Clean);
+            "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
+        })
     }
-    let mut text = format!(
-        "{}   {}\n{} trees, {} nodes, at most {depth} deep; {} test vectors reproduce\n\
-         score        {}\ncalibration  {}\n",
-        artefact.forest.version,
-        manifest.format,
-        trees.len(),
-        thousands(nodes as u64),
-        manifest.vectors.len(),
-        manifest.objective,
-        manifest.calibration,
-    );
-    if let Some(training) = &manifest.training {
-        text += &trained(training);
-    }
-    if let Some(source) = &manifest.source {
-        text += &format!(
-            "read from    {}, {} of {}\nby           {}\n",
-            source.file, source.format, source.library, source.command
+
+    fn text(&self) -> String {
+        let (manifest, forest) = (&self.manifest, self.explainer.forest());
+        let mut text = format!(
+            "{}   {}, SHA-256 {}\n{} trees, {} nodes, {} leaves, at most {} deep; {} test vectors reproduce\n\
+             score        {}\ncalibration  {}\nexplained    {METHOD} from base {}; covers: {}\n",
+            forest.version,
+            manifest.format,
+            manifest.sha256,
+            forest.trees.len(),
+            thousands(self.nodes as u64),
+            thousands(self.leaves as u64),
+            self.depth,
+            manifest.vectors.len(),
+            manifest.objective,
+            manifest.calibration,
+            self.explainer.base(),
+            manifest.covers.describe(),
         );
-        text.extend(source.notes.iter().map(|note| format!("note         {note}\n")));
+        if let Some(training) = &manifest.training {
+            text += &trained(training);
+        }
+        if let Some(source) = &manifest.source {
+            text += &format!(
+                "read from    {}, {} of {}\nby           {}\n",
+                source.file, source.format, source.library, source.command
+            );
+            text.extend(source.notes.iter().map(|note| format!("note         {note}\n")));
+        }
+        format!("{text}\n{}", self.table().to_text())
     }
-    print::out(&format!("{text}\n{}", table.to_text()));
-    Ok(Ended::Clean)
+
+    /// What did most over the test vectors first; `#` is the place in the model's order.
+    fn table(&self) -> Table {
+        let names =
+            ["#", "input", "unit", "if missing", "mean |contribution|", "of splits", "of gain", "of cover"];
+        let mut table = Table::new(&names);
+        let mut inputs: Vec<_> = self.inputs.iter().enumerate().collect();
+        inputs.sort_by(|(_, a), (_, b)| b.size.total_cmp(&a.size).then(b.splits.total_cmp(&a.splits)));
+        for (place, input) in inputs {
+            table.row([
+                Value::from(place + 1),
+                Value::from(input.name.as_str()),
+                Value::from(input.unit.as_str()),
+                // Whole numbers without decimals; NaN is what the check's own missing number is.
+                input.missing.map_or(Value::Null, |missing| Value::from(missing.to_string())),
+                decimals(Some(input.size), 4),
+                decimals(Some(input.splits), 3),
+                decimals(input.gain, 3),
+                decimals(input.cover, 3),
+            ]);
+        }
+        table
+    }
 }
 
 /// What it was trained on, and how good it was on later rows.

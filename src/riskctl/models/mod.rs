@@ -1,6 +1,7 @@
 //! `riskctl model`: train, import, measure, compare, look into and ask models.
 
 mod compare;
+mod contributions;
 mod describe;
 mod eval;
 mod import;

@@ -1,13 +1,14 @@
-//! `riskctl model predict`: scores, by the slow and obvious walk over the trees.
+//! `riskctl model predict`: scores, by the slow and obvious walk over the trees, and what each input did to them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use engine::feature::Scalar;
+use engine::feature::{FeatureTable, Scalar};
 use engine::forest::ForestSpec;
-use model::walk;
+use model::{Artefact, Dataset, walk};
 use serde_json::{Map, Value, json};
 
+use super::contributions::Explained;
 use super::table::{self, Columns};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
@@ -16,7 +17,9 @@ use crate::replay::{Column, OutFile};
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
      riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"hour\": 3}'\n  \
-     riskctl model predict --model models/redpacket --data features.parquet --out scores.csv";
+     riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"hour\": 3}' --contributions\n  \
+     riskctl model predict --model models/redpacket --data features.parquet --out scores.csv\n  \
+     riskctl model predict --model models/redpacket --data features.parquet --contributions --out parts.parquet";
 
 /// What to score.
 #[derive(Args, Debug)]
@@ -30,6 +33,12 @@ pub struct Options {
     /// A CSV or Parquet file with a column for each input
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// What each input did to the raw score too: Shapley values, which with the base are the raw score
+    #[arg(long)]
+    contributions: bool,
+    /// Policy whose features the inputs are: what they mean is shown with contributions
+    #[arg(long, value_name = "DIR", requires = "contributions")]
+    rules: Option<PathBuf>,
     /// CSV or Parquet file for the scores, instead of standard output
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     out: Option<PathBuf>,
@@ -38,36 +47,79 @@ pub struct Options {
     json: bool,
 }
 
-/// Prints or writes, for each row, the sum over the trees and the score that it becomes.
+/// Prints or writes, for each row, the raw score (the trees' sum, or mean where the model takes one) and the score that it
+/// becomes.
 pub fn run(options: &Options) -> Outcome {
-    let forest = model::load(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
-    let raw: Vec<f64> = match (&options.given, &options.data) {
-        (Some(given), _) => vec![walk::raw(&forest, &row(&forest, given)?)],
-        (None, Some(data)) => {
-            let columns = Columns { features: &forest.inputs, label: None, time: None };
-            let data = table::read(data, &columns, i64::MIN, i64::MAX)?;
-            (0..data.len()).map(|row| walk::raw(&forest, data.row(row))).collect()
-        }
-        (None, None) => Vec::new(),
-    };
-    let scores: Vec<f64> = raw.iter().map(|raw| forest.score(*raw)).collect();
-    if let Some(path) = &options.out {
-        let columns = ["raw", "score"].map(|name| (name.to_owned(), Column::Double(Vec::new())));
-        let mut file = OutFile::create(path, columns.into())?;
-        for (raw, score) in raw.into_iter().zip(scores) {
-            for (column, value) in file.columns.iter_mut().zip([raw, score]) {
-                column.push(Scalar::Double(value));
-            }
-            file.end_row()?;
-        }
-        file.finish()?;
-    } else if options.json {
-        print::out(&print::pretty(&json!({ "model": forest.version, "raw": raw, "scores": scores })));
+    let artefact =
+        model::read(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
+    let rows = rows(&artefact.forest, options)?;
+    if options.contributions {
+        explain(options, artefact, &rows)?;
     } else {
-        let lines = raw.iter().zip(&scores).map(|(raw, score)| format!("{raw},{score}\n"));
-        print::out(&format!("raw,score\n{}", lines.collect::<String>()));
+        score(options, &artefact, &rows)?;
     }
     Ok(Ended::Clean)
+}
+
+fn score(options: &Options, artefact: &Artefact, rows: &Dataset) -> Result<(), Failure> {
+    let forest = &artefact.forest;
+    let sums: Vec<f64> = (0..rows.len()).map(|row| walk::raw(forest, rows.row(row))).collect();
+    let scores: Vec<f64> = sums.iter().map(|sum| forest.score(*sum)).collect();
+    let raw: Vec<f64> = sums.into_iter().map(|sum| walk::mean(forest, sum)).collect();
+    if let Some(path) = &options.out {
+        return write(path, &raw, &scores);
+    }
+    let text = if options.json {
+        print::pretty(&json!({ "model": forest.version, "raw": raw, "scores": scores }))
+    } else {
+        let lines = raw.iter().zip(&scores).map(|(raw, score)| format!("{raw},{score}\n"));
+        format!("raw,score\n{}", lines.collect::<String>())
+    };
+    print::out(&text);
+    Ok(())
+}
+
+fn write(path: &Path, raw: &[f64], scores: &[f64]) -> Result<(), Failure> {
+    let columns = ["raw", "score"].map(|name| (name.to_owned(), Column::Double(Vec::new())));
+    let mut file = OutFile::create(path, columns.into())?;
+    for (raw, score) in raw.iter().zip(scores) {
+        for (column, value) in file.columns.iter_mut().zip([raw, score]) {
+            column.push(Scalar::Double(*value));
+        }
+        file.end_row()?;
+    }
+    file.finish()
+}
+
+fn explain(options: &Options, artefact: Artefact, rows: &Dataset) -> Result<(), Failure> {
+    let features = match &options.rules {
+        Some(rules) => crate::rules::compile(rules)?.features,
+        None => FeatureTable::default(),
+    };
+    let explained = Explained::new(artefact, (0..rows.len()).map(|row| rows.row(row)));
+    match &options.out {
+        Some(path) => explained.write(path)?,
+        None if options.json => print::out(&print::pretty(&explained.json())),
+        None if options.given.is_some() => print::out(&explained.one(rows.row(0), &features)),
+        None => print::out(&explained.csv()),
+    }
+    Ok(())
+}
+
+/// The rows asked for.
+fn rows(forest: &ForestSpec, options: &Options) -> Result<Dataset, Failure> {
+    match (&options.given, &options.data) {
+        (Some(given), _) => {
+            let mut rows = Dataset::new(forest.inputs.clone());
+            rows.push(0, &row(forest, given)?, false);
+            Ok(rows)
+        }
+        (None, Some(data)) => {
+            let columns = Columns { features: &forest.inputs, label: None, time: None };
+            table::read(data, &columns, i64::MIN, i64::MAX)
+        }
+        (None, None) => Err("either --given or --data".into()),
+    }
 }
 
 /// A row of inputs from a JSON object.

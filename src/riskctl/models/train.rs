@@ -10,7 +10,7 @@ use model::manifest::{Kind, Training};
 use model::report::{self, Report};
 use model::split::{self, Part};
 use model::train::{Tried, choose};
-use model::{Dataset, Settings};
+use model::{CoverOf, Covers, Dataset, Settings};
 
 use super::describe::{self, command};
 use super::said::Said;
@@ -149,6 +149,8 @@ pub fn run(options: &Options) -> Outcome {
     let tried = choose(&mut forest, &parts.validation);
     forest.calibration = calibration(options, &forest, &parts.validation);
     let report = Report::of(&forest, &parts.held_out);
+    // All rows of the part, also those that sampling left out: a base value is then the mean over what there was.
+    let covers = Covers::count(&forest, CoverOf::TrainingRows, parts.train.values());
     let training = Training {
         command: command(),
         library: describe::library(&settings).to_owned(),
@@ -169,7 +171,7 @@ pub fn run(options: &Options) -> Outcome {
     };
     let manifest = describe::manifest(name(options)?, &forest, training, &parts, &features);
     let manifest =
-        model::save(&options.out, manifest, &forest).map_err(|error| Failure(error.to_string()))?;
+        model::save(&options.out, manifest, &forest, &covers).map_err(|error| Failure(error.to_string()))?;
     let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
     let unusable = match &options.source.rules {
         Some(_) => model::check_inputs(&written, &features).err().map(|error| error.to_string()),

@@ -1,14 +1,16 @@
-//! The recorded decision of an id: what came in, every feature by name, every match with value and threshold.
+//! The recorded decision of an id: what came in, every feature by name, every match with value and threshold, and what each
+//! input did to the model's score.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use engine::feature::{BUILTINS, Scalar, Type};
+use engine::feature::{BUILTINS, Builtin, Scalar, Type};
 use engine::record::{INPUTS, Record, RecordedHit};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use wire::{Degraded, money};
 
-use super::{Admin, Fault};
+use super::lists::blocking;
+use super::{Admin, Fault, contributions};
 use crate::activation::Facts;
 
 /// Explains a recent decision.
@@ -20,7 +22,15 @@ pub async fn explain(State(admin): State<Admin>, Path(id): Path<String>) -> Resu
     let facts = admin.reloader.facts_of(&record.policy).ok_or_else(|| {
         Fault::not_found("id", format!("the policy {} that decided is no longer known", record.policy))
     })?;
-    Ok(Json(describe(&id, &record, &facts)))
+    // The largest models take a tenth of a second.
+    blocking(move || {
+        let mut body = describe(&id, &record, &facts);
+        let score = Builtin::ModelScore.id();
+        let explainers = &admin.shared.explainers;
+        body["explanation"] = contributions::explain(explainers, &record.model, score, &record, &facts);
+        Ok(Json(body))
+    })
+    .await
 }
 
 fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
@@ -85,7 +95,7 @@ fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
     })
 }
 
-fn scalar(scalar: Scalar) -> Value {
+pub(super) fn scalar(scalar: Scalar) -> Value {
     match scalar {
         Scalar::Bool(truth) => json!(truth),
         other => value(other.to_value()),
@@ -108,7 +118,7 @@ fn money_value(minor: i64) -> Value {
 }
 
 /// A number, or null where JSON has none for it.
-fn number(x: f64) -> Value {
+pub(super) fn number(x: f64) -> Value {
     serde_json::Number::from_f64(x).map_or(Value::Null, Value::Number)
 }
 

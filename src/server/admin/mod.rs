@@ -2,6 +2,7 @@
 //! here ever waits on, or holds up, a check. Everything but health and metrics needs the bearer token.
 
 mod auth;
+mod contributions;
 mod explain;
 mod fault;
 mod lists;

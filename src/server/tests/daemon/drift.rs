@@ -3,7 +3,7 @@
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::drift::psi;
 use model::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, TransformName, Vector};
-use model::{Drift, walk};
+use model::{CoverOf, Covers, Drift, walk};
 use serde_json::{Value, json};
 
 use crate::harness::Daemon;
@@ -49,6 +49,7 @@ fn manifest(forest: &ForestSpec, drift: Option<Drift>) -> Manifest {
         base: 0.0,
         inputs_as: PrecisionName::Double,
         sums_as: PrecisionName::Double,
+        covers: CoverOf::Halves,
         calibration: "none".to_owned(),
         platt: None,
         isotonic: None,
@@ -56,7 +57,7 @@ fn manifest(forest: &ForestSpec, drift: Option<Drift>) -> Manifest {
         source: None,
         drift,
         inputs: (forest.inputs.iter())
-            .map(|name| Input { name: name.clone(), unit: "number".to_owned(), splits: 0.0 })
+            .map(|name| Input { name: name.clone(), unit: "number".to_owned(), splits: 0.0, gain: None })
             .collect(),
         vectors: vec![Vector { score: walk::score(forest, &row), inputs: row }],
     }
@@ -99,7 +100,7 @@ fn traffic_that_shifts_away_from_training_shows_in_the_indices_of_what_shifted()
     let models = tempfile::tempdir().unwrap();
     let (folder, forest) = (models.path().join("watched"), forest());
     let facts = drift(&forest);
-    model::save(&folder, manifest(&forest, Some(facts.clone())), &forest).unwrap();
+    model::save(&folder, manifest(&forest, Some(facts.clone())), &forest, &Covers::default()).unwrap();
     let daemon = Daemon::start_with(|config| {
         (config.models.dir, config.models.active) = (models.path().to_owned(), "watched".to_owned());
         (config.drift.checks_min, config.drift.checks_per_second_max) = (300, 10_000);
@@ -134,13 +135,13 @@ fn traffic_that_shifts_away_from_training_shows_in_the_indices_of_what_shifted()
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     assert_eq!(daemon.metric_now("riskd_model_drift_checks", ""), 1200.0);
     let coarse = Drift { score: model::drift::Bins { edges: vec![], counts: vec![9, 0] }, ..facts };
-    model::save(&folder, manifest(&forest, Some(coarse)), &forest).unwrap();
+    model::save(&folder, manifest(&forest, Some(coarse)), &forest, &Covers::default()).unwrap();
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     assert_eq!(daemon.metric_now("riskd_model_drift_checks", ""), 0.0);
     ask(&daemon, "again", &trained_on()[..500]);
     daemon.await_metric("riskd_model_drift_checks", "", 500.0);
     assert!(told()[0] < 0.01 && told()[2] == 0.0, "{:?}", told());
-    model::save(&folder, manifest(&forest, None), &forest).unwrap();
+    model::save(&folder, manifest(&forest, None), &forest, &Covers::default()).unwrap();
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     assert!(told().iter().all(|index| index.is_nan()), "{:?}", told());
 }

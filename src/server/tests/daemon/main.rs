@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod breakers;
 mod drift;
+mod explained;
 mod frames;
 mod harness;
 mod http;
