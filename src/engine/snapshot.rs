@@ -125,16 +125,17 @@ impl Book {
 }
 
 /// An immutable set of everything that decides.
+#[derive(Clone)]
 pub struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) plan: Plan,
     /// How the policy's programs are run.
-    pub(crate) schedule: Schedule,
-    pub(crate) gate_schedule: Schedule,
-    pub(crate) forest: Option<Forest>,
+    pub(crate) schedule: Arc<Schedule>,
+    pub(crate) gate_schedule: Arc<Schedule>,
+    pub(crate) forest: Option<Arc<Forest>>,
     /// Columns the forest reads, with their types, in its order.
     pub(crate) inputs: Vec<(FeatureId, Type)>,
-    pub(crate) token_keys: Vec<TokenKey>,
+    pub(crate) token_keys: Arc<[TokenKey]>,
     pub(crate) lists: Vec<Arc<ListHandle>>,
     /// Bits of every feature's missing value, by number.
     pub(crate) missing: Vec<u64>,
@@ -170,7 +171,6 @@ impl Snapshot {
     /// # Errors
     /// [`BuildError`]; nothing has changed then.
     pub fn build(parts: Parts, tables: &Tables, previous: Option<&Snapshot>) -> Result<Snapshot, BuildError> {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
         let Parts { policy, forest: spec, token_keys } = parts;
         check_sizes(&policy)?;
         let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
@@ -178,7 +178,7 @@ impl Snapshot {
             None => (None, Vec::new()),
             Some(spec) => {
                 let forest = Forest::new(spec).map_err(BuildError::Forest)?;
-                (Some(forest), inputs(&policy.features, spec)?)
+                (Some(Arc::new(forest)), inputs(&policy.features, spec)?)
             }
         };
         let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
@@ -197,13 +197,13 @@ impl Snapshot {
             ext: ext.collect(),
             missing: policy.features.iter().map(|(_, row)| row.missing.bits()).collect(),
             hashed: hashed(&policy),
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            serial: serial(),
             plan,
-            schedule: Schedule::new(&policy.program),
-            gate_schedule: Schedule::new(&policy.gate),
+            schedule: Arc::new(Schedule::new(&policy.program)),
+            gate_schedule: Arc::new(Schedule::new(&policy.gate)),
             forest,
             inputs,
-            token_keys,
+            token_keys: token_keys.into(),
             lists,
             order: order(&policy),
             book,
@@ -213,6 +213,14 @@ impl Snapshot {
             read,
             policy,
         })
+    }
+
+    /// The same snapshot in which those matches only watch. `policy` is what it was built from, where nothing was demoted.
+    pub fn demoted(&self, policy: &Policy, origins: impl IntoIterator<Item = Origin>) -> Snapshot {
+        let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
+        origins.into_iter().for_each(|origin| next.policy.demote(origin));
+        next.order = order(&next.policy);
+        next
     }
 
     /// The compiled policy.
@@ -344,6 +352,11 @@ impl Snapshot {
     pub(crate) fn reads(&self, feature: Builtin) -> bool {
         self.read.contains(&feature.id())
     }
+}
+
+fn serial() -> u64 {
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    SERIAL.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The rules that are evaluated, in the order of their tiers, for each kind and for all.

@@ -11,6 +11,7 @@ mod document;
 pub mod eval;
 mod exact;
 mod expires;
+mod guarded;
 #[cfg(test)]
 mod hostile;
 pub mod limits;
@@ -26,6 +27,7 @@ mod yaml;
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Place, Severity};
+pub use guarded::Guarded;
 pub use source::{Position, Source, Sources};
 
 use diagnostic::Sink;
@@ -40,6 +42,8 @@ pub struct Bundle {
     pub policy: engine::policy::Policy,
     /// Facts about each rule of [`engine::policy::Policy::rules`], in the same order.
     pub rules: Vec<RuleInfo>,
+    /// Everything that refuses, and how much of all checks it may refuse.
+    pub guarded: Vec<Guarded>,
     /// The files' own tests.
     pub tests: Vec<testing::Test>,
 }
