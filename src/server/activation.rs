@@ -1,23 +1,26 @@
 //! From files to a snapshot in force: rules compiled and their own tests run, the model loaded and checked, keys read,
 //! all of it or nothing. Never on a worker's thread.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::policy::{Policy, ReasonText};
+use engine::policy::{Origin, Policy, ReasonText};
 use engine::{Parts, Snapshot, Tables};
-use metrics::Counter;
-use policy::{Compiled, Severity};
+use policy::{Compiled, Guarded, Severity};
 
 use crate::config::Config;
+use crate::demotions::{Demotion, Demotions};
 use crate::lists::{KnownList, ListStore};
-use crate::metrics::Metrics;
+use crate::metrics::{Matches, Metrics};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
 pub struct Activation {
+    /// Tells it from every other of the process; from 1 on.
+    pub number: u64,
     /// What decides.
     pub snapshot: Snapshot,
     /// What it was built from.
@@ -25,15 +28,19 @@ pub struct Activation {
     /// The lists it declares.
     pub lists: Vec<KnownList>,
     /// Counters of its matches, by [`Policy::index_of`].
-    pub hits: Vec<Counter>,
-    /// When it took over, in Unix milliseconds.
+    pub hits: Vec<Matches>,
+    /// What of it only watches because it refused too much.
+    pub demoted: Vec<Demotion>,
+    /// When its files took over, in Unix milliseconds.
     pub activated_ms: i64,
 }
 
 /// What a snapshot was built from.
 pub struct Facts {
-    /// The compiled policy, as far as people ask about it.
+    /// The compiled policy as its files have it: what is demoted acts here.
     pub policy: Policy,
+    /// What of it refuses, and how much it may.
+    pub guarded: Vec<Guarded>,
     /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
     /// Who answers for each rule, in the policy's order; may be empty.
@@ -140,6 +147,7 @@ pub fn prepare(
     tables: &Tables,
     lists: &ListStore,
     metrics: &Metrics,
+    demotions: &Demotions,
     previous: Option<&Activation>,
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
@@ -147,7 +155,10 @@ pub fn prepare(
     let (manifest, forest) = load_model(config)?.map(|artefact| (artefact.manifest, artefact.forest)).unzip();
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
-    let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
+    let (origins, demoted) = demoted(demotions, &bundle.guarded);
+    let mut policy = bundle.policy.clone();
+    origins.into_iter().for_each(|origin| policy.demote(origin));
+    let parts = Parts { policy, forest, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
     for feature in snapshot.narrowed() {
@@ -184,9 +195,41 @@ pub fn prepare(
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
+        guarded: bundle.guarded,
         policy: bundle.policy,
         warnings,
         model: manifest,
     };
-    Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, activated_ms: now_ms })
+    let facts = Arc::new(facts);
+    Ok(Activation { number: number(), snapshot, facts, lists: declared, hits, demoted, activated_ms: now_ms })
+}
+
+impl Activation {
+    /// The same files, where something else of them is demoted.
+    pub fn with(&self, demotions: &Demotions) -> Activation {
+        let (origins, demoted) = demoted(demotions, &self.facts.guarded);
+        Activation {
+            number: number(),
+            snapshot: self.snapshot.demoted(&self.facts.policy, origins),
+            facts: self.facts.clone(),
+            lists: self.lists.clone(),
+            hits: self.hits.clone(),
+            demoted,
+            activated_ms: self.activated_ms,
+        }
+    }
+
+    /// Ids of what is demoted.
+    pub fn demoted_ids(&self) -> BTreeSet<String> {
+        self.demoted.iter().map(|demotion| demotion.id.clone()).collect()
+    }
+}
+
+fn demoted(demotions: &Demotions, guarded: &[Guarded]) -> (Vec<Origin>, Vec<Demotion>) {
+    demotions.in_force(guarded).into_iter().map(|(one, demotion)| (one.origin, demotion)).unzip()
+}
+
+fn number() -> u64 {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
 }

@@ -15,6 +15,7 @@ use crate::admin::{self, AdminToken};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, JournalMode};
 use crate::decider::Decider;
+use crate::demotions::Demotions;
 use crate::files;
 use crate::listen::{self, Addresses, ListenError};
 use crate::lists::ListStore;
@@ -101,7 +102,9 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let count = config.worker_count();
     let tables = Arc::new(tables(&config)?);
     let lists = ListStore::open(&dir).map_err(|error| StartError::Data(error.to_string()))?;
-    let active = activation::prepare(&config, &tables, &lists, &metrics, None, clock.now_ms())
+    let demotions = Demotions::open(&dir.join("demotions"))
+        .map_err(|error| StartError::Data(format!("{}: {error}", dir.join("demotions").display())))?;
+    let active = activation::prepare(&config, &tables, &lists, &metrics, &demotions, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 
     let recent = Arc::new(Recent::new(config.journal.recent_bytes));
@@ -128,6 +131,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         tables,
         active: Arc::new(ArcSwap::from_pointee(active)),
         lists,
+        demotions,
         outcomes,
         recent,
         journal: writer.stats().clone(),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::activation::Activation;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::demotions::Demotions;
 use crate::lists::ListStore;
 use crate::metrics::Metrics;
 
@@ -36,6 +37,8 @@ pub struct Shared {
     pub active: Arc<ArcSwap<Activation>>,
     /// Keeps the lists' entries.
     pub lists: ListStore,
+    /// Keeps what was demoted.
+    pub demotions: Demotions,
     /// Keeps the outcomes.
     pub outcomes: Log,
     /// The latest decisions.

@@ -40,6 +40,7 @@ pub fn start(
                 let (shared, reloader) = (shared.clone(), reloader.clone());
                 async move { crate::watch::watch(&shared.config, reloader).await }
             });
+            let guard = tokio::spawn(crate::guard::run(shared.clone(), reloader.clone()));
             let admin = Admin { shared, reloader, token: Arc::new(token) };
             let served = async {
                 match listener {
@@ -54,6 +55,7 @@ pub fn start(
             };
             sweep.abort();
             watch.abort();
+            guard.abort();
             ended
         })
     })

@@ -29,6 +29,8 @@ pub struct Config {
     pub policy: Policy,
     /// The model files.
     pub models: Models,
+    /// What becomes of rules that refuse too much.
+    pub guard: Guard,
     /// What the daemon writes.
     pub data: Data,
     /// The log of decisions.
@@ -156,6 +158,24 @@ pub struct Models {
 impl Default for Models {
     fn default() -> Models {
         Models { dir: PathBuf::from("models"), active: "redpacket".to_owned() }
+    }
+}
+
+/// When something that refuses is demoted to shadow.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Checks of its kinds within a minute without which nothing is demoted: a share of few says little.
+    pub checks_min: u64,
+    /// Whether rules without a `share_max` are bound by what was usual of them.
+    pub learn: bool,
+    /// A learned bound is never below this, in percent.
+    pub learned_share_min_percent: f64,
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        Guard { checks_min: 1_000, learn: false, learned_share_min_percent: 5.0 }
     }
 }
 

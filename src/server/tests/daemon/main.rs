@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod breakers;
 mod frames;
+mod guard;
 mod harness;
 mod http;
 mod journal_fails;
