@@ -25,7 +25,11 @@ pub async fn turn_on(
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let by = actor(&headers)?.ok_or_else(|| {
-        Fault::new(ErrorCode::Missing, ACTOR, "a person turns on what was demoted: say who in this header")
+        Fault::new(
+            ErrorCode::Missing,
+            ACTOR,
+            "a person turns on what was demoted: say who in this header, with riskctl by --by",
+        )
     })?;
     blocking(move || match admin.reloader.turn_on(&id, &by) {
         Ok(demotion) => Ok(Json(json!({ "turned_on": shown(&demotion), "by": by })).into_response()),
