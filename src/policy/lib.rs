@@ -80,13 +80,14 @@ impl Compiled {
     }
 }
 
-/// What of a program one of its truths depends on, and the register that the truth becomes: a rule's own program.
+/// What of a program some of its truths depend on, and the registers that these become: a rule's own program.
 pub fn depended_on(
     program: &engine::program::Program,
-    truth: engine::program::Truth,
-) -> (engine::program::Program, engine::program::Truth) {
-    let (program, renumbered) = lower::pruned(program.clone(), [engine::program::Output::Truth(truth)]);
-    (program, renumbered.truth(truth))
+    truths: &[engine::program::Truth],
+) -> (engine::program::Program, Vec<engine::program::Truth>) {
+    let roots = truths.iter().map(|&truth| engine::program::Output::Truth(truth));
+    let (program, renumbered) = lower::pruned(program.clone(), roots);
+    (program, truths.iter().map(|&truth| renumbered.truth(truth)).collect())
 }
 
 /// Compiles the rule files of a directory.

@@ -26,7 +26,7 @@ pub enum Command {
     /// Run the files' own tests through the engine
     #[command(after_help = test::EXAMPLES)]
     Test(test::Options),
-    /// Show what each rule and feature costs on this machine, and how many checks reach it
+    /// Show what each rule, limit, breaker and feature costs on this machine, and how many checks reach it
     #[command(after_help = cost::EXAMPLES)]
     Cost(cost::Options),
     /// Show the value of one expression for stated features
