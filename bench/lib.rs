@@ -11,6 +11,7 @@ pub mod lists;
 pub mod machine;
 #[cfg(feature = "peers")]
 mod peers;
+pub mod reload;
 pub mod report;
 pub mod rules;
 pub mod run;

@@ -67,7 +67,7 @@ pub fn processor_ns() -> i64 {
 }
 
 /// Spins for that long and gives the largest gap between two looks at the clock.
-fn stall_us_max(probe: Duration) -> f64 {
+pub fn stall_us_max(probe: Duration) -> f64 {
     let start = Instant::now();
     let (mut last, mut gap) = (start, Duration::ZERO);
     while last - start < probe {

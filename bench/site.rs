@@ -113,6 +113,19 @@ impl Site {
         &self.forest
     }
 
+    /// A snapshot of the reference policy compiled anew, to follow `previous`; the window of payees is longer by so many
+    /// minutes.
+    ///
+    /// # Errors
+    /// As [`Site::fill`].
+    pub fn reloaded(&self, minutes: u64, previous: &Snapshot) -> Result<Snapshot, String> {
+        let window = "by: account, window: 1d }";
+        let longer =
+            POLICY[0].1.replacen(window, &format!("by: account, window: {}m }}", 1_440 + minutes), 1);
+        let policy = compile(&[("windows.yaml", &longer), POLICY[1]])?;
+        snapshot(policy, Some(self.forest.clone()), &self.tables, Some(previous))
+    }
+
     /// The reference policy without these parts; windows that stay keep their counts.
     ///
     /// # Errors

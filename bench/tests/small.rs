@@ -63,3 +63,17 @@ fn the_windows_are_kept_alike_by_riskd_and_its_peers() {
         report["lines"].as_array().into_iter().flatten().filter(|line| line["keeper"] == "riskd's tables");
     assert!(own.into_iter().all(|line| line["allocations"] == serde_json::json!([0.0, 0.0])));
 }
+
+#[test]
+fn batches_are_timed_beside_reloads() {
+    let flags = ["--quick", "--accounts", "1000", "--stage", "reload", "--json"];
+    let output = Command::new(env!("CARGO_BIN_EXE_bench")).args(flags).output().expect("the bench starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = printed["report"]["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 4);
+    assert!(
+        rows.iter().all(|row| row["batches"].as_u64() > Some(0) && row["longest_us"].as_f64() > Some(0.0))
+    );
+    assert!(rows[1..].iter().all(|row| row["reloads"].as_u64() > Some(0)), "{printed}");
+}

@@ -4,7 +4,7 @@
 //! lane, so that a closed breaker costs the look at one word that is in the cache already.
 
 use crate::decide::lanes;
-use crate::policy::BreakerState;
+use crate::policy::{BreakerState, Mode};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::Passage;
@@ -17,6 +17,8 @@ pub(crate) struct Tripped {
     pub state: BreakerState,
     /// Seconds until it half-opens, or trials used.
     pub value: i64,
+    /// Whether it only watches.
+    pub shadow: bool,
 }
 
 /// Takes checks through the breakers of their keys; `kinds` are the lanes of each kind.
@@ -45,8 +47,9 @@ pub(crate) fn pass(snapshot: &Snapshot, now_ms: i64, fresh: u64, kinds: &[u64], 
                     Passage::Spent { used } => (BreakerState::HalfOpen, i64::from(used)),
                 };
                 // There is room for every breaker of a policy.
-                let _ =
-                    scratch.lanes[lane].tripped.try_push(Tripped { breaker: wired.breaker, state, value });
+                let shadow = breaker.mode == Mode::Shadow;
+                let tripped = Tripped { breaker: wired.breaker, state, value, shadow };
+                let _ = scratch.lanes[lane].tripped.try_push(tripped);
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::limits::{
     BREAKER_TRIALS_MAX, EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, EXACT_STEP, KEY_FIELDS_MAX, KEYS_MAX,
     PENDING_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN,
 };
-use crate::policy::{Aggregate, Breaker, Policy, Status, Window};
+use crate::policy::{Aggregate, Breaker, Mode, Policy, Status, Window};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
 use crate::table::{
@@ -20,6 +20,7 @@ use crate::table::{
 use crate::tables::Tables;
 
 /// Windows and breakers of one key that lie together.
+#[derive(Clone)]
 pub(crate) struct Group {
     pub fields: Vec<FeatureId>,
     pub table: Arc<Slots>,
@@ -35,6 +36,7 @@ impl Group {
 }
 
 /// A breaker and the place of its word in the slot.
+#[derive(Clone)]
 pub(crate) struct Wired {
     /// Place among the policy's breakers.
     pub breaker: usize,
@@ -107,7 +109,7 @@ impl Laid {
 }
 
 /// All groups of a policy.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Plan {
     pub groups: Vec<Group>,
     /// Windows that kept their counts and have no room to be as exact as rules and limits now ask.
@@ -138,7 +140,8 @@ impl Plan {
                 Fresh::of(&mut fresh, &window.key).windows.push(laid);
             }
         }
-        for (place, breaker) in policy.breakers.iter().enumerate() {
+        let on = policy.breakers.iter().enumerate().filter(|(_, breaker)| breaker.mode != Mode::Off);
+        for (place, breaker) in on {
             let mut wired = wired(policy, place, breaker)?;
             let standing = previous.and_then(|previous| previous.standing_breaker(&wired.signature));
             if let Some((group, near)) = standing {
@@ -283,8 +286,9 @@ fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Laid, BuildErr
         Aggregate::Count => exact.next_multiple_of(EXACT_STEP).min(EXACT_COUNT_MAX + 1),
         _ => exact,
     };
-    let limits: Vec<usize> =
-        (0..policy.limits.len()).filter(|&limit| policy.limits[limit].window == place).collect();
+    let limits = policy.limits.iter().enumerate();
+    let limits = limits.filter(|(_, limit)| limit.window == place && limit.mode != Mode::Off);
+    let limits: Vec<usize> = limits.map(|(at, _)| at).collect();
     let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
         Aggregate::Count if window.status == Status::Attempt => Recent::room(capacity),

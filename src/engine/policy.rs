@@ -24,9 +24,10 @@ pub enum Tier {
 }
 
 /// Whether a rule acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It acts.
+    #[default]
     Live,
     /// It is recorded and never acts.
     Shadow,
@@ -166,6 +167,8 @@ pub struct Limit {
     pub verdict: Verdict,
     /// Proof to ask for when the verdict is challenge.
     pub challenge: Option<Challenge>,
+    /// Whether it acts. In shadow it refuses nothing, and it is recorded what it would have refused.
+    pub mode: Mode,
     /// Words.
     pub reason: ReasonText,
 }
@@ -186,6 +189,8 @@ pub struct Breaker {
     pub verdict: Verdict,
     /// Proof to ask for when the verdict is challenge.
     pub challenge: Option<Challenge>,
+    /// Whether it acts. In shadow it opens and closes as ever and refuses nothing, and it is recorded what it would have refused.
+    pub mode: Mode,
     /// Words; its state stands before the text when it refuses.
     pub reason: ReasonText,
     /// What the reason of the event that opens it quotes.
@@ -311,6 +316,25 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Has what a match was of only watch, for every tenant; what is off stays off.
+    pub fn demote(&mut self, origin: Origin) {
+        let demote = |mode: &mut Mode| {
+            if *mode == Mode::Live {
+                *mode = Mode::Shadow;
+            }
+        };
+        match origin {
+            Origin::Rule(at) => {
+                let rule = &mut self.rules[at];
+                demote(&mut rule.mode);
+                rule.variants.iter_mut().for_each(|variant| demote(&mut variant.mode));
+            }
+            Origin::Limit(at) => demote(&mut self.limits[at].mode),
+            Origin::Breaker(at, _) => demote(&mut self.breakers[at].mode),
+            Origin::Own(_) => {}
+        }
+    }
+
     /// The index of a match in decisions and records: rules, then limits, then each breaker's states, then the engine's own.
     pub fn index_of(&self, origin: Origin) -> usize {
         let (limits, breakers) = (self.rules.len(), self.rules.len() + self.limits.len());

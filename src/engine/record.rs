@@ -46,7 +46,8 @@ pub(crate) fn write(
     let mut records = std::mem::take(&mut scratch.records);
     let slots = &scratch.lanes[lane];
     let out = &mut records.bytes;
-    let shadows = slots.matches.iter().filter(|found| found.shadow).count();
+    let shadows = verdict::shadow_count(slots);
+    let kept = shadows.min(HITS_MAX);
     out.extend([
         VERSION,
         check.kind.code(),
@@ -54,7 +55,7 @@ pub(crate) fn write(
         decision.challenge.map_or(NO_CHALLENGE, Challenge::code),
     ]);
     out.extend(decision.degraded.to_le_bytes());
-    out.extend([(decision.hits().len() + shadows) as u8, INPUTS.len() as u8]);
+    out.extend([(decision.hits().len() + kept) as u8, INPUTS.len() as u8]);
     out.extend(decision.number.to_le_bytes());
     out.extend(slots.time_ms.to_le_bytes());
     out.extend(now.ms.to_le_bytes());
@@ -76,14 +77,10 @@ pub(crate) fn write(
     for hit in decision.hits() {
         write_hit(out, hit.index, false, hit.value, hit.threshold);
     }
-    for found in slots.matches.iter().filter(|found| found.shadow) {
-        let witness = snapshot.policy.rules[found.rule as usize].witness;
-        let (value, threshold) = witness.map_or((Value::Absent, Value::Absent), |witness| {
-            verdict::quote(snapshot, &witness, lane, scratch)
-        });
-        write_hit(out, found.rule, true, value, threshold);
+    for hit in verdict::shadows(snapshot, lane, scratch).take(kept) {
+        write_hit(out, hit.index, true, hit.value, hit.threshold);
     }
-    out.extend(slots.unkept.to_le_bytes());
+    out.extend((slots.unkept + (shadows - kept) as u32).to_le_bytes());
     write_features(out, snapshot, lane, scratch);
     let end = out.len();
     let entry = (key::short(slots.id), decision.number, end);

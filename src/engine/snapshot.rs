@@ -137,14 +137,15 @@ impl Book {
 }
 
 /// An immutable set of everything that decides.
+#[derive(Clone)]
 pub struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) plan: Plan,
     /// How the policy's programs are run.
-    pub(crate) schedule: Schedule,
-    pub(crate) gate_schedule: Schedule,
-    pub(crate) models: Models,
-    pub(crate) token_keys: Vec<TokenKey>,
+    pub(crate) schedule: Arc<Schedule>,
+    pub(crate) gate_schedule: Arc<Schedule>,
+    pub(crate) models: Arc<Models>,
+    pub(crate) token_keys: Arc<[TokenKey]>,
     pub(crate) lists: Vec<Arc<ListHandle>>,
     /// Bits of every feature's missing value, by number.
     pub(crate) missing: Vec<u64>,
@@ -180,7 +181,6 @@ impl Snapshot {
     /// # Errors
     /// [`BuildError`]; nothing has changed then.
     pub fn build(parts: Parts, tables: &Tables, previous: Option<&Snapshot>) -> Result<Snapshot, BuildError> {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
         let Parts { policy, forest, anomaly, challengers, token_keys } = parts;
         check_sizes(&policy)?;
         let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
@@ -202,12 +202,12 @@ impl Snapshot {
             ext: ext.collect(),
             missing: policy.features.iter().map(|(_, row)| row.missing.bits()).collect(),
             hashed: hashed(&policy),
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            serial: serial(),
             plan,
-            schedule: Schedule::new(&policy.program),
-            gate_schedule: Schedule::new(&policy.gate),
-            models,
-            token_keys,
+            schedule: Arc::new(Schedule::new(&policy.program)),
+            gate_schedule: Arc::new(Schedule::new(&policy.gate)),
+            models: Arc::new(models),
+            token_keys: token_keys.into(),
             lists,
             order: order(&policy),
             book,
@@ -217,6 +217,14 @@ impl Snapshot {
             read,
             policy,
         })
+    }
+
+    /// The same snapshot in which those matches only watch. `policy` is what it was built from, where nothing was demoted.
+    pub fn demoted(&self, policy: &Policy, origins: impl IntoIterator<Item = Origin>) -> Snapshot {
+        let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
+        origins.into_iter().for_each(|origin| next.policy.demote(origin));
+        next.order = order(&next.policy);
+        next
     }
 
     /// The compiled policy.
@@ -353,6 +361,11 @@ impl Snapshot {
     pub(crate) fn reads(&self, feature: Builtin) -> bool {
         self.read.contains(&feature.id())
     }
+}
+
+fn serial() -> u64 {
+    static SERIAL: AtomicU64 = AtomicU64::new(1);
+    SERIAL.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The rules that are evaluated, in the order of their tiers, for each kind and for all.

@@ -6,7 +6,7 @@ use crate::decide::lanes;
 use crate::feature::{Scalar, Type};
 use crate::key;
 use crate::plan::{Group, Laid};
-use crate::policy::{Aggregate, Status};
+use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum};
@@ -29,6 +29,8 @@ pub(crate) struct Refused {
     pub limit: usize,
     /// What the value would have been.
     pub value: i64,
+    /// Whether it only watches.
+    pub shadow: bool,
 }
 
 /// Keys of the plan's groups.
@@ -110,7 +112,7 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
             set(window, lane, number, scratch);
         }
     }
-    if !scratch.lanes[lane].refused.is_empty() {
+    if scratch.lanes[lane].refused.iter().any(|refused| !refused.shadow) {
         give_back(snapshot, now_ms, lane, scratch);
     }
 }
@@ -208,13 +210,15 @@ fn approve(
         Ok(Reserved { value, time_ms }) => {
             // The snapshot refuses policies with more windows a kind than there is room for.
             let _ = scratch.lanes[lane].pending.try_push(Pending { key, tag: window.tag, time_ms, delta });
+            watch_limits(snapshot, window, value, lane, scratch);
             value
         }
         Err(Full { current }) => {
             let value = current.saturating_add(delta);
             if let Some(limit) = limit {
-                let _ = scratch.lanes[lane].refused.try_push(Refused { limit, value });
+                refuse(Refused { limit, value, shadow: false }, lane, scratch);
             }
+            watch_limits(snapshot, window, value, lane, scratch);
             value
         }
     }
@@ -233,8 +237,27 @@ fn counted(window: &Laid, permits: &Option<Permits<'_>>, time_ms: i64, total: i6
 /// The limit with the smallest maximum among those of the window that apply to the check.
 fn tightest(snapshot: &Snapshot, window: &Laid, lane: usize, scratch: &Scratch) -> Option<usize> {
     let limits = &snapshot.policy.limits;
-    let applies = |&limit: &usize| limits[limit].when.is_none_or(|when| scratch.registers.holds(when, lane));
-    window.limits.iter().copied().filter(applies).min_by_key(|&limit| limits[limit].max)
+    let acts = |&limit: &usize| limits[limit].mode == Mode::Live && applies(&limits[limit], lane, scratch);
+    window.limits.iter().copied().filter(acts).min_by_key(|&limit| limits[limit].max)
+}
+
+fn applies(limit: &Limit, lane: usize, scratch: &Scratch) -> bool {
+    limit.when.is_none_or(|when| scratch.registers.holds(when, lane))
+}
+
+/// Remembers the limits that would have refused the value if they acted.
+fn watch_limits(snapshot: &Snapshot, window: &Laid, value: i64, lane: usize, scratch: &mut Scratch) {
+    for &at in &window.limits {
+        let limit = &snapshot.policy.limits[at];
+        if limit.mode == Mode::Shadow && limit.max < value && applies(limit, lane, scratch) {
+            refuse(Refused { limit: at, value, shadow: true }, lane, scratch);
+        }
+    }
+}
+
+fn refuse(refused: Refused, lane: usize, scratch: &mut Scratch) {
+    // There is room for every limit of a policy.
+    let _ = scratch.lanes[lane].refused.try_push(refused);
 }
 
 /// A key without room cannot be shown to be within its limits, so they refuse.
@@ -242,7 +265,7 @@ fn refuse_limits(snapshot: &Snapshot, group: &Group, check: &Check<'_>, lane: us
     for window in group.windows.iter().filter(|window| window.kinds.has(check.kind)) {
         if let Some(limit) = tightest(snapshot, window, lane, scratch) {
             let value = snapshot.policy.limits[limit].max;
-            let _ = scratch.lanes[lane].refused.try_push(Refused { limit, value });
+            refuse(Refused { limit, value, shadow: false }, lane, scratch);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use wire::{Challenge, Value, Verdict};
 
-use crate::decision::Decision;
+use crate::breaker::Tripped;
+use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
-use crate::scratch::{Match, Scratch};
+use crate::scratch::{Lane, Match, Scratch};
 use crate::snapshot::{BuiltinReason, Snapshot};
+use crate::velocity::Refused;
 use crate::verify::TokenState;
 
 /// Collects the rules that match in each lane, in the order of their tiers.
@@ -117,31 +119,64 @@ fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally
         tally.decision.push(snapshot.hit(origin, Value::Absent, Value::Absent));
         tally.weigh(Tier::Guard, Verdict::Deny, None);
     }
-    for refused in &scratch.lanes[lane].refused {
+    for refused in scratch.lanes[lane].refused.iter().filter(|refused| !refused.shadow) {
         let limit = &snapshot.policy.limits[refused.limit];
-        let feature = snapshot.policy.windows[limit.window].feature;
-        let shown = |number| match snapshot.policy.features.row(feature).ty {
-            Type::Money => Value::Money(number),
-            _ => Value::Int(number),
-        };
-        let origin = Origin::Limit(refused.limit);
-        tally.decision.push(snapshot.hit(origin, shown(refused.value), shown(limit.max)));
+        tally.decision.push(of_limit(snapshot, refused));
         tally.weigh(Tier::Guard, limit.verdict, limit.challenge);
     }
-    for tripped in &scratch.lanes[lane].tripped {
+    for tripped in scratch.lanes[lane].tripped.iter().filter(|tripped| !tripped.shadow) {
         let breaker = &snapshot.policy.breakers[tripped.breaker];
-        let (value, threshold) = match (tripped.state, breaker.witness) {
-            (BreakerState::Opened, Some(witness)) => quote(snapshot, &witness, lane, scratch),
-            (BreakerState::Opened, None) => (Value::Absent, Value::Absent),
-            (BreakerState::Open, _) => (Value::Int(tripped.value), Value::Absent),
-            (BreakerState::HalfOpen, _) => {
-                (Value::Int(tripped.value), Value::Int(i64::from(breaker.terms.trials)))
-            }
-        };
-        let origin = Origin::Breaker(tripped.breaker, tripped.state);
-        tally.decision.push(snapshot.hit(origin, value, threshold));
+        tally.decision.push(of_breaker(snapshot, tripped, lane, scratch));
         tally.weigh(Tier::Guard, breaker.verdict, breaker.challenge);
     }
+}
+
+/// What refused or would have, with the value that the limit left no room for.
+fn of_limit(snapshot: &Snapshot, refused: &Refused) -> Hit {
+    let limit = &snapshot.policy.limits[refused.limit];
+    let feature = snapshot.policy.windows[limit.window].feature;
+    let shown = |number| match snapshot.policy.features.row(feature).ty {
+        Type::Money => Value::Money(number),
+        _ => Value::Int(number),
+    };
+    snapshot.hit(Origin::Limit(refused.limit), shown(refused.value), shown(limit.max))
+}
+
+fn of_breaker(snapshot: &Snapshot, tripped: &Tripped, lane: usize, scratch: &Scratch) -> Hit {
+    let breaker = &snapshot.policy.breakers[tripped.breaker];
+    let (value, threshold) = match (tripped.state, breaker.witness) {
+        (BreakerState::Opened, Some(witness)) => quote(snapshot, &witness, lane, scratch),
+        (BreakerState::Opened, None) => (Value::Absent, Value::Absent),
+        (BreakerState::Open, _) => (Value::Int(tripped.value), Value::Absent),
+        (BreakerState::HalfOpen, _) => {
+            (Value::Int(tripped.value), Value::Int(i64::from(breaker.terms.trials)))
+        }
+    };
+    snapshot.hit(Origin::Breaker(tripped.breaker, tripped.state), value, threshold)
+}
+
+/// How many matches only watched.
+pub(crate) fn shadow_count(lane: &Lane) -> usize {
+    let limits = lane.refused.iter().filter(|refused| refused.shadow).count();
+    let breakers = lane.tripped.iter().filter(|tripped| tripped.shadow).count();
+    limits + breakers + lane.matches.iter().filter(|found| found.shadow).count()
+}
+
+/// What only watched: limits, breakers and rules that would have matched in a lane.
+pub(crate) fn shadows(snapshot: &Snapshot, lane: usize, scratch: &Scratch) -> impl Iterator<Item = Hit> {
+    let state = &scratch.lanes[lane];
+    let limits = state.refused.iter().filter(|refused| refused.shadow);
+    let breakers = state.tripped.iter().filter(|tripped| tripped.shadow);
+    let rules = state.matches.iter().filter(|found| found.shadow).map(move |found| {
+        let witness = snapshot.policy.rules[found.rule as usize].witness;
+        let (value, threshold) = witness
+            .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
+        snapshot.hit(Origin::Rule(found.rule as usize), value, threshold)
+    });
+    limits
+        .map(move |refused| of_limit(snapshot, refused))
+        .chain(breakers.map(move |tripped| of_breaker(snapshot, tripped, lane, scratch)))
+        .chain(rules)
 }
 
 /// The last tier: what the score alone asks for.
@@ -162,12 +197,7 @@ fn bands(snapshot: &Snapshot, score: f64, tally: &mut Tally) {
 }
 
 /// What a rule's witness found, and what it compared it with.
-pub(crate) fn quote(
-    snapshot: &Snapshot,
-    witness: &Witness,
-    lane: usize,
-    scratch: &Scratch,
-) -> (Value, Value) {
+fn quote(snapshot: &Snapshot, witness: &Witness, lane: usize, scratch: &Scratch) -> (Value, Value) {
     let ty = snapshot.policy.features.row(witness.feature).ty;
     let value = Scalar::from_bits(ty, scratch.columns[witness.feature.index()][lane]);
     let bits = match witness.threshold {

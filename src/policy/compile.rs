@@ -28,7 +28,7 @@ use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
 use crate::yaml::load::load;
 use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, review, testing};
+use crate::{Bundle, Compiled, RuleInfo, exact, guarded, review, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -128,7 +128,8 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         band_challenge,
         zone,
     };
-    Some(Bundle { policy, rules: info, tests })
+    let guarded = guarded::all(document, &policy);
+    Some(Bundle { policy, rules: info, guarded, tests })
 }
 
 /// Every id that tests may speak of: of rules, limits, breakers. Those with a fault stand among them, so that no test is told
@@ -361,11 +362,13 @@ impl Stage<'_, '_> {
         let mut exact = HashMap::new();
         let mut limits = Vec::new();
         for declared in &document.limits {
+            self.gate.watch(declared.refusal.mode != Mode::Live);
             let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
+            self.gate.watch(false);
             let Some((window, max)) = self.limited(declared) else { continue };
             if limits.len() >= LIMITS_MAX {
                 let message = format!("a policy has at most {LIMITS_MAX} limits");
-                self.sink.error(Code::Bound, declared.place, message);
+                self.sink.error(Code::Bound, declared.refusal.place, message);
                 break;
             }
             let when = match when {
@@ -374,14 +377,15 @@ impl Stage<'_, '_> {
                 Some(None) => continue,
             };
             let feature = self.symbols.windows[window].feature;
-            if max <= EXACT_COUNT_MAX as i64 {
+            if declared.refusal.mode == Mode::Live && max <= EXACT_COUNT_MAX as i64 {
                 let held = exact.entry(feature).or_insert(max);
                 *held = max.max(*held);
             }
             let Some(id) = &declared.id else { continue };
-            let reason = reason(&declared.reason, id.text.clone());
-            let (verdict, challenge) = (declared.verdict, declared.challenge);
-            limits.push(policy::Limit { window, max, when, verdict, challenge, reason });
+            let refusal = &declared.refusal;
+            let reason = reason(&refusal.reason, id.text.clone());
+            let (verdict, challenge, mode) = (refusal.verdict, refusal.challenge, refusal.mode);
+            limits.push(policy::Limit { window, max, when, verdict, challenge, mode, reason });
         }
         (limits, exact)
     }
@@ -393,7 +397,7 @@ impl Stage<'_, '_> {
         for declared in &document.breakers {
             if breakers.len() >= BREAKERS_MAX {
                 let message = format!("a policy has at most {BREAKERS_MAX} breakers");
-                self.sink.error(Code::Bound, declared.place, message);
+                self.sink.error(Code::Bound, declared.refusal.place, message);
                 break;
             }
             let known = keys.len();
@@ -402,14 +406,16 @@ impl Stage<'_, '_> {
             if keys.len() > known && keys.len() > KEYS_MAX {
                 let message =
                     format!("a policy keeps windows and breakers by at most {KEYS_MAX} different keys");
-                self.sink.error(Code::Bound, declared.place, message);
+                self.sink.error(Code::Bound, declared.refusal.place, message);
             }
         }
         breakers
     }
 
     fn breaker(&mut self, declared: &DeclaredBreaker) -> Option<policy::Breaker> {
+        self.program.watch(declared.refusal.mode != Mode::Live);
         let condition = declared.when.as_ref().and_then(|when| self.condition(when, Moment::Rules));
+        self.program.watch(false);
         let key: Vec<FeatureId> =
             declared.key.iter().filter_map(|word| self.symbols.text_field(word, self.sink)).collect();
         let Condition { when, witness, .. } = condition?;
@@ -422,9 +428,10 @@ impl Stage<'_, '_> {
                 half_open_ms: declared.half_open_ms,
                 trials: declared.trials,
             },
-            verdict: declared.verdict,
-            challenge: declared.challenge,
-            reason: reason(&declared.reason, declared.id.as_ref()?.text.clone()),
+            verdict: declared.refusal.verdict,
+            challenge: declared.refusal.challenge,
+            mode: declared.refusal.mode,
+            reason: reason(&declared.refusal.reason, declared.id.as_ref()?.text.clone()),
             witness,
         })
     }

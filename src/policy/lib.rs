@@ -11,6 +11,7 @@ mod document;
 pub mod eval;
 mod exact;
 mod expires;
+mod guarded;
 #[cfg(test)]
 mod hostile;
 pub mod limits;
@@ -26,6 +27,7 @@ mod yaml;
 use std::path::Path;
 
 pub use diagnostic::{Code, Diagnostic, Place, Severity};
+pub use guarded::Guarded;
 pub use source::{Position, Source, Sources};
 
 use diagnostic::Sink;
@@ -40,6 +42,8 @@ pub struct Bundle {
     pub policy: engine::policy::Policy,
     /// Facts about each rule of [`engine::policy::Policy::rules`], in the same order.
     pub rules: Vec<RuleInfo>,
+    /// Everything that refuses, and how much of all checks it may refuse.
+    pub guarded: Vec<Guarded>,
     /// The files' own tests.
     pub tests: Vec<testing::Test>,
 }
@@ -76,13 +80,14 @@ impl Compiled {
     }
 }
 
-/// What of a program one of its truths depends on, and the register that the truth becomes: a rule's own program.
+/// What of a program some of its truths depend on, and the registers that these become: a rule's own program.
 pub fn depended_on(
     program: &engine::program::Program,
-    truth: engine::program::Truth,
-) -> (engine::program::Program, engine::program::Truth) {
-    let (program, renumbered) = lower::pruned(program.clone(), [engine::program::Output::Truth(truth)]);
-    (program, renumbered.truth(truth))
+    truths: &[engine::program::Truth],
+) -> (engine::program::Program, Vec<engine::program::Truth>) {
+    let roots = truths.iter().map(|&truth| engine::program::Output::Truth(truth));
+    let (program, renumbered) = lower::pruned(program.clone(), roots);
+    (program, truths.iter().map(|&truth| renumbered.truth(truth)).collect())
 }
 
 /// Compiles the rule files of a directory.

@@ -1,25 +1,28 @@
 //! From files to a snapshot in force: rules compiled and their own tests run, the model loaded and checked, keys read,
 //! all of it or nothing. Never on a worker's thread.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::policy::{Policy, ReasonText};
+use engine::policy::{Origin, Policy, ReasonText};
 use engine::{Challenger, Parts, Snapshot, Tables};
-use metrics::Counter;
 use model::Artefact;
-use policy::{Compiled, Severity};
+use policy::{Compiled, Guarded, Severity};
 
 use crate::config::Config;
+use crate::demotions::{Demotion, Demotions};
 use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
-use crate::metrics::{Metrics, ScoreHistogram};
+use crate::metrics::{Matches, Metrics, ScoreHistogram};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
 pub struct Activation {
+    /// Tells it from every other of the process; from 1 on.
+    pub number: u64,
     /// What decides.
     pub snapshot: Snapshot,
     /// What it was built from.
@@ -27,17 +30,21 @@ pub struct Activation {
     /// The lists it declares.
     pub lists: Vec<KnownList>,
     /// Counters of its matches, by [`Policy::index_of`].
-    pub hits: Vec<Counter>,
+    pub hits: Vec<Matches>,
     /// Where the scores of its models are counted, in the order of [`Snapshot::models`].
     pub scores: Vec<Arc<ScoreHistogram>>,
-    /// When it took over, in Unix milliseconds.
+    /// What of it only watches because it refused too much.
+    pub demoted: Vec<Demotion>,
+    /// When its files took over, in Unix milliseconds.
     pub activated_ms: i64,
 }
 
 /// What a snapshot was built from.
 pub struct Facts {
-    /// The compiled policy, as far as people ask about it.
+    /// The compiled policy as its files have it: what is demoted acts here.
     pub policy: Policy,
+    /// What of it refuses, and how much it may.
+    pub guarded: Vec<Guarded>,
     /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
     /// Who answers for each rule, in the policy's order; may be empty.
@@ -157,13 +164,23 @@ pub fn load_models(config: &Config) -> Result<Models, Refusal> {
     })
 }
 
+/// What lasts over activations, beside the tables.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// The lists' entries.
+    pub lists: &'a ListStore,
+    /// Models for explaining.
+    pub explainers: &'a Explainers,
+    /// What was demoted.
+    pub demotions: &'a Demotions,
+}
+
 /// Builds what is to be in force from the files of the configuration. Lists that it declares are loaded before it is given.
 pub fn prepare(
     config: &Config,
     tables: &Tables,
-    lists: &ListStore,
     metrics: &Metrics,
-    explainers: &Explainers,
+    kept: &Kept<'_>,
     previous: Option<&Activation>,
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
@@ -179,7 +196,10 @@ pub fn prepare(
     let forest = models.champion.as_ref().map(forest);
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
-    let parts = Parts { policy: bundle.policy.clone(), forest, anomaly, challengers, token_keys: keys };
+    let (origins, demoted) = demoted(kept.demotions, &bundle.guarded);
+    let mut policy = bundle.policy.clone();
+    origins.into_iter().for_each(|origin| policy.demote(origin));
+    let parts = Parts { policy, forest, anomaly, challengers, token_keys: keys };
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
     for feature in snapshot.narrowed() {
@@ -202,7 +222,8 @@ pub fn prepare(
         })
         .collect();
     for list in &declared {
-        let load = lists
+        let load = kept
+            .lists
             .load(&tables.lists, list, now_ms)
             .map_err(|error| Refusal::Disk(format!("list {}: {error}", list.name)))?;
         if load.unfit > 0 {
@@ -212,7 +233,7 @@ pub fn prepare(
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
     let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
     let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
-    explainers.keep(
+    kept.explainers.keep(
         models
             .champion
             .iter()
@@ -225,11 +246,44 @@ pub fn prepare(
         words,
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
+        guarded: bundle.guarded,
         policy: bundle.policy,
         warnings,
         model: models.champion.map(|artefact| artefact.manifest),
         beside: beside.map(|artefact| artefact.manifest).collect(),
     };
     let scores = metrics.scores(snapshot.models());
-    Ok(Activation { snapshot, facts: Arc::new(facts), lists: declared, hits, scores, activated_ms: now_ms })
+    let (number, facts, lists) = (number(), Arc::new(facts), declared);
+    Ok(Activation { number, snapshot, facts, lists, hits, scores, demoted, activated_ms: now_ms })
+}
+
+impl Activation {
+    /// The same files, where something else of them is demoted.
+    pub fn with(&self, demotions: &Demotions) -> Activation {
+        let (origins, demoted) = demoted(demotions, &self.facts.guarded);
+        Activation {
+            number: number(),
+            snapshot: self.snapshot.demoted(&self.facts.policy, origins),
+            facts: self.facts.clone(),
+            lists: self.lists.clone(),
+            hits: self.hits.clone(),
+            scores: self.scores.clone(),
+            demoted,
+            activated_ms: self.activated_ms,
+        }
+    }
+
+    /// Ids of what is demoted.
+    pub fn demoted_ids(&self) -> BTreeSet<String> {
+        self.demoted.iter().map(|demotion| demotion.id.clone()).collect()
+    }
+}
+
+fn demoted(demotions: &Demotions, guarded: &[Guarded]) -> (Vec<Origin>, Vec<Demotion>) {
+    demotions.in_force(guarded).into_iter().map(|(one, demotion)| (one.origin, demotion)).unzip()
+}
+
+fn number() -> u64 {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
 }

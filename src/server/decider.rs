@@ -129,7 +129,7 @@ impl Decider {
         let latest = self.latest.load();
         if !Arc::ptr_eq(latest, &self.active) {
             let latest = latest.clone();
-            self.report();
+            self.tell();
             self.tally.hits.clear();
             self.tally.hits.resize(latest.hits.len(), 0);
             self.active = Rc::new(latest);
@@ -142,8 +142,13 @@ impl Decider {
         self.overdue = age > Duration::from_millis(self.shared.config.limits.backlog_ms_max);
     }
 
-    /// Tells the others what was counted, and lets go of a snapshot that is no longer in force.
+    /// Tells the others what was counted, and lets go of a snapshot that is no longer in force, whether checks come or not.
     pub fn report(&mut self) {
+        self.active();
+        self.tell();
+    }
+
+    fn tell(&mut self) {
         self.shared.metrics.take(&mut self.tally, &self.active.hits);
         for (histogram, (counts, sum)) in self.active.scores.iter().zip(self.scratch.score_tally().take()) {
             histogram.add(&counts, sum);

@@ -13,9 +13,11 @@ mod check;
 mod clock;
 pub mod config;
 mod decider;
+mod demotions;
 mod drift;
 mod explainers;
 mod files;
+mod guard;
 mod http;
 mod listen;
 pub mod lists;
@@ -59,6 +61,11 @@ pub mod readers {
         let list = KnownList { handle: lists.handle(&name, matching)?, name, matching };
         let read = read_image(bytes, bytes.len() as u64, &lists, &list, |_| true, 0);
         read.ok().map(|(_, draft)| draft.len())
+    }
+
+    /// A record of what was demoted or turned on again; whether it is one.
+    pub fn demotion(bytes: &[u8]) -> bool {
+        crate::demotions::Entry::read(bytes).is_ok()
     }
 
     /// A file of list entries; how many there are.

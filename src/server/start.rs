@@ -15,6 +15,7 @@ use crate::admin::{self, AdminToken};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, JournalMode};
 use crate::decider::Decider;
+use crate::demotions::Demotions;
 use crate::drift::Drift;
 use crate::explainers::Explainers;
 use crate::files;
@@ -104,7 +105,10 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let tables = Arc::new(tables(&config)?);
     let lists = ListStore::open(&dir).map_err(|error| StartError::Data(error.to_string()))?;
     let explainers = Explainers::default();
-    let active = activation::prepare(&config, &tables, &lists, &metrics, &explainers, None, clock.now_ms())
+    let demotions = Demotions::open(&dir.join("demotions"))
+        .map_err(|error| StartError::Data(format!("{}: {error}", dir.join("demotions").display())))?;
+    let kept = activation::Kept { lists: &lists, explainers: &explainers, demotions: &demotions };
+    let active = activation::prepare(&config, &tables, &metrics, &kept, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 
     let recent =
@@ -133,6 +137,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         active: Arc::new(ArcSwap::from_pointee(active)),
         explainers,
         lists,
+        demotions,
         outcomes,
         recent,
         drift: Drift::default(),

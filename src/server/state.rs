@@ -7,9 +7,10 @@ use engine::Tables;
 use journal::{Log, Recent, Stats};
 use tokio::sync::watch;
 
-use crate::activation::Activation;
+use crate::activation::{Activation, Kept};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::demotions::Demotions;
 use crate::drift::Drift;
 use crate::explainers::Explainers;
 use crate::lists::ListStore;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub explainers: Explainers,
     /// Keeps the lists' entries.
     pub lists: ListStore,
+    /// Keeps what was demoted.
+    pub demotions: Demotions,
     /// Keeps the outcomes.
     pub outcomes: Log,
     /// The latest decisions.
@@ -55,6 +58,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// What lasts over activations.
+    pub fn kept(&self) -> Kept<'_> {
+        Kept { lists: &self.lists, explainers: &self.explainers, demotions: &self.demotions }
+    }
+
     /// Whether checks should be sent here: a snapshot is in force (always, once started), the log takes decisions or may
     /// lose them, and the daemon is not on its way out. Otherwise the reason.
     pub fn ready(&self) -> Result<(), &'static str> {

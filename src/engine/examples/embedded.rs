@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_macros, reason = "an embedder may print; the engine does not")]
 
 use engine::feature::{Builtin, Feature, Scalar, Type};
-use engine::policy::{Aggregate, Limit, Policy, ReasonText, Status, Window};
+use engine::policy::{Aggregate, Limit, Mode, Policy, ReasonText, Status, Window};
 use engine::program::Kinds;
 use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::{Check, Kind, Verdict};
@@ -40,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         when: None,
         verdict: Verdict::Deny,
         challenge: None,
+        mode: Mode::Live,
         reason,
     });
 

@@ -134,6 +134,21 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// What `percentile_of_own` of rule files promises of an amount, whatever the account's amounts look like.
+        #[test]
+        fn so_many_deviations_above_the_mean_so_large_a_share_is_no_larger(
+            amounts in some(255),
+            times in 1.0..20.0_f64,
+        ) {
+            let found = after(&amounts);
+            let amount = (found.mean * times) as i64;
+            let z = found.zscore(amount).max(0.0);
+            let no_larger = amounts.iter().filter(|&&own| own <= amount).count() as f64 / amounts.len() as f64;
+            prop_assert!(z * z / (1.0 + z * z) <= no_larger + 2e-3, "{} {} {:?}", z, no_larger, found);
+        }
+    }
+
     #[test]
     fn a_change_of_habit_is_followed() {
         let word = Word::new(0);

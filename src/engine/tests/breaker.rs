@@ -5,7 +5,7 @@ mod site;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::feature::{Builtin, FeatureId};
-use engine::policy::{Aggregate, Breaker, BreakerState, Origin, Status};
+use engine::policy::{Aggregate, Breaker, BreakerState, Mode, Origin, Status};
 use engine::program::Kinds;
 use engine::record::Record;
 use engine::table::Terms;
@@ -29,6 +29,7 @@ fn breaker<'d>(
         terms: Terms { open_ms: 10_000, half_open_ms: 5_000, trials: 2 },
         verdict: Verdict::Deny,
         challenge: None,
+        mode: Mode::Live,
         reason: site::words("L300", id),
         witness,
     });

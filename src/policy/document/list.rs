@@ -16,6 +16,10 @@ pub(crate) struct List {
     pub action: Option<Tier>,
     pub reason: Option<Reason>,
     pub owner: String,
+    /// Largest share of checks in percent that its rule may refuse, if one is declared.
+    pub share_max: Option<f64>,
+    /// What the whole declaration hashes to.
+    pub text: String,
 }
 
 const MATCHINGS: [(&str, Matching); 3] =
@@ -43,6 +47,9 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<List> {
     let reason = fields.get("reason").map(|node| reason::read(node, sink));
     let owner =
         fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
+    // Without an action there is no rule, as there is none in tier score that refuses.
+    let share_max = super::rule::read_share_max(&mut fields, Some(action.unwrap_or(Tier::Score)), sink);
     fields.finish(sink);
-    named.then_some(List { name: name.clone(), on, matching, action, reason, owner })
+    let (name, text) = (name.clone(), node.digest());
+    named.then_some(List { name, on, matching, action, reason, owner, share_max, text })
 }

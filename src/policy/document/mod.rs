@@ -8,6 +8,7 @@ pub(crate) mod feature;
 pub(crate) mod limit;
 pub(crate) mod list;
 pub(crate) mod reason;
+pub(crate) mod refusal;
 pub(crate) mod rule;
 pub(crate) mod schema;
 pub(crate) mod settings;

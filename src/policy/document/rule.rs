@@ -23,6 +23,10 @@ pub(crate) struct Rule {
     pub mode: Mode,
     pub sample_percent: u8,
     pub owner: String,
+    /// Largest share of checks in percent that it may refuse, if one is declared.
+    pub share_max: Option<f64>,
+    /// What the whole declaration hashes to.
+    pub text: String,
     /// A date or time as written; read once the policy's UTC offset is known.
     pub expires: Option<Word>,
     /// Whether some key could not be read, so that what it says of other rules means nothing.
@@ -67,6 +71,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
     let sample = fields.get("sample").and_then(|node| values::integer(node, 1..=100, sink)).unwrap_or(100);
     let owner =
         fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
+    let share_max = read_share_max(&mut fields, tier, sink);
     let expires = fields.get("expires").and_then(|node| values::word(node, "a date", sink));
     let place = fields.head();
     fields.finish(sink);
@@ -84,9 +89,22 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
         // In 1..=100 by the check above.
         sample_percent: sample as u8,
         owner,
+        share_max,
+        text: node.digest(),
         expires,
         faulty: sink.errors() > errors,
     })
+}
+
+/// The share of checks that a rule may refuse; meaningless where it refuses none.
+pub(crate) fn read_share_max(fields: &mut Fields<'_>, tier: Option<Tier>, sink: &mut Sink) -> Option<f64> {
+    let (word, node) = fields.entry("share_max")?;
+    if matches!(tier, Some(Tier::Allow | Tier::Score)) {
+        let message = "nothing is refused here, so there is no share of refusals to bound";
+        sink.error(Code::UnknownKey, word.place, message);
+        return None;
+    }
+    values::share(node, sink)
 }
 
 /// The verdict of the tier; only a guard rule may choose another one.
@@ -106,7 +124,7 @@ fn read_verdict(fields: &mut Fields<'_>, tier: Option<Tier>, sink: &mut Sink) ->
     };
     match (written, tier) {
         (None, _) => Some(of_tier),
-        (Some((_, node)), Tier::Guard) => values::choice(node, "a refusal", &super::limit::REFUSALS, sink),
+        (Some((_, node)), Tier::Guard) => values::choice(node, "a refusal", &super::refusal::VERDICTS, sink),
         (Some((word, _)), _) => {
             let message =
                 "only a guard rule has a verdict of its own; in the other tiers the tier is the verdict";

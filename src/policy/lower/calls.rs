@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::values;
 
 /// Functions, and how many arguments each takes.
-const FUNCTIONS: [(&str, usize); 16] = [
+const FUNCTIONS: [(&str, usize); 17] = [
     ("has", 1),
     ("size", 1),
     ("int", 1),
@@ -27,6 +27,7 @@ const FUNCTIONS: [(&str, usize); 16] = [
     ("in_cidr", 2),
     ("in_list", 2),
     ("luhn", 1),
+    ("percentile_of_own", 1),
 ];
 
 /// Functions of a value before the dot, and how many arguments each takes at most.
@@ -96,6 +97,7 @@ impl Expression<'_, '_> {
             ("in_cidr", [address, network]) => self.in_cidr(address, network).map(Value::Truth),
             ("in_list", [field, list]) => self.in_list(field, list).map(Value::Truth),
             ("luhn", [arg]) => self.luhn(arg).map(Value::Truth),
+            ("percentile_of_own", [arg]) => self.percentile_of_own(arg).map(Value::Number),
             (_, [arg]) => {
                 let value = self.lower(arg)?;
                 self.convert(name, value, tree)
@@ -149,20 +151,11 @@ impl Expression<'_, '_> {
     ) -> Lowered<T> {
         let place = self.text.place(&tree.span);
         let known: Vec<&str> = known.collect();
-        self.sink.push(match name {
-            "percentile_of_own" => {
-                let message =
-                    "`percentile_of_own` is not supported: an account's own distribution is not kept";
-                Diagnostic::error(Code::Unsupported, place, message)
-                    .help("`amount_ratio` and `amount_zscore` hold an amount against the account's own mean")
-            }
-            _ => {
-                let message = format!("no function is named `{}`", values::shortened(name));
-                Diagnostic::error(Code::UnknownName, place, message)
-                    .label(format!("expected one of {}", known.join(", ")))
-                    .nearest(name, known.iter().copied(), self.sink)
-            }
-        });
+        let message = format!("no function is named `{}`", values::shortened(name));
+        let fault = Diagnostic::error(Code::UnknownName, place, message)
+            .label(format!("expected one of {}", known.join(", ")))
+            .nearest(name, known.iter().copied(), self.sink);
+        self.sink.push(fault);
         Err(Refused)
     }
 

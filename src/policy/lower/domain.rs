@@ -1,9 +1,10 @@
 //! Functions of the domain: distances, networks, other fields on lists, card numbers.
 
 use cel_core::SpannedExpr;
+use engine::feature::Builtin;
 use engine::limits::LISTS_MAX;
 use engine::policy::Matching;
-use engine::program::{Network, Op, Source, Truth};
+use engine::program::{Arithmetic, Comparison, Network, NumberType, Op, Source, Truth};
 
 use super::value::{Number, Text, Unit};
 use super::{Expression, Lowered, Refused};
@@ -45,6 +46,33 @@ impl Expression<'_, '_> {
         let network = self.lowering.builder.network(parsed);
         let a = self.text_source(&address);
         Ok(self.lowering.builder.truth(|to| Op::InNetwork { to, a, network }))
+    }
+
+    /// `percentile_of_own(amount)`: a share of the account's own amounts that are certainly no larger than this one.
+    ///
+    /// A profile keeps a mean and a deviation and no distribution. By Cantelli's inequality (F. P. Cantelli, "Sui confini della
+    /// probabilità", 1928) at least z² / (1 + z²) of any distribution lies no farther than z deviations above its mean: that
+    /// much can be promised, and an estimate that assumes a shape could be wrong either way.
+    pub(super) fn percentile_of_own(&mut self, arg: &SpannedExpr) -> Lowered<Number> {
+        let number = self.number(arg)?;
+        if number.source != Source::Feature(Builtin::Amount.id()) {
+            let message = "`percentile_of_own` takes `amount`: of nothing else an account's history is kept";
+            return self.refuse(Code::WrongType, &arg.span, message, "expected `amount`");
+        }
+        let (zscore, _) = self.feature("amount_zscore", &arg.span)?;
+        let [zero, one] = [0.0_f64, 1.0].map(|x| Source::Constant(x.to_bits()));
+        let (ty, z) = (NumberType::Double, Source::Feature(zscore));
+        let builder = &mut self.lowering.builder;
+        let mut calculate = |operation, a, b| {
+            Source::Register(builder.number(|to| Op::Calculate { to, ty, operation, a, b }))
+        };
+        let square = calculate(Arithmetic::Multiply, z, z);
+        let beyond = calculate(Arithmetic::Add, square, one);
+        let beyond = calculate(Arithmetic::Divide, one, beyond);
+        let share = calculate(Arithmetic::Subtract, one, beyond);
+        let comparison = Comparison::Greater;
+        let above = builder.truth(|to| Op::Compare { to, ty, comparison, a: z, b: zero });
+        Ok(Number::of(Unit::Double, builder.choose_number(above, share, zero)))
     }
 
     /// `luhn(text)`

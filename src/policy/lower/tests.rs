@@ -304,10 +304,14 @@ fn functions_of_the_domain() {
     refused("in_list(account, \"vipp\")", "no list is named `vipp`");
     refused("in_list(counterparty, \"bad\")", "networks are matched on `ip` only");
     refused("km(geo.lat, geo.lon) > 1.0", "`km` takes 4 arguments, found 2");
-    refused(
+    check(
         "percentile_of_own(amount) > 0.9",
-        "`percentile_of_own` is not supported: an account's own distribution is not kept",
+        "n0=Multiply(amount_zscore,amount_zscore); n1=Add(n0,1.0); n2=Divide(1.0,n1); n3=Subtract(1.0,n2); \
+         t0=amount_zscore>0.0; n4=t0?n3:0; t1=n4>0.9",
     );
+    let only = "`percentile_of_own` takes `amount`: of nothing else an account's history is kept";
+    refused("percentile_of_own(2.00) > 0.9", only);
+    refused("percentile_of_own(kyc) > 0.9", only);
 }
 
 #[test]

@@ -32,7 +32,7 @@ const MAPS: [(&str, &str); 15] = [
 ];
 
 /// Each closed set of the schema, and a file with a strange word in place of one of its members.
-const SETS: [(&str, &str); 16] = [
+const SETS: [(&str, &str); 18] = [
     ("/$defs/kind", "rules: [{ on: ? }]"),
     ("/$defs/challenge", "rules: [{ tier: challenge, challenge: ? }]"),
     ("/$defs/challenge", "settings: { band_challenge: ? }"),
@@ -47,6 +47,8 @@ const SETS: [(&str, &str); 16] = [
     ("/$defs/feature/properties/for", "features: { a: { count: any, for: ? } }"),
     ("/$defs/rule/properties/tier", "rules: [{ tier: ? }]"),
     ("/$defs/mode", "rules: [{ mode: ? }]"),
+    ("/$defs/mode", "limits: [{ mode: ? }]"),
+    ("/$defs/mode", "breakers: [{ mode: ? }]"),
     ("/$defs/mode", "tenants: { a: { rules: { b: ? } } }"),
     ("/$defs/check/properties/kind", "tests: [{ name: n, given: { kind: ? }, expect: allow }]"),
 ];
@@ -224,6 +226,13 @@ fn what_the_parser_refuses_for_its_shape_the_schema_refuses_too() {
         format!("rules: [{{ id: a, tier: score, when: kyc == 1, {reason} }}]"),
         format!("rules: [{{ id: a, tier: deny, sample: 0, when: kyc == 1, {reason} }}]"),
         format!("rules: [{{ id: 1a, tier: deny, when: kyc == 1, {reason} }}]"),
+        format!("rules: [{{ id: a, tier: deny, share_max: 2, when: kyc == 1, {reason} }}]"),
+        format!("rules: [{{ id: a, tier: deny, share_max: 200%, when: kyc == 1, {reason} }}]"),
+        format!("rules: [{{ id: a, tier: deny, share_max: 0%, when: kyc == 1, {reason} }}]"),
+        format!("rules: [{{ id: a, tier: allow, share_max: 2%, when: kyc == 1, {reason} }}]"),
+        format!("rules: [{{ id: a, tier: score, score: 0.1, share_max: 2%, when: kyc == 1, {reason} }}]"),
+        "lists: { a: { on: ip, action: watch, share_max: 2% } }".to_owned(),
+        "lists: { a: { on: ip, share_max: 2% } }".to_owned(),
         "features: { a: { by: account, window: 1h } }".to_owned(),
         "features: { a: { count: pay, max: amount, by: account, window: 1h } }".to_owned(),
         "features: { a: { count: pay, by: account, window: 10 } }".to_owned(),

@@ -1,5 +1,5 @@
-//! A rule in shadow, a rule that is off and a rule whose sample leaves an account out change no answer, no window and no
-//! limit: one stream of events is decided with them and without, through a reload that brings them and one that takes them
+//! A rule, limit or breaker in shadow, one that is off and a rule whose sample leaves an account out change no answer, no window
+//! and no limit: one stream of events is decided with them and without, through a reload that brings them and one that takes them
 //! away.
 
 mod expressions;
@@ -39,7 +39,8 @@ fn idle_rules() -> impl Strategy<Value = String> {
         &["guard", "deny", "allow", "review", "challenge, challenge: face", "score, score: 0.9"][..],
     );
     let mode = prop::sample::select(&["mode: shadow", "mode: off", "sample: 50"][..]);
-    prop::collection::vec((condition, tier, mode), 1..24).prop_map(|rules| {
+    let refusing = prop::collection::vec(prop::sample::select(&["shadow", "off"][..]), 4);
+    (prop::collection::vec((condition, tier, mode), 1..24), refusing).prop_map(|(rules, modes)| {
         let mut text = "features:\n  own_count: { count: any, by: account, window: 10m, for: model }\n  \
                         own_people: { distinct: account, by: device, window: 1h, for: model }\nrules:\n"
             .to_owned();
@@ -56,7 +57,14 @@ fn idle_rules() -> impl Strategy<Value = String> {
                 text = file;
             }
         }
-        text
+        let reason = "reason: { code: I, text: t }";
+        text + &format!(
+            "limits:\n  - {{ id: idle-sum, feature: paid, max: 9.00, mode: {}, {reason} }}\n  \
+             - {{ id: idle-count, feature: firm, max: 2, mode: {}, {reason} }}\nbreakers:\n  \
+             - {{ id: idle-own, by: account, when: amount > 5.00, open: 1m, half_open: 1m, trials: 1, mode: {}, {reason} }}\n  \
+             - {{ id: idle-shared, by: device, when: pays > 2, open: 1m, half_open: 1m, trials: 1, mode: {}, {reason} }}\n",
+            modes[0], modes[1], modes[2], modes[3]
+        )
     })
 }
 

@@ -45,6 +45,37 @@ impl Node {
         matches!(&self.data, Data::Scalar(text, Style::Plain) if matches!(text.as_str(), "" | "~" | "null"))
     }
 
+    /// What it says, as 16 hexadecimal digits: the first half of a SHA-256 over keys and values, blind to places, comments and
+    /// the way it is written.
+    pub(crate) fn digest(&self) -> String {
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+        self.feed(&mut hash);
+        hex::encode(&hash.finish().as_ref()[..8])
+    }
+
+    fn feed(&self, hash: &mut ring::digest::Context) {
+        let mut enter = |sort: u8, length: usize, text: &str| {
+            hash.update(&[sort]);
+            hash.update(&(length as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        };
+        match &self.data {
+            Data::Scalar(text, _) => enter(0, text.len(), text),
+            Data::List(nodes) => {
+                enter(1, nodes.len(), "");
+                nodes.iter().for_each(|node| node.feed(hash));
+            }
+            Data::Map(entries) => {
+                enter(2, entries.len(), "");
+                for (word, node) in entries {
+                    hash.update(&(word.text.len() as u64).to_le_bytes());
+                    hash.update(word.text.as_bytes());
+                    node.feed(hash);
+                }
+            }
+        }
+    }
+
     /// What it is, in words.
     pub(crate) fn shape(&self) -> &'static str {
         match &self.data {

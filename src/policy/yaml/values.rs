@@ -161,6 +161,25 @@ pub(crate) fn decimal(node: &Node, range: std::ops::RangeInclusive<f64>, sink: &
     }
 }
 
+/// A share with its sign, in percent: above 0 and at most 100.
+pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<f64> {
+    let text = scalar(node, "a share such as 2%", sink)?;
+    let number = text.strip_suffix('%').map(str::trim_end);
+    let digits = number.filter(|number| number.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    match digits.and_then(|digits| digits.parse::<f64>().ok()) {
+        Some(percent) if percent > 0.0 && percent <= 100.0 => Some(percent),
+        found => {
+            let message = match found {
+                Some(_) => format!("a share of {} is out of range", shortened(text)),
+                None => format!("`{}` is not a share", shortened(text)),
+            };
+            let label = "expected a number with its sign, such as 2%, above 0% and at most 100%";
+            sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+            None
+        }
+    }
+}
+
 /// Money in major units with at most two decimals, as minor units.
 pub(crate) fn money(node: &Node, sink: &mut Sink) -> Option<i64> {
     let text = scalar(node, "an amount such as 8.88", sink)?;

@@ -1,4 +1,4 @@
-//! `riskctl rules cost`: what each rule and feature takes on this machine, in time and memory, and how many checks reach it.
+//! `riskctl rules cost`: what each rule, limit, breaker and feature takes on this machine, in time and memory, and how many checks reach it.
 //!
 //! A program is straight-line code in which equal predicates are computed once, so that what a rule would take alone is more
 //! than what it adds: `own` are the instructions that no other rule reads.
@@ -11,7 +11,7 @@ use clap::Args;
 use engine::program::{Output, Program, Truth};
 use serde_json::{Value, json};
 
-use super::measure::{self, Costs};
+use super::measure::{self, Costs, RefusalCost};
 use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table, decimals, thousands};
 
@@ -31,11 +31,12 @@ pub struct Options {
     json: bool,
 }
 
-/// Prints rules and features, the dearest first.
+/// Prints rules, limits and breakers, and features, the dearest first.
 pub fn run(options: &Options) -> Outcome {
     let policy = super::compile(&options.rules)?;
     let costs = measure::measure(&policy, options.events as usize)?;
     let rules = rules(&policy, &costs);
+    let refusals = refusals(&policy, &costs);
     let features = features(&policy, &costs);
     let (ops, gate) = (policy.program.ops.len(), policy.gate.ops.len());
     let (in_batch, single) = costs.all_ns;
@@ -48,13 +49,19 @@ pub fn run(options: &Options) -> Outcome {
             "rules_ns_batch": in_batch,
             "rules_ns_single": single,
             "rules": rules.to_json(),
+            "refusals": refusals.to_json(),
             "features": features.to_json(),
         })));
         return Ok(Ended::Clean);
     }
     print::out(&format!(
-        "{}\n{}\n{} rules in {} instructions: {in_batch:.0} ns a check in batches of 64, {single:.0} ns alone; limits in {} before them\n",
+        "{}\n{}{}\n{} rules in {} instructions: {in_batch:.0} ns a check in batches of 64, {single:.0} ns alone; limits in {} before them\n",
         rules.to_text(),
+        if policy.limits.is_empty() && policy.breakers.is_empty() {
+            String::new()
+        } else {
+            format!("{}\n", refusals.to_text())
+        },
         features.to_text(),
         thousands(policy.rules.len() as u64),
         thousands(ops as u64),
@@ -65,7 +72,8 @@ pub fn run(options: &Options) -> Outcome {
 
 fn rules(policy: &engine::policy::Policy, costs: &Costs) -> Table {
     let graph = Graph::new(&policy.program);
-    let needed: Vec<Vec<usize>> = policy.rules.iter().map(|rule| graph.needed(rule.when)).collect();
+    let needed: Vec<Vec<usize>> =
+        policy.rules.iter().map(|rule| graph.needed(measure::truths(rule))).collect();
     let mut users = vec![0_usize; policy.program.ops.len()];
     needed.iter().flatten().for_each(|&op| users[op] += 1);
     let mut order: Vec<usize> = (0..policy.rules.len()).collect();
@@ -73,6 +81,7 @@ fn rules(policy: &engine::policy::Policy, costs: &Costs) -> Table {
     let mut table = Table::new(&[
         "rule",
         "tier",
+        "tenants",
         "ns",
         "bytes",
         "instructions",
@@ -85,12 +94,36 @@ fn rules(policy: &engine::policy::Policy, costs: &Costs) -> Table {
         table.row([
             Value::from(rule.reason.rule.as_str()),
             Value::from(format!("{:?}", rule.tier).to_lowercase()),
+            Value::from(rule.variants.len()),
             decimals(Some(cost.ns), 2),
             Value::from(cost.bytes),
             Value::from(needed[at].len()),
             Value::from(needed[at].iter().filter(|&&op| users[op] == 1).count()),
             decimals(Some(cost.reached * 100.0), 1),
             decimals(Some(cost.matched * 100.0), 2),
+        ]);
+    }
+    table
+}
+
+/// Limits and breakers, the dearest first.
+fn refusals(policy: &engine::policy::Policy, costs: &Costs) -> Table {
+    let limits = policy.limits.iter().map(|limit| (&limit.reason.rule, "limit")).zip(&costs.limits);
+    let breakers = policy.breakers.iter().map(|one| (&one.reason.rule, "breaker")).zip(&costs.breakers);
+    let mut rows: Vec<_> = limits.chain(breakers).collect();
+    let ns = |cost: &RefusalCost| cost.when_ns + cost.kept_ns;
+    rows.sort_by(|(_, a), (_, b)| ns(b).total_cmp(&ns(a)));
+    let columns = ["id", "what", "when_ns", "kept_ns", "bytes", "reached_percent", "refused_percent"];
+    let mut table = Table::new(&columns);
+    for ((id, what), cost) in rows {
+        table.row([
+            Value::from(id.as_str()),
+            Value::from(what),
+            decimals(Some(cost.when_ns), 2),
+            decimals(Some(cost.kept_ns), 1),
+            Value::from(cost.bytes),
+            decimals(Some(cost.reached * 100.0), 1),
+            decimals(Some(cost.refused * 100.0), 2),
         ]);
     }
     table
@@ -125,10 +158,11 @@ impl<'a> Graph<'a> {
         Graph { program, writers }
     }
 
-    /// The instructions that a register depends on, in order.
-    fn needed(&self, truth: Truth) -> Vec<usize> {
+    /// The instructions that registers depend on, in order.
+    fn needed(&self, truths: impl Iterator<Item = Truth>) -> Vec<usize> {
         let mut reached = vec![false; self.program.ops.len()];
-        let mut open: Vec<usize> = self.writers.get(&Output::Truth(truth)).copied().into_iter().collect();
+        let written = |truth| self.writers.get(&Output::Truth(truth)).copied();
+        let mut open: Vec<usize> = truths.filter_map(written).collect();
         while let Some(at) = open.pop() {
             if !std::mem::replace(&mut reached[at], true) {
                 let reads = self.program.ops[at].reads(self.program);
@@ -151,7 +185,8 @@ mod tests {
         let compiled = policy::compile_sources(&[("two.yaml", text)]);
         let policy = compiled.bundle.expect("the rules compile").policy;
         let graph = Graph::new(&policy.program);
-        let (a, b) = (graph.needed(policy.rules[0].when), graph.needed(policy.rules[1].when));
+        let needed = |at: usize| graph.needed(measure::truths(&policy.rules[at]));
+        let (a, b) = (needed(0), needed(1));
         assert!(a.len() > b.len());
         assert!(b.iter().any(|op| a.contains(op)), "{:?}", policy.program.ops);
     }

@@ -1,16 +1,19 @@
 //! What rules and features cost on this machine, over simulated traffic.
 //!
-//! A rule is measured as a program of its own, over the columns that a batch of 64 left behind; a feature as what a whole
-//! check takes longer with it alone. Both are the least of several runs: whatever else the machine does only adds.
+//! A rule is measured as a program of its own, with what tenants have otherwise, over the columns that a batch of 64 left behind;
+//! so is the condition of a limit or breaker. A feature, and what a limit or breaker keeps of each key, is what a whole check takes
+//! longer with it alone. Both are the least of several runs: whatever else the machine does only adds.
 
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use engine::policy::{Policy, Rule};
-use engine::program::{Op, Program};
+use engine::feature::Builtin;
+use engine::policy::{Breaker, BreakerState, Limit, Mode, Origin, Policy, ReasonText, Rule, Tier};
+use engine::program::{Comparison, Kinds, NumberType, Op, Program, Source, Truth};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide, run_rules};
 use sim::{Config, Traffic};
-use wire::Check;
+use wire::{Check, Verdict};
 
 use crate::outcome::Failure;
 
@@ -30,10 +33,29 @@ pub struct RuleCost {
     pub matched: f64,
 }
 
+/// What one limit or breaker costs.
+pub struct RefusalCost {
+    /// Nanoseconds a check of its condition, as of a rule; 0 without one.
+    pub when_ns: f64,
+    /// Nanoseconds that a whole check takes longer because of what it keeps of each key: a limit beside its window alone, a
+    /// breaker beside nothing.
+    pub kept_ns: f64,
+    /// As of a rule.
+    pub bytes: usize,
+    /// Share of checks whose kind it looks at.
+    pub reached: f64,
+    /// Share of checks that it refuses.
+    pub refused: f64,
+}
+
 /// What the whole costs.
 pub struct Costs {
     /// Of each rule, in the order of the policy.
     pub rules: Vec<RuleCost>,
+    /// Of each limit, in the order of the policy.
+    pub limits: Vec<RefusalCost>,
+    /// Of each breaker, in the order of the policy.
+    pub breakers: Vec<RefusalCost>,
     /// Nanoseconds a check of each velocity feature, in the order of the policy, and the share of checks it takes in.
     pub features: Vec<(f64, f64)>,
     /// Nanoseconds a check of all rules together, in a batch of 64 and alone.
@@ -50,31 +72,56 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
         Traffic::new(config).take(events.max(BATCH)).map(|event| event.check).collect();
     let share = |count: usize| count as f64 / checks.len() as f64;
     let mut whole = Engine::new(policy.clone())?;
-    let mut matched = vec![0; policy.rules.len()];
+    let mut matched: HashMap<Origin, usize> = HashMap::new();
     for batch in checks.chunks(BATCH) {
         whole.decide(batch);
         for hit in whole.decisions.iter().flat_map(Decision::hits) {
-            if let Some(count) = matched.get_mut(whole.snapshot.hit_index(hit)) {
-                *count += 1;
-            }
+            let origin = match policy.origin_of(whole.snapshot.hit_index(hit)) {
+                Origin::Breaker(at, _) => Origin::Breaker(at, BreakerState::Opened),
+                other => other,
+            };
+            *matched.entry(origin).or_default() += 1;
         }
     }
     let last = &checks[checks.len() - BATCH..];
     whole.decide(last);
     let idle = whole.rules_ns(&Engine::snapshot(emptied(policy), &whole.tables)?, last);
     let mut rules = Vec::with_capacity(policy.rules.len());
-    for (rule, matched) in policy.rules.iter().zip(matched) {
-        let (mut program, when) = policy::depended_on(&policy.program, rule.when);
-        program.kinds = vec![rule.kinds; program.ops.len()];
-        let bytes = bytes(&program);
-        let alone = Policy {
-            program,
-            rules: vec![Rule { when, variants: Vec::new(), ..rule.clone() }],
-            ..emptied(policy)
-        };
+    let matched = |origin| share(matched.get(&origin).copied().unwrap_or_default());
+    let reached = |kinds: Kinds| share(checks.iter().filter(|check| kinds.has(check.kind)).count());
+    let mut alone_ns = |program: &Program, rule: &Rule| {
+        let alone = alone(policy, program, rule);
+        let bytes = bytes(&alone.program);
         let ns = whole.rules_ns(&Engine::snapshot(alone, &whole.tables)?, last) - idle;
-        let reached = checks.iter().filter(|check| rule.kinds.has(check.kind)).count();
-        rules.push(RuleCost { ns: ns.max(0.0), bytes, reached: share(reached), matched: share(matched) });
+        Ok::<_, Failure>((ns.max(0.0), bytes))
+    };
+    for (at, rule) in policy.rules.iter().enumerate() {
+        let (ns, bytes) = alone_ns(&policy.program, rule)?;
+        let (reached, matched) = (reached(rule.kinds), matched(Origin::Rule(at)));
+        rules.push(RuleCost { ns, bytes, reached, matched });
+    }
+    let mut limits = Vec::with_capacity(policy.limits.len());
+    for (at, limit) in policy.limits.iter().enumerate() {
+        let window = &policy.windows[limit.window];
+        let (when_ns, bytes) = match limit.when {
+            Some(when) => alone_ns(&policy.gate, &condition(when, window.kinds))?,
+            None => (0.0, 0),
+        };
+        let bare = Policy { windows: vec![window.clone()], ..emptied(policy) };
+        let kept = Policy { limits: vec![Limit { window: 0, when: None, ..limit.clone() }], ..bare.clone() };
+        let kept_ns = Engine::checks_ns(&kept, &checks)? - Engine::checks_ns(&bare, &checks)?;
+        let (reached, refused) = (reached(window.kinds), matched(Origin::Limit(at)));
+        limits.push(RefusalCost { when_ns, kept_ns: kept_ns.max(0.0), bytes, reached, refused });
+    }
+    let mut breakers = Vec::with_capacity(policy.breakers.len());
+    for (at, breaker) in policy.breakers.iter().enumerate() {
+        let (when_ns, bytes) = alone_ns(&policy.program, &condition(breaker.when, breaker.kinds))?;
+        let bare = Policy { program: never(), ..emptied(policy) };
+        let kept = Policy { breakers: vec![Breaker { when: Truth(0), ..breaker.clone() }], ..bare.clone() };
+        let kept_ns = Engine::checks_ns(&kept, &checks)? - Engine::checks_ns(&bare, &checks)?;
+        let refused = matched(Origin::Breaker(at, BreakerState::Opened));
+        let reached = reached(breaker.kinds);
+        breakers.push(RefusalCost { when_ns, kept_ns: kept_ns.max(0.0), bytes, reached, refused });
     }
     let only = |window: Option<usize>| {
         let windows = window.map(|at| policy.windows[at].clone()).into_iter().collect();
@@ -92,7 +139,50 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
     )?;
     let in_batch = whole.rules_ns(&all, last);
     let single = whole.rules_ns(&all, &last[..1]);
-    Ok(Costs { rules, features, all_ns: (in_batch, single) })
+    Ok(Costs { rules, limits, breakers, features, all_ns: (in_batch, single) })
+}
+
+/// A policy of one rule and what of a program it needs.
+fn alone(policy: &Policy, program: &Program, rule: &Rule) -> Policy {
+    let truths: Vec<Truth> = truths(rule).collect();
+    let (mut program, truths) = policy::depended_on(program, &truths);
+    program.kinds = vec![rule.kinds; program.ops.len()];
+    let mut rule = Rule { when: truths[0], ..rule.clone() };
+    for (variant, of) in rule.variants.iter_mut().zip(&truths[1..]) {
+        variant.of = *of;
+    }
+    Policy { program, rules: vec![rule], ..emptied(policy) }
+}
+
+/// What a rule reads of its program: its condition, and of what tenant a check is.
+pub fn truths(rule: &Rule) -> impl Iterator<Item = Truth> + '_ {
+    [rule.when].into_iter().chain(rule.variants.iter().map(|variant| variant.of))
+}
+
+/// A rule that has nothing but a condition.
+fn condition(when: Truth, kinds: Kinds) -> Rule {
+    Rule {
+        tier: Tier::Score,
+        kinds,
+        when,
+        verdict: Verdict::Allow,
+        challenge: None,
+        score: 0.0,
+        reason: ReasonText::default(),
+        witness: None,
+        mode: Mode::Live,
+        sample_percent: 100,
+        expires_ms: i64::MAX,
+        variants: Vec::new(),
+    }
+}
+
+/// A program whose first truth is met by no event: there is no such tier.
+fn never() -> Program {
+    let (a, b) = (Source::Feature(Builtin::Kyc.id()), Source::Constant(100));
+    let (to, comparison) = (Truth(0), Comparison::Greater);
+    let op = Op::Compare { to, ty: NumberType::Int, comparison, a, b };
+    Program { ops: vec![op], kinds: vec![Kinds::ALL], truths: 1, ..Program::default() }
 }
 
 /// The policy with its features and nothing that reads them.

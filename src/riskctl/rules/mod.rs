@@ -1,7 +1,8 @@
-//! `riskctl rules`: check, test, price and try rule files, and the schema of them.
+//! `riskctl rules`: check, test, price and try rule files, their schema, and what a daemon demoted of them.
 
 mod check;
 mod cost;
+mod demoted;
 mod eval;
 mod measure;
 mod test;
@@ -25,12 +26,18 @@ pub enum Command {
     /// Run the files' own tests through the engine
     #[command(after_help = test::EXAMPLES)]
     Test(test::Options),
-    /// Show what each rule and feature costs on this machine, and how many checks reach it
+    /// Show what each rule, limit, breaker and feature costs on this machine, and how many checks reach it
     #[command(after_help = cost::EXAMPLES)]
     Cost(cost::Options),
     /// Show the value of one expression for stated features
     #[command(after_help = eval::EXAMPLES)]
     Eval(eval::Options),
+    /// Show what a running daemon has in shadow because it refused too much
+    #[command(after_help = demoted::SHOW_EXAMPLES)]
+    Demoted(demoted::Show),
+    /// Have a rule, limit or breaker act again that a running daemon demoted
+    #[command(after_help = demoted::TURN_ON_EXAMPLES)]
+    TurnOn(demoted::TurnOn),
     /// Print the JSON Schema of rule files, for editors
     #[command(after_help = "Example:\n  riskctl rules schema > rules/schema.json")]
     Schema,
@@ -43,6 +50,8 @@ pub fn run(command: &Command) -> Outcome {
         Command::Test(options) => test::run(options),
         Command::Cost(options) => cost::run(options),
         Command::Eval(options) => eval::run(options),
+        Command::Demoted(options) => demoted::show(options),
+        Command::TurnOn(options) => demoted::turn_on(options),
         Command::Schema => {
             print::out(policy::FILE_SCHEMA);
             Ok(Ended::Clean)

@@ -187,6 +187,54 @@ fn rules_are_checked_tested_priced_and_tried() {
 }
 
 #[test]
+fn limits_breakers_and_what_tenants_have_otherwise_have_a_price() {
+    let text = r#"
+settings: { tenant: channel }
+values: { most: 50.00 }
+tenants:
+  north: { values: { most: 5.00 }, rules: { fast: shadow } }
+features:
+  paid_1d: { sum: amount, on: pay, by: account, window: 1d, status: approved }
+limits:
+  - { id: daily, feature: paid_1d, max: 1.00, when: kyc < 3, reason: { code: L1, text: t } }
+breakers:
+  - { id: surge, by: account, on: pay, when: amount > 10.00, open: 1m, half_open: 1m, trials: 1, reason: { code: L2, text: t } }
+rules:
+  - { id: large, tier: review, when: amount > most, reason: { code: T1, text: t } }
+  - { id: fast, tier: review, when: amount > 60.00, reason: { code: T2, text: t } }
+  - { id: plain, tier: review, when: amount > 70.00, reason: { code: T3, text: t } }
+"#;
+    let (folder, _) = file("priced.yaml", text);
+    let costs = json(&["rules", "cost", folder.path().to_str().unwrap(), "--json"]);
+    let rows = |of: &str| costs[of].as_array().unwrap().clone();
+    for refusal in rows("refusals") {
+        let number = |key: &str| refusal[key].as_f64().unwrap();
+        assert!(number("bytes") > 0.0 && number("reached_percent") > 0.0, "{refusal}");
+        assert!(number("refused_percent") > 0.0 && number("when_ns") >= 0.0, "{refusal}");
+    }
+    let ids: Vec<Value> = rows("refusals").iter().map(|row| row["id"].clone()).collect();
+    assert!(ids.len() == 2 && ids.contains(&"daily".into()) && ids.contains(&"surge".into()), "{ids:?}");
+    let rule = |id: &str| rows("rules").into_iter().find(|row| row["rule"] == id).unwrap();
+    for (id, tenants) in [("large", 1), ("fast", 1), ("plain", 0)] {
+        assert_eq!(rule(id)["tenants"], tenants, "{id}");
+    }
+    // Whose check it is has to be found out for those that have it otherwise.
+    let instructions = |id: &str| rule(id)["instructions"].as_u64().unwrap();
+    assert!(instructions("large") > instructions("fast") && instructions("fast") > instructions("plain"));
+}
+
+#[test]
+fn a_percentile_of_ones_own_promises_what_so_many_deviations_do() {
+    let told = |zscore: &str| {
+        let given = format!(r#"{{"amount": "9.00", "amount_zscore": {zscore}}}"#);
+        let told = ends(0, &["rules", "eval", "percentile_of_own(amount)", "--given", &given]);
+        told.trim().parse::<f64>().unwrap()
+    };
+    assert_eq!([told("3.0"), told("1.0"), told("0.0"), told("-2.0")], [0.9, 0.5, 0.0, 0.0]);
+    assert!(ends(1, &["rules", "eval", "percentile_of_own(kyc)"]).contains("takes `amount`"));
+}
+
+#[test]
 fn what_the_project_ships_holds() {
     for rules in ["rules", "models/card_stream/rules", "models/cloudwalk/rules"] {
         ends(0, &["rules", "check", rules]);

@@ -17,7 +17,7 @@ const PAGE_DEFAULT: usize = 100;
 /// Most entries of a page.
 const PAGE_MAX: usize = 10_000;
 /// Header with the name that the caller goes by; it stands with every entry that the call adds.
-const ACTOR: &str = "riskd-actor";
+pub const ACTOR: &str = "riskd-actor";
 /// Who added an entry when the caller gives no name: whoever holds the token.
 const ACTOR_DEFAULT: &str = "admin";
 /// Longest name of a caller, in bytes.
@@ -189,15 +189,17 @@ fn known(admin: &Admin, name: &str) -> Result<KnownList, Fault> {
 
 /// Who adds entries by a call, and when.
 fn adding(admin: &Admin, headers: &HeaderMap) -> Result<Adding, Fault> {
-    let by = match headers.get(ACTOR) {
-        None => ACTOR_DEFAULT,
-        Some(name) => {
-            let name = name.to_str().ok().filter(|name| (1..=ACTOR_BYTES_MAX).contains(&name.trim().len()));
-            let message = format!("expected a name of 1 to {ACTOR_BYTES_MAX} characters of ASCII");
-            name.ok_or_else(|| Fault::new(ErrorCode::OutOfRange, ACTOR, message))?.trim()
-        }
-    };
-    Ok(Adding { by: by.to_owned(), at_ms: admin.shared.clock.now_ms() })
+    let by = actor(headers)?.unwrap_or_else(|| ACTOR_DEFAULT.to_owned());
+    Ok(Adding { by, at_ms: admin.shared.clock.now_ms() })
+}
+
+/// The name that the caller goes by, if one is given.
+pub fn actor(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+    let Some(name) = headers.get(ACTOR) else { return Ok(None) };
+    let name = name.to_str().ok().filter(|name| (1..=ACTOR_BYTES_MAX).contains(&name.trim().len()));
+    let message = format!("expected a name of 1 to {ACTOR_BYTES_MAX} characters of ASCII");
+    let name = name.ok_or_else(|| Fault::new(ErrorCode::OutOfRange, ACTOR, message))?;
+    Ok(Some(name.trim().to_owned()))
 }
 
 /// A body of a bounded length.

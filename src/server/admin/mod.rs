@@ -3,6 +3,7 @@
 
 mod auth;
 mod contributions;
+mod demoted;
 mod explain;
 mod fault;
 mod lists;
@@ -17,7 +18,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::reload::Reloader;
 use crate::state::Shared;
@@ -47,6 +48,8 @@ fn router(admin: Admin) -> Router {
         .route("/v1/reload", post(policy::reload))
         .route("/v1/policy", get(policy::policy))
         .route("/v1/model", get(policy::model))
+        .route("/v1/demoted", get(demoted::all))
+        .route("/v1/demoted/{id}", delete(demoted::turn_on))
         .route("/v1/explain/{*id}", get(explain::explain))
         .route("/v1/token", post(token::mint))
         .route("/v1/token/{file}", get(token::render))
@@ -97,6 +100,8 @@ mod tests {
         "/v1/reload",
         "/v1/policy",
         "/v1/model",
+        "/v1/demoted",
+        "/v1/demoted/{id}",
         "/v1/explain/{id}",
         "/v1/token",
         "/v1/token/{packet}.svg",

@@ -1,10 +1,13 @@
 //! Reloading, and what is in force.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::feature::FeatureId;
+use engine::policy::Mode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,7 +29,12 @@ pub async fn reload(State(admin): State<Admin>) -> Result<Response, Fault> {
 /// The policy in force.
 pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
     let active = admin.shared.active.load();
-    let policy = &active.facts.policy;
+    // As it acts: with what is demoted in shadow.
+    let policy = active.snapshot.policy();
+    let mode = |mode: Mode| format!("{mode:?}").to_lowercase();
+    let shares: HashMap<&str, Option<f64>> =
+        active.facts.guarded.iter().map(|one| (one.id.as_str(), one.share_max)).collect();
+    let share_max_percent = |id: &str| shares.get(id).copied().flatten();
     let rules: Vec<Value> = policy
         .rules
         .iter()
@@ -37,10 +45,11 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "code": rule.reason.code,
                 "text": rule.reason.text,
                 "tier": format!("{:?}", rule.tier).to_lowercase(),
-                "mode": format!("{:?}", rule.mode).to_lowercase(),
+                "mode": mode(rule.mode),
+                "share_max_percent": share_max_percent(&rule.reason.rule),
                 "sample_percent": rule.sample_percent,
                 "tenants": rule.variants.iter().map(|variant| {
-                    (variant.tenant.clone(), format!("{:?}", variant.mode).to_lowercase().into())
+                    (variant.tenant.clone(), mode(variant.mode).into())
                 }).collect::<serde_json::Map<_, _>>(),
                 "owner": owner,
             })
@@ -51,7 +60,14 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
         .iter()
         .map(|limit| {
             let feature = policy.features.row(policy.windows[limit.window].feature);
-            json!({ "id": limit.reason.rule, "code": limit.reason.code, "feature": feature.name, "max": limit.max })
+            json!({
+                "id": limit.reason.rule,
+                "code": limit.reason.code,
+                "feature": feature.name,
+                "max": limit.max,
+                "mode": mode(limit.mode),
+                "share_max_percent": share_max_percent(&limit.reason.rule),
+            })
         })
         .collect();
     let names = |key: &[FeatureId]| -> Vec<&str> {
@@ -70,6 +86,8 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "half_open_ms": breaker.terms.half_open_ms,
                 "trials": breaker.terms.trials,
                 "then": breaker.verdict.name(),
+                "mode": mode(breaker.mode),
+                "share_max_percent": share_max_percent(&breaker.reason.rule),
             })
         })
         .collect();
@@ -85,6 +103,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
     body["limits"] = Value::Array(limits);
     body["breakers"] = Value::Array(breakers);
     body["features"] = Value::Array(features);
+    body["demoted"] = active.demoted.iter().map(super::demoted::shown).collect();
     Json(body)
 }
 

@@ -44,6 +44,7 @@ pub fn start(
                 let shared = shared.clone();
                 async move { crate::drift::watch(&shared).await }
             });
+            let guard = tokio::spawn(crate::guard::run(shared.clone(), reloader.clone()));
             let admin = Admin { shared, reloader, token: Arc::new(token) };
             let served = async {
                 match listener {
@@ -59,6 +60,7 @@ pub fn start(
             sweep.abort();
             watch.abort();
             drift.abort();
+            guard.abort();
             ended
         })
     })

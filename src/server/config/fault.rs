@@ -55,6 +55,11 @@ pub(super) fn faults(config: &Config) -> Vec<String> {
     ] {
         list.range(key, entries as u64, 1024..=ENTRIES_MAX as u64);
     }
+    list.range("guard.checks_min", config.guard.checks_min, 1..=1_000_000_000);
+    let share = config.guard.learned_share_min_percent;
+    if !(0.0..=100.0).contains(&share) {
+        list.0.push(format!("guard.learned_share_min_percent is {share}, expected 0 to 100"));
+    }
     let journal = &config.journal;
     list.range(
         "journal.commit_interval_ms",

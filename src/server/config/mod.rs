@@ -31,6 +31,8 @@ pub struct Config {
     pub models: Models,
     /// How traffic is held against what the model was trained on.
     pub drift: Drift,
+    /// What becomes of rules that refuse too much.
+    pub guard: Guard,
     /// What the daemon writes.
     pub data: Data,
     /// The log of decisions.
@@ -196,6 +198,24 @@ impl Default for Drift {
     /// With the usual 11 bins, a thousand checks of unchanged traffic have an index of 0.01 in the mean.
     fn default() -> Drift {
         Drift { horizon_s: 3600, checks_per_second_max: 200, checks_min: 1000 }
+    }
+}
+
+/// When something that refuses is demoted to shadow.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guard {
+    /// Checks of its kinds within a minute without which nothing is demoted: a share of few says little.
+    pub checks_min: u64,
+    /// Whether rules without a `share_max` are bound by what was usual of them.
+    pub learn: bool,
+    /// A learned bound is never below this, in percent.
+    pub learned_share_min_percent: f64,
+}
+
+impl Default for Guard {
+    fn default() -> Guard {
+        Guard { checks_min: 1_000, learn: false, learned_share_min_percent: 5.0 }
     }
 }
 

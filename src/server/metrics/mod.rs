@@ -5,6 +5,8 @@ mod histogram;
 mod scores;
 mod tally;
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::Loaded;
@@ -46,7 +48,7 @@ pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     checks: Vec<Vec<Counter>>,
-    replayed: Counter,
+    replayed: Vec<Counter>,
     degraded: Vec<Counter>,
     shed: Vec<Counter>,
     refused: Vec<Counter>,
@@ -55,6 +57,14 @@ pub struct Metrics {
     connections: [Gauge; 3],
     reloads: [Counter; 2],
     outcomes: Counter,
+    demotions: Counter,
+    /// Checks of each kind that were answered for the first time, for whoever reads counts within the process: the exporter's
+    /// counters are written only.
+    answered: [AtomicU64; Kind::ALL.len()],
+    /// Matches by id, of a breaker in all its states, likewise.
+    totals: Mutex<HashMap<String, Arc<AtomicU64>>>,
+    /// What was last told to be demoted.
+    demoted: Mutex<BTreeSet<String>>,
     /// Versions last told, and their gauge.
     snapshot: Mutex<Option<((String, String), Gauge)>>,
 }
@@ -84,7 +94,10 @@ impl Metrics {
         let metrics = Metrics {
             handle,
             checks: Kind::ALL.iter().map(checks).collect(),
-            replayed: counter("riskd_replayed_total", Vec::new()),
+            replayed: Kind::ALL
+                .iter()
+                .map(|kind| counter("riskd_replayed_total", label("kind", kind.name())))
+                .collect(),
             degraded: Degraded::ALL
                 .iter()
                 .map(|flag| counter("riskd_degraded_total", label("cause", flag.name())))
@@ -103,6 +116,10 @@ impl Metrics {
             reloads: ["activated", "refused"]
                 .map(|result| counter("riskd_reloads_total", label("result", result))),
             outcomes: counter("riskd_outcomes_total", Vec::new()),
+            demotions: counter("riskd_demotions_total", Vec::new()),
+            answered: Default::default(),
+            totals: Mutex::default(),
+            demoted: Mutex::default(),
             snapshot: Mutex::default(),
             recorder,
         };
@@ -118,7 +135,7 @@ impl Metrics {
     fn describe(&self) {
         let counters = [
             ("riskd_checks_total", "Checks answered by the engine, by kind and verdict."),
-            ("riskd_replayed_total", "Answers to an id that was answered before."),
+            ("riskd_replayed_total", "Answers to an id that was answered before, by kind."),
             ("riskd_degraded_total", "Answers by what was skipped, bent or failed on the way."),
             (
                 "riskd_shed_total",
@@ -129,6 +146,7 @@ impl Metrics {
                 "Requests and items refused, by error code; nothing of them was counted elsewhere.",
             ),
             ("riskd_reloads_total", "Reloads of policy and model, by result."),
+            ("riskd_demotions_total", "Times that something refused more than it may and was demoted."),
             ("riskd_outcomes_total", "Outcomes on disk and in force."),
             ("riskd_rule_hits_total", "Matches of rules and limits, by id."),
             (
@@ -150,6 +168,10 @@ impl Metrics {
                 "riskd_snapshot_info",
                 "Versions of the policy and the model: 1 for those that decide, 0 for those before.",
             ),
+            (
+                "riskd_rule_demoted",
+                "Rules, limits and breakers that only watch since they refused too much: 1.",
+            ),
             ("riskd_snapshot_activated_seconds", "Unix time at which the active snapshot took over."),
             (
                 "riskd_model_feature_psi",
@@ -168,9 +190,10 @@ impl Metrics {
     }
 
     /// The counters of a snapshot's matches: of each, whose it is by id and by place.
-    pub fn matches<'a>(&self, matches: impl Iterator<Item = (&'a str, Origin)>) -> Vec<Counter> {
+    pub fn matches<'a>(&self, matches: impl Iterator<Item = (&'a str, Origin)>) -> Vec<Matches> {
         matches
             .map(|(id, origin)| {
+                let total = self.total(id);
                 let label = |name: &'static str| Label::new(name, id.to_owned());
                 let key = match origin {
                     Origin::Breaker(_, state) => {
@@ -179,7 +202,7 @@ impl Metrics {
                     }
                     _ => Key::from_parts("riskd_rule_hits_total", vec![label("rule")]),
                 };
-                self.recorder.register_counter(&key, &METADATA)
+                Matches { told: self.recorder.register_counter(&key, &METADATA), total }
             })
             .collect()
     }
@@ -189,21 +212,54 @@ impl Metrics {
         models.map(|model| self.scores.of(model.role, model.version)).collect()
     }
 
+    /// The count of matches of an id, over all activations.
+    pub fn total(&self, id: &str) -> Arc<AtomicU64> {
+        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.entry(id.to_owned()).or_default().clone()
+    }
+
+    /// Checks of each kind that were answered for the first time.
+    pub fn answered(&self) -> [u64; Kind::ALL.len()] {
+        std::array::from_fn(|kind| self.answered[kind].load(Ordering::Relaxed))
+    }
+
+    /// Counts demotions.
+    pub fn demotions(&self, count: usize) {
+        self.demotions.increment(count as u64);
+    }
+
+    /// Sets what is demoted.
+    pub fn demoted(&self, ids: BTreeSet<String>) {
+        let mut told = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in told.union(&ids) {
+            let labels = vec![Label::new("rule", id.clone())];
+            self.gauge("riskd_rule_demoted", labels, f64::from(u8::from(ids.contains(id))));
+        }
+        *told = ids;
+    }
+
     /// Adds what a worker has counted and empties it. `hits` are the counters that belong to the tally's rules.
-    pub fn take(&self, tally: &mut Tally, hits: &[Counter]) {
+    pub fn take(&self, tally: &mut Tally, hits: &[Matches]) {
         let add = |counter: &Counter, count: &mut u64| {
             if *count > 0 {
                 counter.increment(std::mem::take(count));
             }
         };
+        let kinds = self.answered.iter().zip(&tally.checks).zip(&tally.replayed);
+        for ((answered, counts), replayed) in kinds {
+            answered.fetch_add(counts.iter().sum::<u64>() - replayed, Ordering::Relaxed);
+        }
         for (counters, counts) in self.checks.iter().zip(&mut tally.checks) {
             counters.iter().zip(counts).for_each(|(counter, count)| add(counter, count));
         }
-        add(&self.replayed, &mut tally.replayed);
+        self.replayed.iter().zip(&mut tally.replayed).for_each(|(counter, count)| add(counter, count));
         self.degraded.iter().zip(&mut tally.degraded).for_each(|(counter, count)| add(counter, count));
         self.shed.iter().zip(&mut tally.shed).for_each(|(counter, count)| add(counter, count));
         self.refused.iter().zip(&mut tally.refused).for_each(|(counter, count)| add(counter, count));
-        hits.iter().zip(&mut tally.hits).for_each(|(counter, count)| add(counter, count));
+        for (matches, count) in hits.iter().zip(&mut tally.hits).filter(|(_, count)| **count > 0) {
+            matches.total.fetch_add(*count, Ordering::Relaxed);
+            add(&matches.told, count);
+        }
         self.duration.take(&mut tally.duration);
     }
 
@@ -268,6 +324,13 @@ impl Metrics {
         );
         text
     }
+}
+
+/// How often something matched: what scrapers are told, and what the guard reads.
+#[derive(Clone)]
+pub struct Matches {
+    told: Counter,
+    total: Arc<AtomicU64>,
 }
 
 /// An open connection, counted until it is dropped.

@@ -10,8 +10,8 @@ use super::histogram::LocalHistogram;
 pub struct Tally {
     /// Checks decided or replayed.
     pub checks: [[u64; Verdict::ALL.len()]; Kind::ALL.len()],
-    /// Of those, answers that came before.
-    pub replayed: u64,
+    /// Of those, answers that came before, by kind.
+    pub replayed: [u64; Kind::ALL.len()],
     /// Answers by each flag they carry.
     pub degraded: [u64; Degraded::ALL.len()],
     /// Checks answered with the fallback verdict, by kind.
@@ -28,7 +28,7 @@ impl Tally {
     /// Counts an answer.
     pub fn answered(&mut self, kind: Kind, verdict: Verdict, replayed: bool, degraded: u16) {
         self.checks[usize::from(kind.code())][usize::from(verdict.code())] += 1;
-        self.replayed += u64::from(replayed);
+        self.replayed[usize::from(kind.code())] += u64::from(replayed);
         if degraded != 0 {
             for flag in Degraded::in_set(degraded) {
                 self.degraded[usize::from(flag.code())] += 1;

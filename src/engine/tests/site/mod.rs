@@ -56,6 +56,7 @@ impl Draft {
             when: None,
             verdict: Verdict::Deny,
             challenge: None,
+            mode: Mode::Live,
             reason,
         });
     }

@@ -152,6 +152,7 @@ impl Case {
                     when,
                     verdict: limit.verdict,
                     challenge: None,
+                    mode: Mode::Live,
                     reason: words("L", at),
                 });
                 built.limits.push(at);

@@ -6,6 +6,7 @@ mod breakers;
 mod drift;
 mod explained;
 mod frames;
+mod guard;
 mod harness;
 mod http;
 mod journal_fails;

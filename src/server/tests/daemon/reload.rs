@@ -62,6 +62,21 @@ fn a_directory_with_faults_is_refused_with_all_of_them_and_the_old_rules_stay() 
 }
 
 #[test]
+fn the_memory_of_windows_that_are_gone_is_given_back_though_no_check_comes() {
+    let daemon = Daemon::start();
+    let capacity = || daemon.metric_now("riskd_table_capacity", "table=\"velocity\"");
+    let before = capacity();
+    let longer = RULES.replace("by: device, window: 10m", "by: device, window: 11m");
+    assert_ne!(longer, RULES);
+    std::fs::write(daemon.rules().join("test.yaml"), longer).unwrap();
+    assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
+    daemon.await_metric("riskd_table_capacity", "table=\"velocity\"", before);
+    std::fs::write(daemon.rules().join("test.yaml"), "rules: []\n").unwrap();
+    assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
+    daemon.await_metric("riskd_table_capacity", "table=\"velocity\"", 0.0);
+}
+
+#[test]
 fn a_watched_folder_is_in_force_once_it_has_been_left_alone() {
     let daemon = Daemon::start_with(|config| {
         (config.policy.watch, config.policy.watch_quiet_ms) = (true, 50);
