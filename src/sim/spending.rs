@@ -30,9 +30,9 @@ pub(crate) struct Spending {
 }
 
 impl Spending {
-    /// Makes the step as the app would. Thieves use other apps: what is done on a device of theirs stays as it is.
+    /// Makes the step as the app would. Thieves' tools do not ask: what is done on a device of theirs stays as it is, and counts.
     pub fn keep_within(&mut self, at_ms: i64, step: &mut Step) {
-        let (Party::Person(who), None, Some(minor)) = (step.who, step.rig, step.amount_minor) else { return };
+        let (Party::Person(who), Some(minor)) = (step.who, step.amount_minor) else { return };
         if !matches!(step.kind, Kind::Mint | Kind::Pay | Kind::Transfer) {
             return;
         }
@@ -43,11 +43,14 @@ impl Spending {
         let sum = |printed: bool| -> i64 {
             latest.iter().filter(|it| it.printed || !printed).map(|it| it.minor).sum::<i64>() + minor
         };
+        let own = step.rig.is_none();
         let needed = 1 + FACTORS_MINOR.iter().filter(|&&most| sum(false) > most).count() as u8;
-        step.factors = step.factors.max(needed);
+        if own {
+            step.factors = step.factors.max(needed);
+        }
         let printed = step.kind == Kind::Pay && step.channel == "print";
         // Who pays at a pasted-over code was told to scan it.
-        let own_code = printed && sum(true) > PRINTED_MINOR && step.label == Label::Honest;
+        let own_code = own && printed && sum(true) > PRINTED_MINOR && step.label == Label::Honest;
         if own_code {
             (step.channel, step.code) = ("", None);
         }
