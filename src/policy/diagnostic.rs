@@ -117,10 +117,14 @@ impl Diagnostic {
         sink: &Sink,
     ) -> Diagnostic {
         match sink.nearest(found, known) {
-            Some(name) => self.help(format!("did you mean `{name}`?")),
+            Some(name) => self.help(did_you_mean(name)),
             None => self,
         }
     }
+}
+
+fn did_you_mean(name: &str) -> String {
+    format!("did you mean `{name}`?")
 }
 
 /// Collects diagnostics up to a bound.
@@ -158,6 +162,12 @@ impl Sink {
         known: impl IntoIterator<Item = &'a str>,
     ) -> Option<&'a str> {
         if self.list.len() < DIAGNOSTICS_MAX { nearest(found, known) } else { None }
+    }
+
+    /// Whether a mistake was told that it probably meant this name.
+    pub(crate) fn advised(&self, name: &str) -> bool {
+        let advice = did_you_mean(name);
+        self.list.iter().any(|fault| fault.help.as_ref() == Some(&advice))
     }
 
     pub(crate) fn errors(&self) -> usize {

@@ -4,6 +4,7 @@
 //! own tests are run by [`testing::run`]; diagnostics become text or JSON in [`render`].
 #![forbid(unsafe_code)]
 
+mod advice;
 mod cel;
 mod compile;
 mod diagnostic;

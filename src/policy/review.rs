@@ -247,6 +247,8 @@ pub(crate) fn unread(
         let Some(id) = symbols.features.find(&name.text) else { continue };
         if read.iter().any(|read| read.contains(&id))
             || limited.into_iter().any(|word| word.text == name.text)
+            // Whoever misspelt it reads it.
+            || sink.advised(&name.text)
         {
             continue;
         }

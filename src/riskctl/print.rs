@@ -57,6 +57,12 @@ impl Table {
     }
 }
 
+/// A number of things, as a person says it.
+pub fn counted(number: usize, one: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", thousands(number as u64))
+}
+
 /// A value as a person reads it.
 fn cell(value: &Value) -> String {
     match value {

@@ -26,6 +26,7 @@ mod people;
 mod phrases;
 mod places;
 mod render;
+mod spending;
 mod step;
 mod token;
 mod traffic;

@@ -81,7 +81,8 @@ impl Iterator for Traffic {
                 return None;
             }
             if due_ms <= start_ms {
-                let (at_ms, step) = self.world.agenda.pop()?;
+                let (at_ms, mut step) = self.world.agenda.pop()?;
+                self.world.spending.keep_within(at_ms, &mut step);
                 return Some(render::event(&mut self.world, at_ms, &step));
             }
             if self.session_ms <= self.attack_ms {

@@ -11,6 +11,7 @@ use crate::config::{Config, PENDING_PER_ACCOUNT};
 use crate::draw::{Draw, hash};
 use crate::merchants::{Merchants, merchant_name};
 use crate::people::{People, PersonId};
+use crate::spending::Spending;
 use crate::step::{Packet, Party, Step};
 use crate::token::{TokenRequest, TokenSource};
 
@@ -21,6 +22,7 @@ pub(crate) struct World {
     pub draw: Draw,
     pub people: People,
     pub merchants: Merchants,
+    pub spending: Spending,
     pub agenda: Agenda,
     pub tokens: Option<Box<dyn TokenSource + Send>>,
     pub festival: Option<i64>,
@@ -33,6 +35,7 @@ impl World {
             draw: Draw::new(hash(config.seed, 0x5eed)),
             people: People::new(config.seed, config.accounts),
             merchants: Merchants::new(config.seed, config.accounts),
+            spending: Spending::default(),
             agenda: Agenda::new((config.accounts as usize * PENDING_PER_ACCOUNT).max(1 << 14)),
             tokens: None,
             festival: config.festival_day.map(|day| clock::day(config.start_ms) + i64::from(day)),

@@ -3,24 +3,20 @@
 use cel_core::ParseError;
 
 use super::text::Text;
+use crate::advice;
 use crate::diagnostic::{Code, Diagnostic};
 
 /// A syntax error.
 pub(crate) fn syntax(error: &ParseError, text: &Text<'_>) -> Diagnostic {
     let place = text.place(&error.span);
-    let mut fault =
+    let fault =
         Diagnostic::error(Code::Expression, place, format!("not an expression: {}", plain(&error.message)));
     let found = text.value.get(error.span.clone()).unwrap_or("");
-    match (found, text.value) {
-        ("=", _) => fault = fault.help("equality is written `==`"),
-        ("&", _) => fault = fault.help("and is written `&&`"),
-        ("|", _) => fault = fault.help("or is written `||`"),
-        ("and" | "AND", _) => fault = fault.help("and is written `&&`"),
-        ("or" | "OR", _) => fault = fault.help("or is written `||`"),
-        ("not" | "NOT", _) => fault = fault.help("not is written `!`"),
-        _ => {}
+    let fault = fault.label("the expression breaks here");
+    match advice::syntax(text.value, error.span.start, found) {
+        Some(advice) => fault.help(advice),
+        None => fault,
     }
-    fault.label("the expression breaks here")
 }
 
 /// The parser shows its own types for tokens; the first line without them is what helps.

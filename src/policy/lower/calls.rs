@@ -6,6 +6,7 @@ use engine::program::{Calendar, NumberType, Op, Source, TextSource, TextTest};
 use super::number::{INT_END, UINT_END};
 use super::value::{Constant, Number, Text, Unit, Value};
 use super::{Expression, Lowered, Moment, Refused};
+use crate::advice;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::values;
 
@@ -153,8 +154,11 @@ impl Expression<'_, '_> {
         let known: Vec<&str> = known.collect();
         let message = format!("no function is named `{}`", values::shortened(name));
         let fault = Diagnostic::error(Code::UnknownName, place, message)
-            .label(format!("expected one of {}", known.join(", ")))
-            .nearest(name, known.iter().copied(), self.sink);
+            .label(format!("expected one of {}", known.join(", ")));
+        let fault = match advice::function(name) {
+            Some(advice) => fault.help(advice),
+            None => fault.nearest(name, known.iter().copied(), self.sink),
+        };
         self.sink.push(fault);
         Err(Refused)
     }

@@ -7,8 +7,9 @@ use engine::program::{Comparison, NumberType, Op, Source, TextSource, Truth};
 
 use super::value::{Item, List, Number, Text, Unit, Value, decimal};
 use super::{Expression, Lowered, Refused, Weight};
+use crate::advice;
 use crate::cel::dotted;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 
 impl Expression<'_, '_> {
     pub(super) fn lower(&mut self, tree: &SpannedExpr) -> Lowered<Value> {
@@ -130,7 +131,13 @@ impl Expression<'_, '_> {
         } else {
             "these types do not fit"
         };
-        self.refuse(Code::WrongType, &tree.span, message, label)
+        let fault = Diagnostic::error(Code::WrongType, self.text.place(&tree.span), message).label(label);
+        let written = self.text.value.get(tree.span.clone()).unwrap_or("");
+        self.sink.push(match advice::types(what, &types, written) {
+            Some(advice) => fault.help(advice),
+            None => fault,
+        });
+        Err(Refused)
     }
 
     fn binary(

@@ -3,6 +3,7 @@
 use cel_core::types::Span;
 
 use super::Expression;
+use crate::advice;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::values;
 
@@ -19,10 +20,18 @@ impl Expression<'_, '_> {
         let group: Vec<&str> = known().filter(inside).collect();
         let fault = if group.is_empty() {
             let message = format!("nothing is named `{}`", values::shortened(name));
-            let variables = self.variables.iter().map(|(name, _)| name.as_str()).chain(["time"]);
-            Diagnostic::error(Code::UnknownName, place, message)
-                .label("expected a field, an ext field or a feature")
-                .nearest(name, known().chain(variables), self.sink)
+            let variables = self.variables.iter().map(|(name, _)| name.as_str()).chain(["time", "lists"]);
+            let lists = symbols.list_numbers.keys().map(String::as_str);
+            let fault = Diagnostic::error(Code::UnknownName, place, message)
+                .label("expected a field, an ext field or a feature");
+            let is_list = lists.clone().any(|list| list == name);
+            match self.sink.nearest(name, known().chain(variables)).filter(|_| !is_list) {
+                Some(near) => fault.nearest(name, [near], self.sink),
+                None => match advice::name(name, known(), lists) {
+                    Some(advice) => fault.help(advice),
+                    None => fault,
+                },
+            }
         } else {
             let message = format!("`{name}` is a group, not a value");
             let label = format!("expected {}", values::listed(&group));

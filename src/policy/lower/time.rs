@@ -48,7 +48,10 @@ impl Expression<'_, '_> {
                     None if self.lowering.moment == super::Moment::Alone => self.always_fails(unit, tree),
                     None => {
                         let message = format!("`{}` is not {such}", values::shortened(&text));
-                        let label = "times are held to the microsecond";
+                        let label = match unit {
+                            Unit::Time => "expected a moment with its zone, held to the microsecond",
+                            _ => "expected h, m, s, ms or us; a day is 24h",
+                        };
                         self.refuse(Code::OutOfRange, &tree.span, message, label)
                     }
                 }

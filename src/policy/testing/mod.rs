@@ -20,7 +20,7 @@ pub use expect::Expect;
 pub use run::{Failure, failures, run};
 
 /// Start of a test's events unless it says another: a Monday, 10:00 UTC.
-const START_MS: i64 = 1_767_607_200_000;
+pub const START_MS: i64 = 1_767_607_200_000;
 
 /// One test.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! Runs tests through the engine: the same code that decides in the daemon, over small tables of the test's own.
 
-use engine::policy::Policy;
+use std::borrow::Cow;
+
+use engine::policy::{Mode, Policy, Rule};
 use engine::{
     BuildError, Decision, Now, Parts, Scratch, SizeError, Sizes, Snapshot, Tables, decide, decide_given,
 };
@@ -47,6 +49,7 @@ pub fn failures(bundle: &Bundle) -> Vec<Failure> {
 
 /// The first thing that is wrong with a test.
 fn run_one(policy: &Policy, test: &Test) -> Option<Failure> {
+    let policy = &acting(policy, test);
     let outcome = match &test.body {
         Body::Given(given, expect) => given_holds(policy, given, expect, test.place),
         Body::Events(events) => events_hold(policy, events),
@@ -61,6 +64,27 @@ fn run_one(policy: &Policy, test: &Test) -> Option<Failure> {
     };
     let Wrong { expected, got, matched } = wrong;
     Some(Failure { test: test.name.clone(), place, expected, got, matched })
+}
+
+/// The policy in which the rules that the test names act, for every account: so the same test holds before a rule is turned on,
+/// while it is, and after it was turned off.
+fn acting<'p>(policy: &'p Policy, test: &Test) -> Cow<'p, Policy> {
+    let expectations: Vec<&Expect> = match &test.body {
+        Body::Given(_, expect) => vec![expect],
+        Body::Events(events) => events.iter().filter_map(|event| event.expect.as_ref()).collect(),
+    };
+    let named = expectations.iter().flat_map(|expect| expect.rules.iter().chain(&expect.not));
+    let mut acting = Cow::Borrowed(policy);
+    for &at in named {
+        let waits = |rule: &Rule| rule.mode != Mode::Live || rule.sample_percent < 100;
+        if acting.rules.get(at).is_some_and(waits) {
+            let policy = acting.to_mut();
+            (policy.rules[at].mode, policy.rules[at].sample_percent) = (Mode::Live, 100);
+            // For every kind of event: else what only a rule that is off reads would be computed for none.
+            policy.program.kinds.clear();
+        }
+    }
+    acting
 }
 
 struct Wrong {

@@ -1,6 +1,7 @@
 //! Typed reading of a map: which keys it may have is what was asked of it, so the list of known keys cannot go stale.
 
 use super::{Data, Node, Word, values};
+use crate::advice;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 
 /// The entries of a map, taken out one by one; what is left at the end is unknown.
@@ -69,14 +70,18 @@ impl<'n> Fields<'n> {
             if *used {
                 continue;
             }
+            let advice = advice::key(self.what, &word.text);
             let near = sink.nearest(&word.text, self.known.iter().copied());
-            self.missing.retain(|missing| Some(*missing) != near);
+            let meant =
+                |key: &str| advice.map_or(near == Some(key), |advice| advice.contains(&format!("`{key}`")));
+            self.missing.retain(|missing| !meant(missing));
             let message = format!("{} has no key `{}`", self.what, values::shortened(&word.text));
             let fault = Diagnostic::error(Code::UnknownKey, word.place, message);
             let fault = fault.label(format!("expected one of {}", self.known.join(", ")));
-            sink.push(match near {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault,
+            sink.push(match (advice, near) {
+                (Some(advice), _) => fault.help(advice),
+                (None, Some(near)) => fault.help(format!("did you mean `{near}`?")),
+                (None, None) => fault,
             });
         }
         for key in &self.missing {

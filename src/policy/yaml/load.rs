@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, options};
 
 use super::{Data, Node, Style, Word};
+use crate::advice;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 
@@ -25,7 +26,12 @@ pub(crate) fn load(file: u16, text: &str, budget: &mut usize, sink: &mut Sink) -
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(0).min(text.len()) as u32;
                 let place = Place { file, start: at, end: at };
-                Err(Diagnostic::error(Code::Yaml, place, format!("not YAML: {}", error.kind())))
+                let why = error.kind().to_string();
+                let fault = Diagnostic::error(Code::Yaml, place, format!("not YAML: {why}"));
+                Err(match advice::yaml(&why, text, at as usize) {
+                    Some(advice) => fault.help(advice),
+                    None => fault,
+                })
             }
         };
         if let Err(fault) = step {
@@ -118,7 +124,10 @@ impl<'a> Tree<'a> {
 
     fn no_tag(&self, tagged: bool, place: Place) -> Step {
         if tagged {
-            return Err(Diagnostic::error(Code::Yaml, place, "tags such as `!name` have no meaning here"));
+            let fault = Diagnostic::error(Code::Yaml, place, "tags such as `!name` have no meaning here");
+            return Err(
+                fault.help("an expression that begins with `!` stands in quotes: when: '!device.rooted'")
+            );
         }
         Ok(())
     }

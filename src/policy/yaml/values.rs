@@ -61,9 +61,11 @@ pub(crate) fn choice<T: Copy>(node: &Node, what: &str, all: &[(&str, T)], sink: 
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
     let message = format!("`{}` is not {what}", shortened(text));
     let fault = Diagnostic::error(Code::OutOfRange, node.place, message)
-        .label(format!("expected {}", listed(&names)))
-        .nearest(text, names.iter().copied(), sink);
-    sink.push(fault);
+        .label(format!("expected {}", listed(&names)));
+    sink.push(match crate::advice::choice(what, text) {
+        Some(advice) => fault.help(advice),
+        None => fault.nearest(text, names.iter().copied(), sink),
+    });
     None
 }
 

@@ -8,7 +8,7 @@ use policy::{Severity, render};
 use serde_json::json;
 
 use crate::outcome::{Ended, Failure, Outcome};
-use crate::print::{self, thousands};
+use crate::print::{self, counted};
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Example:\n  riskctl rules check rules";
@@ -39,19 +39,19 @@ pub fn run(options: &Options) -> Outcome {
         if let Some(bundle) = &compiled.bundle {
             let policy = &bundle.policy;
             print::out(&format!(
-                "{}: {} rules, {} velocity features, {} limits, {} breakers, {} lists, {} tests; version {}\n",
+                "{}: {}, {}, {}, {}, {}, {}; version {}\n",
                 options.rules.display(),
-                thousands(policy.rules.len() as u64),
-                policy.windows.len(),
-                policy.limits.len(),
-                policy.breakers.len(),
-                policy.lists.len(),
-                bundle.tests.len(),
+                counted(policy.rules.len(), "rule"),
+                counted(policy.windows.len(), "velocity feature"),
+                counted(policy.limits.len(), "limit"),
+                counted(policy.breakers.len(), "breaker"),
+                counted(policy.lists.len(), "list"),
+                counted(bundle.tests.len(), "test"),
                 policy.version,
             ));
         }
         if errors + warnings > 0 {
-            print::out(&format!("{errors} errors, {warnings} warnings\n"));
+            print::out(&format!("{}, {}\n", counted(errors, "error"), counted(warnings, "warning")));
         }
     }
     Ok(if errors > 0 { Ended::Found } else { Ended::Clean })

@@ -174,7 +174,7 @@ fn a_fault_in_the_stream_is_named() {
 #[test]
 fn rules_are_checked_tested_priced_and_tried() {
     let (_folder, [_, _, rules]) = replayable();
-    assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity features"));
+    assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity feature,"));
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
     assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");

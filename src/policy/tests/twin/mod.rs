@@ -101,6 +101,9 @@ pub fn differences(policy: &Policy, expect: &Expect, got: &Decided) -> String {
 fn lane(policy: &Policy, given: &Given) -> Lane {
     let check = &given.check;
     let mut lane = Lane { lists: given.lists.clone(), ..Lane::default() };
+    let at_ms = check.time_ms.unwrap_or(policy::testing::START_MS);
+    let hour = (at_ms + policy.zone.offset_ms(at_ms)).rem_euclid(86_400_000) / 3_600_000;
+    lane.scalars.insert(Builtin::Hour.id(), Scalar::Int(hour));
     for (builtin, text) in texts(check) {
         lane.texts.insert(builtin.id(), text);
     }
