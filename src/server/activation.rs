@@ -13,6 +13,7 @@ use policy::{Compiled, Severity};
 
 use crate::config::Config;
 use crate::lists::{KnownList, ListStore};
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::tokens;
 
@@ -148,6 +149,7 @@ pub fn prepare(
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
     let parts = Parts { policy: bundle.policy.clone(), forest, token_keys: keys };
+    tables.allow(memory::free_bytes());
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
     for feature in snapshot.narrowed() {

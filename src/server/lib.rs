@@ -17,6 +17,7 @@ mod files;
 mod http;
 mod listen;
 pub mod lists;
+mod memory;
 mod metrics;
 mod notify;
 mod numbers;
