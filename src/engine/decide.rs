@@ -4,7 +4,7 @@
 //! memory latency overlaps and rules run over masks. Checks of one group see each other's reservations as if they were in
 //! flight at the same time, which they are.
 
-use wire::{Check, Verdict};
+use wire::{Check, Degraded, Verdict};
 
 use crate::decision::Decision;
 use crate::feature::{FeatureId, Scalar};
@@ -110,14 +110,15 @@ fn decide_lanes(
     }
     scratch.ids.prefetch_heads(&tables.decisions, checks.len());
     scratch.ids.prefetch_near(&tables.decisions, now.ms, checks.len());
-    let (mut fresh, mut known) = (0_u64, [0_usize; LANES]);
+    let (mut fresh, mut seen) = (0_u64, [Seen::New(None); LANES]);
     for lane in lanes(all(checks)) {
-        match replay::claim(tables, lane, now.ms, scratch) {
-            Seen::New(slot) => {
-                scratch.lanes[lane].slot = slot;
-                fresh |= 1 << lane;
+        seen[lane] = replay::claim(tables, lane, fresh, now.ms, scratch);
+        if let Seen::New(slot) = seen[lane] {
+            scratch.lanes[lane].slot = slot;
+            fresh |= 1 << lane;
+            if slot.is_none() {
+                scratch.lanes[lane].degraded |= Degraded::Idempotency.bit();
             }
-            Seen::Known(slot) => known[lane] = slot,
         }
     }
 
@@ -135,7 +136,10 @@ fn decide_lanes(
         *decision = verdict::decide(snapshot, lane, scratch);
         decision.number = number + at as u64;
         match decision.verdict {
-            Verdict::Allow => profile::approve(tables, check, lane, scratch),
+            Verdict::Allow => {
+                profile::approve(tables, check, lane, scratch);
+                scratch.lanes[lane].pending.retain(|pending| pending.held);
+            }
             // What it would have reserved is remembered, in case the challenge is passed.
             Verdict::Challenge => velocity::release_all(snapshot, now.ms, lane, scratch),
             _ => velocity::give_back(snapshot, now.ms, lane, scratch),
@@ -147,7 +151,14 @@ fn decide_lanes(
     }
     // Repetitions come last, so that those of this very batch find their decision.
     for lane in lanes(!fresh & all(checks)) {
-        let repeated = replay::repeat(tables, known[lane], &checks[lane], lane, scratch);
+        let check = (&checks[lane], lane);
+        let repeated = match seen[lane] {
+            Seen::Known(slot) => replay::repeat(tables, slot, check.0, lane, scratch),
+            Seen::Beside(first) => {
+                Some(replay::repeat_beside(decisions[first], check, (&checks[first], first), scratch))
+            }
+            Seen::New(_) => None,
+        };
         decisions[lane] = repeated.unwrap_or(Decision { in_flight: true, ..Decision::EMPTY });
     }
 }

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use wire::{OutcomeKind, Verdict};
 
+use crate::feature::FeatureId;
 use crate::replay;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
@@ -20,6 +21,14 @@ pub enum OutcomeEffect {
     GivenBack,
     /// A challenged event goes on: what it would have reserved is taken now.
     Taken,
+    /// A challenged event must not go on: meanwhile others have taken the room that a limit leaves. Nothing is reserved, and
+    /// nothing has changed: the outcome may be told again, or the one that follows from refusing the event.
+    Full {
+        /// The feature that is at its maximum.
+        feature: FeatureId,
+        /// The maximum.
+        max: i64,
+    },
     /// An earlier outcome stands: nothing moved.
     Settled,
 }
@@ -45,32 +54,37 @@ pub fn outcome(
     let Some(words) = replay::find(tables, tables.seed.text(id), now_ms) else {
         return OutcomeEffect::Unknown;
     };
-    loop {
-        let Some(state) = replay::state(words) else { return OutcomeEffect::Unknown };
-        let before =
-            (state >> replay::OUTCOME).checked_sub(1).and_then(|code| OutcomeKind::from_code(code as u8));
-        let Some(verdict) = replay::verdict(state) else { return OutcomeEffect::Unknown };
-        let effect = effect(verdict, before, outcome);
-        if matches!(effect, OutcomeEffect::Settled)
-            || matches!(outcome, OutcomeKind::Fraud | OutcomeKind::Legit)
-        {
-            return effect;
+    let Some(state) = replay::state(words) else { return OutcomeEffect::Unknown };
+    let before =
+        (state >> replay::OUTCOME).checked_sub(1).and_then(|code| OutcomeKind::from_code(code as u8));
+    let Some(verdict) = replay::verdict(state) else { return OutcomeEffect::Unknown };
+    let effect = effect(verdict, before, outcome);
+    if effect == OutcomeEffect::Settled || matches!(outcome, OutcomeKind::Fraud | OutcomeKind::Legit) {
+        return effect;
+    }
+    let reserved = 0..replay::pending_count(state);
+    match effect {
+        OutcomeEffect::GivenBack => {
+            reserved.for_each(|at| velocity::release(snapshot, now_ms, &replay::get_pending(words, at)));
         }
-        // Whoever writes the state moves the reservations: no two callers do.
-        if replay::set_outcome(words, state, u64::from(outcome.code()) + 1) {
-            for at in 0..replay::pending_count(state) {
-                let pending = replay::get_pending(words, at);
-                match effect {
-                    OutcomeEffect::GivenBack => velocity::release(snapshot, now_ms, &pending),
-                    OutcomeEffect::Taken => {
-                        replay::put_pending(words, at, &velocity::restore(snapshot, now_ms, &pending));
+        OutcomeEffect::Taken => {
+            for at in reserved {
+                match velocity::restore(snapshot, now_ms, &replay::get_pending(words, at)) {
+                    Ok(pending) => replay::put_pending(words, at, &pending),
+                    Err((feature, max)) => {
+                        // All or nothing: those before it go back.
+                        (0..at).for_each(|at| {
+                            velocity::release(snapshot, now_ms, &replay::get_pending(words, at));
+                        });
+                        return OutcomeEffect::Full { feature, max };
                     }
-                    _ => {}
                 }
             }
-            return effect;
         }
+        _ => {}
     }
+    replay::set_outcome(words, state, u64::from(outcome.code()) + 1);
+    effect
 }
 
 /// What an outcome does to an event of that verdict after that earlier outcome.

@@ -17,7 +17,7 @@ use crate::table::{
     Circuit, Distinct, Far, Max, PARTS_MAX, Payload, Permits, Recent, Room, Shape, Slots, Span, Sum, Terms,
     Word,
 };
-use crate::tables::Tables;
+use crate::tables::{Bytes, Sizes, Tables};
 
 /// Windows and breakers of one key that lie together.
 #[derive(Clone)]
@@ -119,6 +119,38 @@ pub(crate) struct Plan {
 impl Plan {
     /// Lays the policy's windows out, keeping those of `previous` that did not change in their places.
     pub fn lay(policy: &Policy, tables: &Tables, previous: Option<&Plan>) -> Result<Plan, BuildError> {
+        let (mut plan, fresh) = Plan::sort(policy, previous)?;
+        tables.fit(fresh.iter().map(|(shape, _)| shape)).map_err(BuildError::Size)?;
+        for (shape, Fresh { fields, mut windows, breakers }) in fresh {
+            windows.iter_mut().for_each(|window| window.tag = tables.take_tag());
+            let of_windows = windows.iter().map(|window| window.window_ms);
+            let of_breakers =
+                breakers.iter().map(|breaker| breaker.terms.open_ms + breaker.terms.half_open_ms);
+            let longest_ms = of_windows.chain(of_breakers).max().unwrap_or(0);
+            // An event may be dated before its arrival, or after it.
+            let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
+            let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
+            let soon = soon.collect();
+            let table = tables.velocity_table(shape, soon, expiry_ms).map_err(BuildError::Size)?;
+            plan.groups.push(Group { fields: fields.to_vec(), table, windows, breakers });
+        }
+        Ok(plan)
+    }
+
+    /// What the tables of a policy take by itself, beside those that every policy needs.
+    pub fn bytes(policy: &Policy, sizes: &Sizes) -> Result<Bytes, BuildError> {
+        let (_, fresh) = Plan::sort(policy, None)?;
+        let mut bytes = Bytes::of(sizes).map_err(BuildError::Size)?;
+        let entries = (sizes.velocity_keys, sizes.busy_keys);
+        bytes.add_velocity(entries, fresh.iter().map(|(shape, _)| shape)).map_err(BuildError::Size)?;
+        Ok(bytes)
+    }
+
+    /// What goes on in a table of before, and what needs a new one of that shape.
+    fn sort<'p>(
+        policy: &'p Policy,
+        previous: Option<&Plan>,
+    ) -> Result<(Plan, Vec<(Shape, Fresh<'p>)>), BuildError> {
         check_approved(policy)?;
         let mut plan = Plan::default();
         let mut fresh: Vec<Fresh<'_>> = Vec::new();
@@ -151,40 +183,12 @@ impl Plan {
                 Fresh::of(&mut fresh, &breaker.key).breakers.push(wired);
             }
         }
-        for Fresh { fields, mut windows, mut breakers } in fresh {
-            let mut shape = Shape { renewed: true, ..Shape::default() };
-            for (part, window) in windows.iter_mut().enumerate() {
-                window.tag = tables.take_tag();
-                window.place = Place { near: shape.near, far: shape.far, rare: shape.rare, part };
-                shape.near += window.room.near;
-                shape.far += window.room.far;
-                shape.rare += window.room.rare;
-            }
-            windows.iter_mut().for_each(|window| window.place.rare += shape.far);
-            for breaker in &mut breakers {
-                breaker.near = shape.near;
-                shape.near += 1;
-            }
-            shape.zeroed = shape.near;
-            let of_windows = windows.iter().map(|window| window.window_ms);
-            let of_breakers =
-                breakers.iter().map(|breaker| breaker.terms.open_ms + breaker.terms.half_open_ms);
-            let longest_ms = of_windows.chain(of_breakers).max().unwrap_or(0);
-            // An event may be dated before its arrival, or after it.
-            let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
-            let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
-            let soon = soon.collect();
-            let table = tables.velocity_table(shape, soon, expiry_ms).map_err(BuildError::Size)?;
-            plan.groups.push(Group { fields: fields.to_vec(), table, windows, breakers });
+        let groups = plan.groups.len() + fresh.len();
+        if groups > KEYS_MAX {
+            let what = "keys that windows and breakers are kept by";
+            return Err(BuildError::TooMany { what, count: groups, max: KEYS_MAX });
         }
-        if plan.groups.len() > KEYS_MAX {
-            return Err(BuildError::TooMany {
-                what: "keys that windows and breakers are kept by",
-                count: plan.groups.len(),
-                max: KEYS_MAX,
-            });
-        }
-        Ok(plan)
+        Ok((plan, fresh.into_iter().map(|mut fresh| (fresh.lay(), fresh)).collect()))
     }
 
     /// The window of that identity.
@@ -237,6 +241,24 @@ impl<'p> Fresh<'p> {
             all.len() - 1
         });
         &mut all[at]
+    }
+
+    /// Gives everything its place in the slot.
+    fn lay(&mut self) -> Shape {
+        let mut shape = Shape { renewed: true, ..Shape::default() };
+        for (part, window) in self.windows.iter_mut().enumerate() {
+            window.place = Place { near: shape.near, far: shape.far, rare: shape.rare, part };
+            shape.near += window.room.near;
+            shape.far += window.room.far;
+            shape.rare += window.room.rare;
+        }
+        self.windows.iter_mut().for_each(|window| window.place.rare += shape.far);
+        for breaker in &mut self.breakers {
+            breaker.near = shape.near;
+            shape.near += 1;
+        }
+        shape.zeroed = shape.near;
+        shape
     }
 }
 

@@ -6,6 +6,7 @@
 use wire::limits::REASONS_MAX;
 use wire::{Challenge, Check, Degraded, Value, Verdict};
 
+use crate::decide;
 use crate::decision::{Decision, Hit};
 use crate::feature::Builtin;
 use crate::key::{self, Hash};
@@ -23,7 +24,7 @@ const SCORE: usize = 4;
 const VERSION: usize = 5;
 /// Reservations stand here, and hits behind them: most decisions have few of either.
 const PENDING: usize = 6;
-const PENDING_WORDS: usize = 3;
+const PENDING_WORDS: usize = 4;
 const HIT_WORDS: usize = 4;
 /// Near words of a decision: with those of its slot they fill two lines, and hold two reservations or hits.
 const NEAR: usize = 14;
@@ -36,6 +37,7 @@ pub(crate) const SHAPE: Shape = Shape {
     rare: 0,
     busy: None,
     renewed: false,
+    certain: true,
 };
 
 /// Bits of the state word: done, verdict, challenge, degraded, number of hits, number of reservations, outcome.
@@ -63,17 +65,24 @@ impl<'a> Words<'a> {
 }
 
 /// What is known of an id.
+#[derive(Clone, Copy)]
 pub(crate) enum Seen {
     /// Nothing: this call decides, and publishes into the slot if there was room for one.
     New(Option<usize>),
     /// A decision in that slot: done, or being made.
     Known(usize),
+    /// There was no room for it, and that lane of this very batch decides it.
+    Beside(usize),
 }
 
-/// Claims an id.
-pub(crate) fn claim(tables: &Tables, lane: usize, now_ms: i64, scratch: &mut Scratch) -> Seen {
+/// Claims an id; `fresh` are the lanes that decide one.
+pub(crate) fn claim(tables: &Tables, lane: usize, fresh: u64, now_ms: i64, scratch: &mut Scratch) -> Seen {
     match scratch.ids.claim(&tables.decisions, lane, now_ms) {
-        None => Seen::New(None),
+        None => {
+            let lanes = &scratch.lanes;
+            let same = |&other: &usize| lanes[other].slot.is_none() && lanes[other].id == lanes[lane].id;
+            decide::lanes(fresh).find(same).map_or(Seen::New(None), Seen::Beside)
+        }
         Some(found) if found.fresh => {
             let id = scratch.lanes[lane].id as u64;
             tables.decisions.payload(found.slot).near()[ID].store(id, Ordering::Release);
@@ -135,6 +144,18 @@ pub(crate) fn publish(
     words.at(STATE).store(state, Ordering::Release);
 }
 
+/// The answer to an id that another lane of the batch decided.
+pub(crate) fn repeat_beside(
+    first: Decision,
+    (check, lane): (&Check<'_>, usize),
+    (other, other_lane): (&Check<'_>, usize),
+    scratch: &Scratch,
+) -> Decision {
+    let reused = body(check, lane, scratch) != body(other, other_lane, scratch);
+    let degraded = first.degraded | if reused { Degraded::IdReused.bit() } else { 0 };
+    Decision { replayed: true, degraded, ..first }
+}
+
 /// The first answer to an id; `None` while it is being decided.
 pub(crate) fn repeat(
     tables: &Tables,
@@ -189,10 +210,9 @@ pub(crate) fn verdict(state: u64) -> Option<Verdict> {
     Verdict::from_code((state >> VERDICT) as u8)
 }
 
-/// Writes an outcome into the state; `false` if the state is no longer the one given.
-pub(crate) fn set_outcome(words: Words<'_>, state: u64, outcome: u64) -> bool {
-    let next = state & !(0xff << OUTCOME) | outcome << OUTCOME;
-    words.at(STATE).compare_exchange(state, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
+/// Writes an outcome into the state, which nobody else changes: outcomes are applied one at a time.
+pub(crate) fn set_outcome(words: Words<'_>, state: u64, outcome: u64) {
+    words.at(STATE).store(state & !(0xff << OUTCOME) | outcome << OUTCOME, Ordering::Release);
 }
 
 /// Places of a decision's reservations.
@@ -200,12 +220,13 @@ pub(crate) fn pending_count(state: u64) -> usize {
     usize::from((state >> PENDING_COUNT) as u8).min(PENDING_MAX)
 }
 
-/// A reservation: key, then 44 bits of time and 20 of the window's identity, then the amount.
+/// A reservation: key, then 44 bits of time and 20 of the window's identity, then the amount and the maximum.
 pub(crate) fn put_pending(words: Words<'_>, at: usize, pending: &Pending) {
     let at = PENDING + at * PENDING_WORDS;
     words.at(at).store(pending.key, Ordering::Relaxed);
     words.at(at + 1).store((pending.time_ms as u64) << 20 | u64::from(pending.tag), Ordering::Relaxed);
     words.at(at + 2).store(pending.delta as u64, Ordering::Relaxed);
+    words.at(at + 3).store(pending.max as u64, Ordering::Relaxed);
 }
 
 pub(crate) fn get_pending(words: Words<'_>, at: usize) -> Pending {
@@ -216,6 +237,8 @@ pub(crate) fn get_pending(words: Words<'_>, at: usize) -> Pending {
         tag: load(at + 1) as u32 & 0xf_ffff,
         time_ms: (load(at + 1) >> 20) as i64,
         delta: load(at + 2) as i64,
+        max: load(at + 3) as i64,
+        held: true,
     }
 }
 

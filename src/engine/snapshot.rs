@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::rules::Schedule;
-use crate::tables::{SizeError, Tables};
+use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
 
 /// What a snapshot is made of.
@@ -176,6 +176,16 @@ pub(crate) struct Candidate {
 }
 
 impl Snapshot {
+    /// Whether tables of these sizes, with those that the policy needs and with full lists, fit into so much memory, and how
+    /// much they take. Makes none.
+    ///
+    /// # Errors
+    /// [`BuildError::Size`] naming the table that is to be smaller; or what else is wrong with the policy.
+    pub fn fits(policy: &Policy, sizes: &Sizes, free_bytes: u64) -> Result<u64, BuildError> {
+        check_sizes(policy)?;
+        Plan::bytes(policy, sizes)?.fit(free_bytes).map_err(BuildError::Size)
+    }
+
     /// Checks the parts and lays them out. Windows that `previous` has as well keep their counts.
     ///
     /// # Errors
@@ -187,7 +197,7 @@ impl Snapshot {
         let model_version = forest.as_ref().map_or_else(String::new, |spec| spec.version.clone());
         let models = Models::build(&policy.features, forest, anomaly, challengers)?;
         let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
-        let no_memory = SizeError { table: "list_entries", entries: 0 };
+        let no_memory = SizeError::NoMemory { table: "list_entries", entries: 0 };
         let lists =
             policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
         let mut book = previous.map(|previous| previous.book.clone()).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::key::{self, Seed};
 use crate::limits::RETENTION_MS;
-use crate::lists::Lists;
+use crate::lists::{self, Lists};
 use crate::profile;
 use crate::replay;
 use crate::table::{Ordering, Pins, Shape, Slots, Word};
@@ -46,18 +46,48 @@ impl Default for Sizes {
     }
 }
 
-/// A table that could not be made.
+/// Tables that were not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SizeError {
-    /// Which one.
-    pub table: &'static str,
-    /// How many entries were asked for.
-    pub entries: usize,
+pub enum SizeError {
+    /// The system has no memory for so many entries, or they are more than can be counted.
+    NoMemory {
+        /// Which table.
+        table: &'static str,
+        /// How many entries were asked for.
+        entries: usize,
+    },
+    /// There is less memory than the tables would take. None of them was touched.
+    TooLarge {
+        /// The table that takes most.
+        table: &'static str,
+        /// How many entries were asked for.
+        entries: usize,
+        /// What it alone takes.
+        table_bytes: u64,
+        /// What all that were asked for take.
+        bytes: u64,
+        /// What there is.
+        free_bytes: u64,
+    },
 }
 
 impl std::fmt::Display for SizeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "no memory for {} entries of {}: lower tables.{}", self.entries, self.table, self.table)
+        match *self {
+            SizeError::NoMemory { table, entries } => {
+                write!(f, "no memory for {entries} entries of {table}: lower tables.{table}")
+            }
+            SizeError::TooLarge { table, entries, table_bytes, bytes, free_bytes } => {
+                let mb = |bytes: u64| bytes.div_ceil(1_000_000);
+                write!(
+                    f,
+                    "the tables take {} MB, {} of them for {entries} entries of {table}, and {} MB are free: lower tables.{table}",
+                    mb(bytes),
+                    mb(table_bytes),
+                    free_bytes / 1_000_000
+                )
+            }
+        }
     }
 }
 
@@ -90,22 +120,89 @@ pub struct Tables {
     velocity: Mutex<Vec<Weak<Slots>>>,
     number: Word,
     tag: Word,
+    /// Bytes that velocity tables may take from here on.
+    free_bytes: Word,
     /// Outcomes are applied one at a time, apart from the path of checks.
     pub(crate) outcomes: Mutex<()>,
 }
 
+/// Bytes that tables take, each by its name and its entries.
+pub(crate) struct Bytes(Vec<(&'static str, usize, u64)>);
+
+impl Bytes {
+    /// Of the tables that every policy needs.
+    pub fn of(sizes: &Sizes) -> Result<Bytes, SizeError> {
+        let mut all = Bytes(Vec::new());
+        all.add("accounts", sizes.accounts, &profile(profile::ACCOUNT_WORDS))?;
+        all.add("devices", sizes.devices, &profile(profile::DEVICE_WORDS))?;
+        all.add("decisions", sizes.decisions, &replay::SHAPE)?;
+        all.add_lists(sizes.list_entries as u64);
+        Ok(all)
+    }
+
+    /// Of the velocity tables of these shapes.
+    pub fn add_velocity<'s>(
+        &mut self,
+        (entries, busy_keys): (usize, usize),
+        shapes: impl Iterator<Item = &'s Shape>,
+    ) -> Result<(), SizeError> {
+        let first = self.0.len();
+        shapes.into_iter().try_for_each(|shape| {
+            let busy = Some(busy_keys).filter(|&busy| busy < entries);
+            self.add("velocity_keys", entries, &Shape { busy, ..*shape })
+        })?;
+        // They have one size in common, and count as one.
+        let of_all = self.0.drain(first..).fold(0_u64, |sum, (.., bytes)| sum.saturating_add(bytes));
+        self.0.push(("velocity_keys", entries, of_all));
+        Ok(())
+    }
+
+    fn add_lists(&mut self, entries: u64) {
+        self.0.push(("list_entries", entries as usize, entries.saturating_mul(lists::ENTRY_BYTES_MAX)));
+    }
+
+    fn add(&mut self, table: &'static str, entries: usize, shape: &Shape) -> Result<(), SizeError> {
+        let bytes = Slots::bytes(entries, shape).ok_or(SizeError::NoMemory { table, entries })?;
+        self.0.push((table, entries, bytes));
+        Ok(())
+    }
+
+    /// Whether there is memory for all of them.
+    pub fn fit(&self, free_bytes: u64) -> Result<u64, SizeError> {
+        let bytes = self.0.iter().fold(0_u64, |sum, (.., bytes)| sum.saturating_add(*bytes));
+        match self.0.iter().max_by_key(|(.., bytes)| bytes) {
+            Some(&(table, entries, table_bytes)) if bytes > free_bytes => {
+                Err(SizeError::TooLarge { table, entries, table_bytes, bytes, free_bytes })
+            }
+            _ => Ok(bytes),
+        }
+    }
+}
+
+fn profile(near: usize) -> Shape {
+    Shape { near, zeroed: near, ..Shape::default() }
+}
+
 impl Tables {
-    /// Makes the tables and touches their memory.
+    /// Makes the tables and touches their memory, however much that is.
     ///
     /// # Errors
-    /// [`SizeError`] naming the table that there is no memory for.
+    /// [`SizeError::NoMemory`] naming the table that there is no memory for.
     pub fn new(sizes: &Sizes) -> Result<Tables, SizeError> {
+        Tables::within(sizes, u64::MAX)
+    }
+
+    /// Makes the tables if they, and the lists when they are full, fit into `free_bytes`; else touches none.
+    ///
+    /// # Errors
+    /// [`SizeError`] naming the table that is to be smaller.
+    pub fn within(sizes: &Sizes, free_bytes: u64) -> Result<Tables, SizeError> {
+        let taken = Bytes::of(sizes)?.fit(free_bytes)?;
         let seed = Seed::new(sizes.seed);
         let pins = Arc::default();
         let slots = |table, entries, shape, expiry_ms| {
-            Slots::new(entries, shape, expiry_ms, &pins).ok_or(SizeError { table, entries })
+            Slots::new(entries, shape, expiry_ms, &pins).ok_or(SizeError::NoMemory { table, entries })
         };
-        let profile = |near| Shape { near, zeroed: near, ..Shape::default() };
         Ok(Tables {
             accounts: slots("accounts", sizes.accounts, profile(profile::ACCOUNT_WORDS), profile::EXPIRY_MS)?,
             devices: slots("devices", sizes.devices, profile(profile::DEVICE_WORDS), profile::EXPIRY_MS)?,
@@ -117,9 +214,25 @@ impl Tables {
             busy_keys: sizes.busy_keys,
             number: Word::new(1),
             tag: Word::new(0),
+            free_bytes: Word::new(free_bytes.saturating_sub(if free_bytes == u64::MAX { 0 } else { taken })),
             outcomes: Mutex::new(()),
             seed,
         })
+    }
+
+    /// Tells how much memory there is before a snapshot is built: one whose new velocity tables do not fit, beside lists that
+    /// fill up, is refused before any is touched.
+    pub fn allow(&self, free_bytes: u64) {
+        let lists = self.lists.capacity().saturating_sub(self.lists.len());
+        let lists = lists.saturating_mul(lists::ENTRY_BYTES_MAX);
+        self.free_bytes.store(free_bytes.saturating_sub(lists), Ordering::Relaxed);
+    }
+
+    /// Whether there is memory for velocity tables of these shapes.
+    pub(crate) fn fit<'s>(&self, shapes: impl Iterator<Item = &'s Shape>) -> Result<(), SizeError> {
+        let mut bytes = Bytes(Vec::new());
+        bytes.add_velocity((self.velocity_keys, self.busy_keys), shapes)?;
+        bytes.fit(self.free_bytes.load(Ordering::Relaxed)).map(|_| ())
     }
 
     /// The key that the log knows a check id by.
@@ -152,7 +265,7 @@ impl Tables {
         let entries = self.velocity_keys;
         let busy = Some(self.busy_keys).filter(|&busy| busy < entries);
         let slots = Slots::new(entries, Shape { busy, ..shape }, expiry_ms, &self.pins)
-            .ok_or(SizeError { table: "velocity_keys", entries })?;
+            .ok_or(SizeError::NoMemory { table: "velocity_keys", entries })?;
         let slots = Arc::new(slots.with_soon(soon));
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);

@@ -1,10 +1,12 @@
 //! Stage `velocity`: windows over keys, read and updated; approved ones reserved, limits kept.
 
-use wire::{Check, Degraded};
+use arrayvec::ArrayVec;
+use wire::{Check, Degraded, Verdict};
 
 use crate::decide::lanes;
-use crate::feature::{Scalar, Type};
+use crate::feature::{FeatureId, Scalar, Type};
 use crate::key;
+use crate::limits::LIMITS_MAX;
 use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
@@ -20,6 +22,10 @@ pub(crate) struct Pending {
     pub tag: u32,
     pub time_ms: i64,
     pub delta: i64,
+    /// The smallest maximum among the limits that applied to the check and ask for no challenge.
+    pub max: i64,
+    /// Whether it is held: a limit may have had no room for it, or its key none.
+    pub held: bool,
 }
 
 /// A limit that left no room.
@@ -103,7 +109,7 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
         }
         let Some(slot) = scratch.windows[at].kept(lane) else {
             scratch.lanes[lane].degraded |= Degraded::Velocity.bit();
-            refuse_limits(snapshot, group, check, lane, scratch);
+            refuse_limits(snapshot, group, key, now_ms, check, lane, scratch);
             continue;
         };
         for window in group.of_status(Status::Approved) {
@@ -113,7 +119,7 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
         }
     }
     if scratch.lanes[lane].refused.iter().any(|refused| !refused.shadow) {
-        give_back(snapshot, now_ms, lane, scratch);
+        release_all(snapshot, now_ms, lane, scratch);
     }
 }
 
@@ -181,17 +187,81 @@ fn approve(
     lane: usize,
     scratch: &mut Scratch,
 ) -> i64 {
-    let (sum, permits) = views(window, payload);
     if !window.kinds.has(check.kind) {
+        let (sum, permits) = views(window, payload);
         return counted(window, &permits, now_ms, sum.value(now_ms));
     }
+    let pending = pending(snapshot, window, key, now_ms, lane, scratch);
+    let limit = tightest(snapshot, window, lane, scratch);
+    let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
+    let (pending, value) = match take(window, payload, now_ms, pending.delta, max) {
+        Ok(Reserved { value, time_ms }) => {
+            // Those in shadow would have refused.
+            let beyond = |_, limit: &Limit| limit.mode == Mode::Shadow && limit.max < value;
+            refuse(snapshot, window, value, lane, scratch, beyond);
+            (Pending { time_ms, held: true, ..pending }, value)
+        }
+        Err(Full { current }) => {
+            let value = current.saturating_add(pending.delta);
+            // With the tightest every other that the value would pass: a challenge that one asks for must not hide that
+            // another denies.
+            refuse(snapshot, window, value, lane, scratch, |at, other| {
+                Some(at) == limit || other.max < value
+            });
+            (pending, value)
+        }
+    };
+    // The snapshot refuses policies with more windows a kind than there is room for.
+    let _ = scratch.lanes[lane].pending.try_push(pending);
+    value
+}
+
+/// What a check would take of an approved window.
+fn pending(
+    snapshot: &Snapshot,
+    window: &Laid,
+    key: u64,
+    now_ms: i64,
+    lane: usize,
+    scratch: &Scratch,
+) -> Pending {
     let delta = match window.aggregate {
         Aggregate::Sum(field) => amount(scratch, field, lane),
         _ => 1,
     };
-    let limit = tightest(snapshot, window, lane, scratch);
-    let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
-    let reserved = match &permits {
+    let acting = applying(snapshot, window, lane, scratch).filter(|(_, limit)| denies(limit));
+    let max = acting.map(|(_, limit)| limit.max).min();
+    Pending { key, tag: window.tag, time_ms: now_ms, delta, max: max.unwrap_or(i64::MAX), held: false }
+}
+
+/// Whether a limit acts, and by more than asking for a challenge.
+fn denies(limit: &Limit) -> bool {
+    limit.mode == Mode::Live && limit.verdict != Verdict::Challenge
+}
+
+/// Remembers the limits of a window that refuse a value, or would if they acted.
+fn refuse(
+    snapshot: &Snapshot,
+    window: &Laid,
+    value: i64,
+    lane: usize,
+    scratch: &mut Scratch,
+    refuses: impl Fn(usize, &Limit) -> bool,
+) {
+    if window.limits.is_empty() {
+        return;
+    }
+    let mut refused: ArrayVec<Refused, LIMITS_MAX> = ArrayVec::new();
+    let those = applying(snapshot, window, lane, scratch).filter(|(at, limit)| refuses(*at, limit));
+    refused.extend(those.map(|(limit, of)| Refused { limit, value, shadow: of.mode == Mode::Shadow }));
+    // There is room for every limit of a policy.
+    let _ = scratch.lanes[lane].refused.try_extend_from_slice(&refused);
+}
+
+/// Takes so much of an approved window, if it stays within `max`.
+fn take(window: &Laid, payload: Payload<'_>, now_ms: i64, delta: i64, max: i64) -> Result<Reserved, Full> {
+    let (sum, permits) = views(window, payload);
+    match &permits {
         // Within the exact range the permits decide; the sum follows.
         Some(permits) if max <= i64::from(window.exact) && permits.complete(now_ms) => {
             permits.reserve(now_ms, max.max(0) as usize).map(|reserved| {
@@ -205,22 +275,6 @@ fn approve(
             }
             Reserved { value: counted(window, &permits, reserved.time_ms, reserved.value), ..reserved }
         }),
-    };
-    match reserved {
-        Ok(Reserved { value, time_ms }) => {
-            // The snapshot refuses policies with more windows a kind than there is room for.
-            let _ = scratch.lanes[lane].pending.try_push(Pending { key, tag: window.tag, time_ms, delta });
-            watch_limits(snapshot, window, value, lane, scratch);
-            value
-        }
-        Err(Full { current }) => {
-            let value = current.saturating_add(delta);
-            if let Some(limit) = limit {
-                refuse(Refused { limit, value, shadow: false }, lane, scratch);
-            }
-            watch_limits(snapshot, window, value, lane, scratch);
-            value
-        }
     }
 }
 
@@ -234,46 +288,51 @@ fn counted(window: &Laid, permits: &Option<Permits<'_>>, time_ms: i64, total: i6
     }
 }
 
-/// The limit with the smallest maximum among those of the window that apply to the check.
-fn tightest(snapshot: &Snapshot, window: &Laid, lane: usize, scratch: &Scratch) -> Option<usize> {
+/// The limits of a window that apply to the check.
+fn applying<'s>(
+    snapshot: &'s Snapshot,
+    window: &'s Laid,
+    lane: usize,
+    scratch: &'s Scratch,
+) -> impl Iterator<Item = (usize, &'s Limit)> {
     let limits = &snapshot.policy.limits;
-    let acts = |&limit: &usize| limits[limit].mode == Mode::Live && applies(&limits[limit], lane, scratch);
-    window.limits.iter().copied().filter(acts).min_by_key(|&limit| limits[limit].max)
+    let applies = move |limit: &Limit| limit.when.is_none_or(|when| scratch.registers.holds(when, lane));
+    let limits = window.limits.iter().map(move |&at| (at, &limits[at]));
+    limits.filter(move |(_, limit)| limit.mode != Mode::Off && applies(limit))
 }
 
-fn applies(limit: &Limit, lane: usize, scratch: &Scratch) -> bool {
-    limit.when.is_none_or(|when| scratch.registers.holds(when, lane))
-}
-
-/// Remembers the limits that would have refused the value if they acted.
-fn watch_limits(snapshot: &Snapshot, window: &Laid, value: i64, lane: usize, scratch: &mut Scratch) {
-    for &at in &window.limits {
-        let limit = &snapshot.policy.limits[at];
-        if limit.mode == Mode::Shadow && limit.max < value && applies(limit, lane, scratch) {
-            refuse(Refused { limit: at, value, shadow: true }, lane, scratch);
-        }
-    }
-}
-
-fn refuse(refused: Refused, lane: usize, scratch: &mut Scratch) {
-    // There is room for every limit of a policy.
-    let _ = scratch.lanes[lane].refused.try_push(refused);
+/// The one with the smallest maximum of these that act.
+fn tightest(snapshot: &Snapshot, window: &Laid, lane: usize, scratch: &Scratch) -> Option<usize> {
+    let acting = applying(snapshot, window, lane, scratch).filter(|(_, limit)| limit.mode == Mode::Live);
+    acting.min_by_key(|(_, limit)| limit.max).map(|(at, _)| at)
 }
 
 /// A key without room cannot be shown to be within its limits, so they refuse.
-fn refuse_limits(snapshot: &Snapshot, group: &Group, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
-    for window in group.windows.iter().filter(|window| window.kinds.has(check.kind)) {
+fn refuse_limits(
+    snapshot: &Snapshot,
+    group: &Group,
+    key: u64,
+    now_ms: i64,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    let approved = |window: &&Laid| window.status == Status::Approved && window.kinds.has(check.kind);
+    for window in group.windows.iter().filter(approved) {
+        let pending = pending(snapshot, window, key, now_ms, lane, scratch);
+        let _ = scratch.lanes[lane].pending.try_push(pending);
         if let Some(limit) = tightest(snapshot, window, lane, scratch) {
             let value = snapshot.policy.limits[limit].max;
-            refuse(Refused { limit, value, shadow: false }, lane, scratch);
+            refuse(snapshot, window, value, lane, scratch, |at, _| at == limit);
         }
     }
 }
 
 /// Gives back everything a check has reserved, and remembers what that was.
-pub(crate) fn release_all(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: &Scratch) {
-    for pending in &scratch.lanes[lane].pending {
+pub(crate) fn release_all(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: &mut Scratch) {
+    for pending in scratch.lanes[lane].pending.iter_mut().filter(|pending| pending.held) {
         release(snapshot, now_ms, pending);
+        pending.held = false;
     }
 }
 
@@ -283,37 +342,44 @@ pub(crate) fn give_back(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: 
     scratch.lanes[lane].pending.clear();
 }
 
-/// Takes a reservation out of its window, if the window and the key are still there.
+/// Takes a reservation out of its window, if the window is still there and the key was not forgotten since: what stands there
+/// now is then others' alone.
 pub(crate) fn release(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
-    with_window(snapshot, now_ms, pending, |sum, permits| {
-        if let Some(permits) = permits {
-            permits.release(pending.time_ms);
-        }
-        sum.release(pending.time_ms, pending.delta);
-    });
+    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
+    let Some(slot) = group.table.find(pending.key, now_ms) else { return };
+    if !group.table.held_since(slot, pending.time_ms) {
+        return;
+    }
+    let (sum, permits) = views(window, group.table.payload(slot));
+    if let Some(permits) = permits {
+        permits.release(pending.time_ms);
+    }
+    sum.release(pending.time_ms, pending.delta);
 }
 
-/// Puts a reservation into its window again, dated now and whatever its limits say; gives it as it stands then.
-pub(crate) fn restore(snapshot: &Snapshot, now_ms: i64, pending: &Pending) -> Pending {
-    with_window(snapshot, now_ms, pending, |sum, permits| {
-        if let Some(permits) = permits {
-            permits.take(now_ms);
-        }
-        sum.add(now_ms, pending.delta);
-    });
-    Pending { time_ms: now_ms, ..*pending }
-}
-
-fn with_window(
+/// Takes what a challenged check would have reserved, dated now and within the limits that applied to it, and within those that
+/// apply to every check by now; gives it as it stands then. Limits that ask for a challenge have got one.
+///
+/// # Errors
+/// The feature that is at its maximum, and the maximum. Nothing is taken then.
+pub(crate) fn restore(
     snapshot: &Snapshot,
     now_ms: i64,
     pending: &Pending,
-    act: impl FnOnce(Sum<'_>, Option<Permits<'_>>),
-) {
-    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
-    let Some(slot) = group.table.find(pending.key, now_ms) else { return };
-    let (sum, permits) = views(window, group.table.payload(slot));
-    act(sum, permits);
+) -> Result<Pending, (FeatureId, i64)> {
+    // What a dropped window would hold nobody asks.
+    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return Ok(*pending) };
+    let limits = window.limits.iter().map(|&limit| &snapshot.policy.limits[limit]);
+    let of_all = limits.filter(|limit| limit.when.is_none() && denies(limit));
+    let unconditional = of_all.map(|limit| limit.max).min();
+    let max = unconditional.map_or(pending.max, |max| max.min(pending.max));
+    let full = (window.feature, max);
+    let Some(found) = group.table.find_or_claim(pending.key, now_ms) else {
+        // Without limits it goes uncounted, like a check whose key has no room.
+        return if max == i64::MAX { Ok(*pending) } else { Err(full) };
+    };
+    let taken = take(window, group.table.payload(found.slot), now_ms, pending.delta, max);
+    taken.map(|reserved| Pending { time_ms: reserved.time_ms, ..*pending }).map_err(|_| full)
 }
 
 /// The sum of an approved window, and its permits if it is a count with an exact range.
@@ -331,6 +397,6 @@ fn exact_or_more(count: usize, exact: u16, total: i64) -> i64 {
 }
 
 /// A whole-number or money feature of the event itself; negative ones count as nothing.
-fn amount(scratch: &Scratch, field: crate::feature::FeatureId, lane: usize) -> i64 {
+fn amount(scratch: &Scratch, field: FeatureId, lane: usize) -> i64 {
     (scratch.columns[field.index()][lane] as i64).clamp(0, wire::limits::AMOUNT_MINOR_MAX)
 }

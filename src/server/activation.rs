@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::demotions::{Demotion, Demotions};
 use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
+use crate::memory;
 use crate::metrics::{Matches, Metrics, ScoreHistogram};
 use crate::tokens;
 
@@ -200,6 +201,7 @@ pub fn prepare(
     let mut policy = bundle.policy.clone();
     origins.into_iter().for_each(|origin| policy.demote(origin));
     let parts = Parts { policy, forest, anomaly, challengers, token_keys: keys };
+    tables.allow(memory::free_bytes());
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
     for feature in snapshot.narrowed() {

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use engine::Snapshot;
+
 use crate::activation::{self, Refusal};
 use crate::config::Config;
+use crate::memory;
 use crate::tls::{self, Identity};
 
 /// Everything that would keep a daemon from starting with this configuration, as far as it can be known beforehand, or a
@@ -26,6 +29,12 @@ pub fn check(config: &Config) -> Result<String, String> {
                 bundle.tests.len()
             );
             found.push_str(&warnings);
+            match Snapshot::fits(policy, &config.tables.sizes([0; 16]), memory::free_bytes()) {
+                Ok(bytes) => {
+                    let _ = writeln!(found, "tables of {} MB, lists filled", bytes.div_ceil(1_000_000));
+                }
+                Err(error) => faults.push(error.to_string()),
+            }
         }
         Err(refusal) => faults.push(refusal.to_string()),
     }

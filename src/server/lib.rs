@@ -21,6 +21,7 @@ mod guard;
 mod http;
 mod listen;
 pub mod lists;
+mod memory;
 mod metrics;
 mod notify;
 mod numbers;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::OutcomeEffect;
+use engine::feature::Type;
+use engine::{OutcomeEffect, Snapshot};
 use journal::AppendError;
 use tokio::sync::oneshot;
 use wire::frame::{Outcomes, ResultsWriter};
-use wire::{DecodeError, ErrorCode, Outcome};
+use wire::{DecodeError, ErrorCode, Outcome, OutcomeKind, Value};
 
 use crate::state::Shared;
 use crate::worker::Worker;
@@ -23,9 +24,10 @@ pub fn keep(shared: &Arc<Shared>, outcome: &Outcome<'_>) -> Result<oneshot::Rece
     // Not the whole shared state: the log is part of it, and must not be closed from the log's own thread.
     let (active, tables, metrics) = (shared.active.clone(), shared.tables.clone(), shared.metrics.clone());
     let done = move |written: Result<u64, AppendError>| {
-        let kept = written.map_err(|error| refusal(&error)).map(|_| {
+        let kept = written.map_err(|error| refusal(&error)).and_then(|_| {
             metrics.outcome();
-            engine::outcome(&active.load().snapshot, &tables, arrived_ms, &id, kind)
+            let snapshot = &active.load().snapshot;
+            told(snapshot, kind, engine::outcome(snapshot, &tables, arrived_ms, &id, kind))
         });
         // A caller that left does not change what happened.
         let _ = sender.send(kept);
@@ -56,6 +58,27 @@ pub async fn answer_frame(worker: &Worker, tag: u32, outcomes: Outcomes<'_>, ans
         }
         // A frame of results holds as many items as one of outcomes.
         let _ = results.push(result.as_ref().map(|_| ()));
+    }
+}
+
+/// What the caller is to know of the effect: a passed challenge that nothing could be reserved for must not go on.
+fn told(snapshot: &Snapshot, outcome: OutcomeKind, effect: OutcomeEffect) -> Kept {
+    match effect {
+        OutcomeEffect::Full { feature, max } => {
+            let row = snapshot.policy().features.row(feature);
+            let max = if row.ty == Type::Money { Value::Money(max) } else { Value::Int(max) };
+            let message = format!(
+                "{} has no room below its limit of {max} any more: nothing is reserved, refuse the event",
+                row.name
+            );
+            Err(DecodeError::new(ErrorCode::LimitReached, "outcome", message))
+        }
+        OutcomeEffect::Unknown if outcome == OutcomeKind::ChallengePassed => {
+            let message =
+                "the check is no longer remembered, so that nothing could be reserved for it: ask again";
+            Err(DecodeError::new(ErrorCode::NotFound, "id", message))
+        }
+        effect => Ok(effect),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use engine::{Sizes, Tables};
+use engine::Tables;
 use journal::{Folder, Log, OnFailure, Recent, SegmentConfig, Writer, WriterConfig};
 use tokio::sync::watch;
 
@@ -21,6 +21,7 @@ use crate::explainers::Explainers;
 use crate::files;
 use crate::listen::{self, Addresses, ListenError};
 use crate::lists::ListStore;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::numbers;
 use crate::reload::Reloader;
@@ -174,17 +175,8 @@ fn tables(config: &Config) -> Result<Tables, StartError> {
     }
     let bytes = std::fs::read(&path).map_err(|error| data(&error))?;
     let seed = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| data(&"expected 16 bytes"))?;
-    let sizes = &config.tables;
-    Tables::new(&Sizes {
-        accounts: sizes.accounts,
-        devices: sizes.devices,
-        velocity_keys: sizes.velocity_keys,
-        busy_keys: sizes.busy_keys,
-        list_entries: sizes.list_entries,
-        decisions: sizes.decisions,
-        seed,
-    })
-    .map_err(|error| StartError::Tables(error.to_string()))
+    Tables::within(&config.tables.sizes(seed), memory::free_bytes())
+        .map_err(|error| StartError::Tables(error.to_string()))
 }
 
 fn writer_config(config: &Config) -> WriterConfig {

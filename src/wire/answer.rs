@@ -50,6 +50,8 @@ names! {
         Fallback = "fallback",
         /// The decision could not be logged.
         Journal = "journal",
+        /// There was no room to remember the id: whoever repeats it later has it decided again.
+        Idempotency = "idempotency",
     }
 }
 

@@ -31,6 +31,8 @@ names! {
         Forbidden = "forbidden",
         /// The daemon failed; the log says how.
         Internal = "internal",
+        /// A challenge was passed, and a limit no longer has the room: the event must not go on.
+        LimitReached = "limit_reached",
     }
 }
 

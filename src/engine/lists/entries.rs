@@ -31,7 +31,7 @@ const SPARSE_GROUPS_MIN: usize = 1 << 10;
 
 /// What became of an entry that was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub enum Put {
     /// It is new, or took the place of one that had ended.
     Done,
     /// The table is taken to its bound: it has to be made anew.
@@ -39,13 +39,13 @@ pub(super) enum Put {
 }
 
 /// The entries of one list.
-pub(super) struct Entries {
+pub struct Entries {
     memory: Memory,
     groups: usize,
     /// Slots that hold an entry, and those that hold one or are marked as freed. Only the writer changes them.
     standing: Word,
     taken: Word,
-    pub lengths: Lengths,
+    pub(super) lengths: Lengths,
 }
 
 impl Entries {
@@ -149,7 +149,7 @@ impl Entries {
     }
 
     /// Entries standing, ended ones that nobody has replaced yet among them.
-    pub fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.standing.load(Ordering::Relaxed)
     }
 

@@ -8,7 +8,8 @@
 #![expect(clippy::disallowed_types, reason = "the lock of the one writer; look-ups never take it")]
 
 mod draft;
-mod entries;
+#[doc(hidden)]
+pub mod entries;
 mod key;
 mod look_up;
 #[doc(hidden)]
@@ -32,6 +33,8 @@ use key::Lengths;
 
 /// An entry that never ends.
 pub const NEVER_MS: i64 = i64::MAX;
+/// Bytes of memory that an entry takes at most.
+pub(crate) const ENTRY_BYTES_MAX: u64 = 40;
 /// An entry is kept for so long after its end, in milliseconds: events may be told of that late.
 const KEPT_MS: i64 = wire::limits::CLOCK_BEHIND_MS_MAX;
 
@@ -94,7 +97,7 @@ struct Writer {
 }
 
 impl Lists {
-    /// Lists with room for that many entries. Memory is taken as they come, at most 40 bytes for each, and for those of a list
+    /// Lists with room for that many entries. Memory is taken as they come, at most [`ENTRY_BYTES_MAX`] for each, and for those of a list
     /// twice while it is made anew.
     pub fn new(capacity: usize, seed: Seed) -> Lists {
         let directory = ArcSwap::from_pointee(Directory(Vec::new()));

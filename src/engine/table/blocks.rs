@@ -50,6 +50,15 @@ impl Blocks {
         Some(Blocks { memory: Memory::new(count.checked_mul(words)?)?, words, shared })
     }
 
+    /// Words that [`Blocks::new`] takes for those in all.
+    pub fn all_words(slots: usize, words: usize, shared: Option<usize>) -> Option<usize> {
+        match shared {
+            _ if words == 0 => Some(0),
+            None => slots.checked_mul(words),
+            Some(count) => count.clamp(1, slots).checked_mul(1 + words),
+        }
+    }
+
     /// Whether every slot has a block of its own.
     #[inline]
     pub fn own(&self) -> bool {

@@ -86,7 +86,8 @@ mod tests {
     const NOW_MS: i64 = 1_600_000;
 
     fn table(busy: usize, far: usize) -> Slots {
-        let shape = Shape { near: 8, zeroed: 8, far, rare: 0, busy: Some(busy), renewed: true };
+        let shape =
+            Shape { near: 8, zeroed: 8, far, rare: 0, busy: Some(busy), renewed: true, certain: false };
         Slots::new(64, shape, 60_000, &Arc::default()).expect("small")
     }
 

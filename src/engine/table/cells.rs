@@ -119,12 +119,15 @@ impl<const BITS: u32> Cells<'_, BITS> {
         delta - left
     }
 
-    /// Empties the cells that lie before the window of `epoch`; `expired` is told of what each held. Where `all` that was
-    /// there lies before it, a cell whose wrapped number looks far ahead goes too.
-    pub fn expire(&self, epoch: i64, all: bool, expired: impl Fn(u64)) {
+    /// Empties the cells that lie before the window of `epoch`; `expired` is told of what each held. Where all that was there
+    /// lies before it, `newest` is given, the latest sub-window that anything was put into: a cell that looks later than that
+    /// is from a turn ago and goes too.
+    pub fn expire(&self, epoch: i64, newest: Option<&Word>, expired: impl Fn(u64)) {
         let before = |held: u64| {
             let age = Self::age(held, epoch);
-            age >= CELLS || (all && age < -CELLS)
+            // Read after the cell: `newest` is raised before a cell is written.
+            let later = |newest: &Word| Self::age(held, newest.load(Ordering::Acquire) as i64) < 0;
+            age >= CELLS || (age < 0 && newest.is_some_and(later))
         };
         for cell in self.near.iter().chain(self.far.used()) {
             let mut held = cell.load(Ordering::Acquire);

@@ -1,6 +1,6 @@
-//! How a key comes into a table: found, given a free slot, or the slot of the set that was longest untouched.
+//! How a key comes into a table: found, or given a slot of the line with more room, the one that was longest untouched.
 
-use super::slots::{ABANDONED, EMPTY, Found, PREPARING, Slots, WAYS, head, tag, tag_of, touch, touched};
+use super::slots::{ABANDONED, EMPTY, Found, LINE, PREPARING, Slots, head, tag, tag_of, touch, touched};
 use super::{Ordering, fence, scan, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
@@ -14,10 +14,20 @@ fn in_hands(touched: u32, pinned: u32) -> bool {
     touched.wrapping_sub(pinned) < HANDS_UNITS
 }
 
-/// How long a slot was left alone.
+/// Whether a slot holds no key: it never had one, or was given up.
+#[inline]
+fn free(head: u64) -> bool {
+    tag_of(head) <= ABANDONED
+}
+
+/// How long a slot was left alone. A time ahead of ours is that of a thread that entered later.
 #[inline]
 fn idle(head: u64, now: u32) -> u32 {
-    if tag_of(head) == ABANDONED { u32::MAX } else { now.wrapping_sub(touched(head)) }
+    match now.wrapping_sub(touched(head)) {
+        _ if free(head) => u32::MAX,
+        ahead if ahead > u32::MAX - HANDS_UNITS => 0,
+        idle => idle,
+    }
 }
 
 /// What a try came to.
@@ -36,15 +46,11 @@ impl Slots {
         self.find_or_evict(None, key, now_ms)
     }
 
-    /// The same, with a slot that was the longest untouched of the set a moment ago.
+    /// The same, with a slot that [`Slots::roomiest`] chose a moment ago.
     fn find_or_evict(&self, idle: Option<usize>, key: u64, now_ms: i64) -> Option<Found> {
-        let (first, now) = (self.places(key).start, touch(now_ms));
+        let now = touch(now_ms);
         for _ in 0..SPINS {
-            let (tagged, empty) = self.marks(key);
-            let step = match self.own(tagged, key, now) {
-                Step::None if empty != 0 => {
-                    self.take(first + empty.trailing_zeros() as usize, EMPTY, key, now)
-                }
+            let step = match self.own(self.tagged(key), key, now) {
                 Step::None => self.evict(idle, key, now),
                 step => step,
             };
@@ -60,7 +66,7 @@ impl Slots {
     /// The slot of a key that is in the table, touched, so that it stays the key's for as long as the caller's pin.
     pub fn find(&self, key: u64, now_ms: i64) -> Option<usize> {
         for _ in 0..SPINS {
-            match self.own(self.marks(key).0, key, touch(now_ms)) {
+            match self.own(self.tagged(key), key, touch(now_ms)) {
                 Step::Found(found) => return Some(found.slot),
                 Step::None => return None,
                 Step::Retry => spin_loop(),
@@ -75,48 +81,42 @@ impl Slots {
         match self.own_at(likely as usize, key, touch(now_ms)) {
             Step::Found(found) => Some(found),
             _ => {
-                let idle = Some(likely as usize).filter(|slot| self.places(key).contains(slot));
+                let in_line = |first: usize| (first..first + LINE).contains(&(likely as usize));
+                let idle = Some(likely as usize).filter(|_| self.places(key).into_iter().any(in_line));
                 self.find_or_evict(idle, key, now_ms)
             }
         }
     }
 
-    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads of the set, which begins at
-    /// `first`, should be in the cache.
+    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
     #[inline]
-    pub(super) fn likely(&self, first: u32, key: u64, now_ms: i64) -> u32 {
-        let first = first as usize;
-        let (tagged, empty) = self.marks_at(first, key);
-        let slot = match if tagged != 0 { tagged } else { empty } {
-            0 => self.longest_idle(first, touch(now_ms)),
-            ways => first + ways.trailing_zeros() as usize,
+    pub(super) fn likely(&self, key: u64, now_ms: i64) -> u32 {
+        let slot = match self.tagged(key) {
+            0 => self.roomiest(key, touch(now_ms), |_| true).map_or(0, |(slot, _)| slot),
+            tagged => self.slot(key, tagged),
         };
         slot as u32
     }
 
-    /// The slot of a set that was longest untouched.
-    #[inline(never)]
-    fn longest_idle(&self, first: usize, now: u32) -> usize {
-        let heads = self.heads.words()[first..first + WAYS].iter().map(|head| head.load(Ordering::Relaxed));
-        first + heads.enumerate().max_by_key(|(_, head)| idle(*head, now)).map_or(0, |(way, _)| way)
-    }
-
-    /// The slots of a key's set with its tag, and the empty ones; a bit each.
-    fn marks(&self, key: u64) -> (u32, u32) {
-        self.marks_at(self.places(key).start, key)
-    }
-
+    /// The slots of a key's lines with its tag; a bit each.
     #[inline]
-    fn marks_at(&self, first: usize, key: u64) -> (u32, u32) {
-        let heads = self.heads.words()[first..].first_chunk();
-        heads.map_or((0, 0), |heads| scan::marks(heads, tag(key)))
+    fn tagged(&self, key: u64) -> u32 {
+        let lines = self.places(key).map(|first| self.heads.words()[first..].first_chunk());
+        let [Some(first), Some(second)] = lines else { return 0 };
+        scan::tagged([first, second], tag(key))
+    }
+
+    /// The slot of the lowest bit.
+    #[inline]
+    fn slot(&self, key: u64, tagged: u32) -> usize {
+        let way = tagged.trailing_zeros() as usize;
+        self.places(key)[way / LINE] + way % LINE
     }
 
     /// The key's own slot among those of its tag.
     fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
-        let first = self.places(key).start;
         while tagged != 0 {
-            match self.own_at(first + tagged.trailing_zeros() as usize, key, now) {
+            match self.own_at(self.slot(key, tagged), key, now) {
                 Step::None => tagged &= tagged - 1,
                 step => return step,
             }
@@ -137,8 +137,7 @@ impl Slots {
         }
         let found = Step::Found(Found { slot, fresh: false });
         let idle = idle(held, now);
-        // A time ahead of ours is that of a thread that entered later.
-        if idle == 0 || idle > u32::MAX - HANDS_UNITS {
+        if idle == 0 {
             return found;
         }
         if self.shape.renewed && idle > self.expiry && !self.entered_since(held) {
@@ -150,26 +149,46 @@ impl Slots {
         if kept.is_ok() { found } else { Step::Retry }
     }
 
-    /// Gives the slot of the set that was longest untouched to the key.
+    /// Gives a slot of the line with more room to the key.
     fn evict(&self, likely: Option<usize>, key: u64, now: u32) -> Step {
+        let may = self.out_of_hands(now);
         let standing = |slot: usize| (slot, self.heads.words()[slot].load(Ordering::Acquire));
-        // If nobody has touched it since, it still is.
-        let likely = likely.map(standing).filter(|(_, held)| tag_of(*held) != tag(key));
-        let chosen =
-            self.idlest(likely.into_iter(), now).or_else(|| self.idlest(self.places(key).map(standing), now));
-        match chosen {
+        // If nobody has touched it since, it still is the one to go.
+        let likely = likely.map(standing).filter(|(_, held)| tag_of(*held) != tag(key) && may(*held));
+        match likely.or_else(|| self.roomiest(key, now, may)) {
             Some((slot, held)) => self.take(slot, held, key, now),
             None => Step::None,
         }
     }
 
+    /// The longest untouched slot of that line of a key's which has more slots that are free or expired; of both lines where
+    /// neither has any. Given with its head; only slots that `may` go.
+    fn roomiest(&self, key: u64, now: u32, may: impl Fn(u64) -> bool) -> Option<(usize, u64)> {
+        let lines = self.places(key).into_iter().filter_map(|first| {
+            let (mut room, mut idlest) = (0, None::<(u32, usize, u64)>);
+            for (slot, head) in self.line(first) {
+                let head = head.load(Ordering::Acquire);
+                let idle = idle(head, now);
+                room += u32::from(idle >= self.expiry);
+                if idlest.is_none_or(|(most, ..)| idle > most) && may(head) {
+                    idlest = Some((idle, slot, head));
+                }
+            }
+            idlest.map(|(idle, slot, head)| (room, idle, slot, head))
+        });
+        lines.max_by_key(|&(room, idle, ..)| (room, idle)).map(|(.., slot, head)| (slot, head))
+    }
+
     /// The slot that was longest untouched among those that nobody can be working on, given with their heads.
     pub(super) fn idlest(&self, slots: impl Iterator<Item = (usize, u64)>, now: u32) -> Option<(usize, u64)> {
+        let may = self.out_of_hands(now);
+        slots.filter(|(_, head)| may(*head)).max_by_key(|(_, head)| idle(*head, now))
+    }
+
+    /// Tells of a head whether nobody can be working on its slot.
+    fn out_of_hands(&self, now: u32) -> impl Fn(u64) -> bool + use<> {
         let pinned = self.pins.oldest_ms().map_or(now, touch);
-        let free = |head: u64| {
-            touched(head) != PREPARING && (tag_of(head) == ABANDONED || !in_hands(touched(head), pinned))
-        };
-        slots.filter(|(_, head)| free(*head)).max_by_key(|(_, head)| idle(*head, now))
+        move |head| touched(head) != PREPARING && (free(head) || !in_hands(touched(head), pinned))
     }
 
     /// Makes a slot whose head was `held` the caller's alone, under its old tag until it is certain that nobody works on it:
@@ -214,14 +233,14 @@ impl Slots {
         // Two threads may have chosen different slots for the same key. With a fence between the store above and these loads
         // the later of the two sees the earlier and gives up; both may, and then both try again.
         fence(Ordering::SeqCst);
-        let (first, (tagged, _)) = (self.places(key).start, self.marks(key));
-        let mut others = tagged & !(1 << (slot - first));
+        let mut others = self.tagged(key);
         let mut elsewhere = false;
         while others != 0 && !elsewhere {
-            let other = first + others.trailing_zeros() as usize;
+            let other = self.slot(key, others);
             let standing = self.heads.words()[other].load(Ordering::Acquire);
-            elsewhere =
-                tag_of(standing) == tag(key) && (touched(standing) == PREPARING || self.holds(other, key));
+            elsewhere = other != slot
+                && tag_of(standing) == tag(key)
+                && (touched(standing) == PREPARING || self.holds(other, key));
             others &= others - 1;
         }
         if elsewhere {
@@ -231,7 +250,7 @@ impl Slots {
         if held != EMPTY {
             self.clear(slot);
         }
-        self.split(slot).0.store(key, Ordering::Release);
+        self.split(slot).0.store(key >> 32 << 32 | u64::from(now), Ordering::Release);
         own.store(head(tag(key), now), Ordering::Release);
         Step::Found(Found { slot, fresh: true })
     }
@@ -257,6 +276,31 @@ mod tests {
 
     fn first(table: &Slots, slot: usize) -> &Word {
         &table.payload(slot).near()[0]
+    }
+
+    /// SplitMix64, for the keyed hash that keys are.
+    fn spread(n: u64) -> u64 {
+        let n = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let n = (n ^ n >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let n = (n ^ n >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        n ^ n >> 31
+    }
+
+    #[test]
+    fn a_key_that_was_forgotten_and_came_back_has_not_been_there_since() {
+        let table = table(8, 1_000);
+        let slot = table.find_or_claim(spread(0), 1_600).expect("room").slot;
+        assert!(table.held_since(slot, 1_600) && table.held_since(slot, 1_600 + 30 * 86_400_000));
+        assert!(!table.held_since(slot, 1_599));
+        let mut now_ms = 1_600;
+        while table.find(spread(0), now_ms).is_some() {
+            for n in 1..=16 {
+                now_ms += 16;
+                assert!(table.find_or_claim(spread(now_ms as u64 + n), now_ms).is_some());
+            }
+        }
+        let slot = table.find_or_claim(spread(0), now_ms).expect("room").slot;
+        assert!(!table.held_since(slot, 1_600) && table.held_since(slot, now_ms));
     }
 
     #[test]
@@ -306,7 +350,15 @@ mod tests {
     #[test]
     fn a_new_key_finds_nothing_of_the_last_one() {
         for busy in [None, Some(4)] {
-            find_nothing_of_the_last(Shape { near: 4, zeroed: 3, far: 10, rare: 0, busy, renewed: true });
+            find_nothing_of_the_last(Shape {
+                near: 4,
+                zeroed: 3,
+                far: 10,
+                rare: 0,
+                busy,
+                renewed: true,
+                certain: false,
+            });
         }
     }
 
@@ -325,13 +377,39 @@ mod tests {
             }
         };
         for key in 1..100 {
-            let found = table.find_or_claim(key, 100 * key as i64).expect("room");
+            let found = table.find_or_claim(spread(key), 100 * key as i64).expect("room");
             assert!(found.fresh);
             write_all(found.slot);
         }
-        let back = table.find_or_claim(99, 9_900 + 1_100).expect("there");
+        let back = table.find_or_claim(spread(99), 9_900 + 1_100).expect("there");
         assert!(back.fresh, "everything known of it has expired");
         write_all(back.slot);
+    }
+
+    /// How often both lines of a new key hold so many live ones, in a table that takes its capacity in keys in one expiry.
+    ///
+    /// Lines come to hold k + 1 by keys that found k in both, and leave that by one of k + 1 expiring: of λ keys a line in one
+    /// expiry, at most a share λ / (k + 1) of those finds. Both lines of the next key hold k + 1 by the square of that.
+    #[test]
+    fn a_live_key_goes_by_chance_less_than_once_in_a_thousand_million() {
+        const CAPACITY: i64 = 8_192;
+        const EXPIRY_MS: i64 = 60_000;
+        let shape = Shape { near: 1, zeroed: 1, certain: true, ..Shape::default() };
+        let table = Slots::new(CAPACITY as usize, shape, EXPIRY_MS, &Arc::default()).expect("small");
+        let keys = 1_500_000;
+        let mut found = [0; LINE + 1];
+        for n in 0..keys {
+            let (now_ms, key) = (n * EXPIRY_MS / CAPACITY, spread(n as u64));
+            let live = |head: &Word| idle(head.load(Ordering::Relaxed), touch(now_ms)) < table.expiry;
+            let live = |first| table.line(first).filter(|(_, head)| live(head)).count();
+            found[table.places(key).map(live).into_iter().min().expect("two")] += 1;
+            assert!(table.find_or_claim(key, now_ms).is_some_and(|found| found.fresh));
+        }
+        assert_eq!((table.live_evictions(), found[LINE]), (0, 0));
+        let per_line = CAPACITY as f64 / (table.slots() / LINE) as f64;
+        let all_but_one = f64::from(found[LINE - 1]) / keys as f64;
+        let all = (all_but_one * per_line / LINE as f64).powi(2);
+        assert!(found[LINE - 1] > 0 && all < 1e-9, "{found:?}: {all:.1e}");
     }
 
     #[test]
@@ -357,8 +435,9 @@ mod tests {
                     for round in 0..2_000_u64 {
                         let now_ms = 16 * round as i64;
                         let _pin = table.pins.enter(worker, now_ms);
-                        if let Some(found) = table.find_or_claim(round % 300, now_ms) {
-                            assert!(table.holds(found.slot, round % 300));
+                        let key = spread(round % 300);
+                        if let Some(found) = table.find_or_claim(key, now_ms) {
+                            assert!(table.holds(found.slot, key));
                             first(table, found.slot).fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -370,8 +449,8 @@ mod tests {
             let held = table.heads.words()[slot].load(Ordering::Relaxed);
             assert_ne!(touched(held), PREPARING, "no slot is left half prepared");
             if tag_of(held) > ABANDONED {
-                let key = table.split(slot).0.load(Ordering::Relaxed);
-                assert!(seen.insert(key), "a key stands in one slot only");
+                let key = table.split(slot).0.load(Ordering::Relaxed) >> 32;
+                assert!(seen.insert((key, tag_of(held))), "a key stands in one slot only");
             }
         }
     }

@@ -54,8 +54,8 @@ impl<'a> Distinct<'a> {
         loop {
             match self.try_add(time_ms, hash) {
                 Step::Retry => {}
-                Step::Counted => return self.count(time_ms),
-                Step::Uncounted => return self.count(time_ms) + 1,
+                // An event too late to be told counts for itself.
+                Step::Counted => return self.count(time_ms).max(1),
                 Step::Late => {
                     // It may be among the others already, and must not count twice.
                     self.more.put(hash, time_ms);
@@ -77,10 +77,8 @@ impl<'a> Distinct<'a> {
             Ok(_) => Step::Counted,
             Err(_) => Step::Retry,
         };
-        // Seen later already: the count over an earlier window leaves it out.
         let renew = |word: &Word, held| match self.span.age(held as u32, time_ms) {
-            ..0 => Step::Uncounted,
-            0 => Step::Counted,
+            ..=0 => Step::Counted,
             1.. => exchange(word, held),
         };
         if let Some(words) = self.quiet() {
@@ -113,7 +111,7 @@ impl<'a> Distinct<'a> {
                 oldest = Some((word, held, age));
             }
         }
-        let Some((word, held, age)) = oldest else { return Step::Uncounted };
+        let Some((word, held, age)) = oldest else { return Step::Late };
         if !self.span.gone(age) && far.is_empty() && !self.far.open().is_empty() {
             // Full of values that still count: the far words begin to be used, and the first of them is free.
             return Step::Retry;
@@ -139,9 +137,10 @@ impl<'a> Distinct<'a> {
         Step::Counted
     }
 
-    /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond.
+    /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond. Of a value only the
+    /// latest time is known: one seen a little later than `time_ms` may have been seen before as well, and counts.
     pub fn count(&self, time_ms: i64) -> usize {
-        let ages = self.span.ages(time_ms);
+        let ages = self.span.ages_with_later(time_ms);
         if let Some(words) = self.quiet() {
             let (four, _) = four::values(words, 0, ages);
             if four.overdue == 0 && four.free != 0 {
@@ -183,8 +182,6 @@ enum Step {
     Retry,
     /// It is among those that a count finds.
     Counted,
-    /// It is not: it was seen later already.
-    Uncounted,
     /// It is not: all that are kept are later.
     Late,
 }
@@ -260,15 +257,26 @@ mod tests {
     }
 
     #[test]
-    fn a_late_value_displaces_none_that_is_later_and_counts_for_itself() {
+    fn a_late_value_displaces_none_that_is_later_and_counts_with_those() {
         let (words, span) = (words(4), Span::new(3_000));
         let set = set(&words, &span);
         for value in 1..=4 {
             set.add(10_000, spread(value));
         }
-        assert_eq!(set.add(5_000, spread(5)), 1);
-        assert_eq!(set.add(9_000, spread(4)), 1, "seen later already");
+        assert_eq!(set.add(9_000, spread(4)), 4, "each may have been seen before nine as well");
+        assert!(set.add(5_000, spread(5)) >= 4);
+        assert_eq!(set.add(1_000, spread(4)), 1, "too late to be told");
         assert_eq!(set.count(10_000), 4);
+        assert_eq!(set.count(13_000), 0);
+    }
+
+    #[test]
+    fn a_value_seen_before_a_late_event_and_after_it_counts_for_it() {
+        let (words, span) = (words(4), Span::new(3_000));
+        let set = set(&words, &span);
+        set.add(10_000, spread(1));
+        set.add(12_000, spread(1));
+        assert_eq!(set.add(11_000, spread(2)), 2);
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl<'a> Sketch<'a> {
                 break;
             }
             let age = self.span.age(held as u32, time_ms);
-            let inside = self.span.holds(age);
+            let inside = self.span.holds_or_later(age);
             counted += usize::from(inside && sampled(held, level.counted));
             taken += usize::from(!self.span.gone(age) && sampled(held, level.kept));
             if let Some(later) = self.span.moved_forward(age, time_ms) {

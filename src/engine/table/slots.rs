@@ -1,9 +1,11 @@
-//! A table of slots found by key: sets of sixteen, lock-free claim and eviction.
+//! A table of slots found by key: two lines of eight to choose from, lock-free claim and eviction.
 //!
-//! A slot has a head and a payload. The head is one word: 32 bits of the key and the time it was last touched. The sixteen
-//! heads of a set lie side by side in two cache lines. The payload begins with the whole key; what follows, near and far words,
-//! belongs to whoever owns the table and starts zeroed. A key, once in, stays in its slot until the slot is given to another key: slots never
-//! become empty again, so two threads that bring the same new key meet at the same slot.
+//! A slot has a head and a payload. The head is one word: 32 bits of the key and the time it was last touched; eight heads are
+//! a cache line. A key may stand in either of two lines, and comes into the one with more room. That choice is what makes
+//! lines fill evenly (Azar, Broder, Karlin and Upfal 1999): the share of lines with one more live key than others falls by
+//! squares, where in one set of sixteen it would fall by Poisson's tail, one in thirteen at two thirds. The payload begins with
+//! the other half of the key and the time it came in; what follows, near and far words, belongs to whoever owns the table and starts zeroed. A key, once in, stays
+//! in its slot until the slot is given to another key, and slots never become empty again.
 
 use std::sync::Arc;
 
@@ -11,14 +13,13 @@ use super::blocks::Blocks;
 use super::payload::Payload;
 use super::{Memory, Ordering, Pins, Word};
 
-/// Slots of a set: all a key may stand in. At the full load of two thirds one set in twenty-five is fuller than that and
-/// gives up its least recently used key early.
+/// Slots of a line; a key may stand in two lines.
 #[cfg(not(loom))]
-pub(super) const WAYS: usize = 16;
+pub(super) const LINE: usize = Memory::LINE_WORDS;
 /// So few that all interleavings can be gone through.
 #[cfg(loom)]
-pub(super) const WAYS: usize = 2;
-/// Words of a payload before what belongs to the owner: the key, and flags of the far words.
+pub(super) const LINE: usize = 1;
+/// Words of a payload before what belongs to the owner: half of the key and when it came in, and flags of the far words.
 const HEAD_WORDS: usize = 2;
 
 /// A head that no key has ever had.
@@ -45,6 +46,10 @@ pub struct Shape {
     pub busy: Option<usize>,
     /// Whether a key that comes back after everything of it has expired finds its payload zeroed.
     pub renewed: bool,
+    /// Whether a key must not go before its time for no fault but chance: the table is then twice as large as its capacity
+    /// and not half as large again. With lines half full both of a key's are full of live ones once in 10¹⁰ keys; at two
+    /// thirds, once in two thousand.
+    pub certain: bool,
 }
 
 /// A slot of a key.
@@ -63,7 +68,7 @@ pub struct Slots {
     pub(super) far: Option<Blocks>,
     /// Which batches are in flight, by all tables that they may work on.
     pub(super) pins: Arc<Pins>,
-    sets: usize,
+    lines: usize,
     /// Words from one slot's near words to the next one's.
     stride: usize,
     pub(super) shape: Shape,
@@ -111,13 +116,28 @@ pub(super) fn touched(head: u64) -> u32 {
     head as u32
 }
 
-impl Slots {
-    /// A table for `capacity` keys of that shape; it is built half as large again. Whoever works on it holds one of `pins`.
-    /// `None` if there is no memory for it.
-    pub fn new(capacity: usize, shape: Shape, expiry_ms: i64, pins: &Arc<Pins>) -> Option<Slots> {
-        let sets = capacity.checked_add(capacity / 2)?.div_ceil(WAYS).max(1);
-        let slots = sets.checked_mul(WAYS).filter(|&slots| u32::try_from(slots).is_ok())?;
+/// What a table is built of.
+struct Size {
+    lines: usize,
+    slots: usize,
+    stride: usize,
+}
+
+impl Size {
+    fn of(capacity: usize, shape: &Shape) -> Option<Size> {
+        let spare = if shape.certain { capacity } else { capacity / 2 };
+        let lines = capacity.checked_add(spare)?.div_ceil(LINE).max(2);
+        let slots = lines.checked_mul(LINE).filter(|&slots| u32::try_from(slots).is_ok())?;
         let stride = (HEAD_WORDS + shape.near).next_multiple_of(Memory::LINE_WORDS);
+        Some(Size { lines, slots, stride })
+    }
+}
+
+impl Slots {
+    /// A table for `capacity` keys of that shape, built larger than that as [`Shape::certain`] says. Whoever works on it holds
+    /// one of `pins`. `None` if there is no memory for it.
+    pub fn new(capacity: usize, shape: Shape, expiry_ms: i64, pins: &Arc<Pins>) -> Option<Slots> {
+        let Size { lines, slots, stride } = Size::of(capacity, &shape)?;
         let far = match shape.far + shape.rare {
             0 => None,
             words => Some(Blocks::new(slots, words, shape.busy)?),
@@ -127,7 +147,7 @@ impl Slots {
             near: Memory::new(slots.checked_mul(stride)?)?,
             far,
             pins: pins.clone(),
-            sets,
+            lines,
             stride,
             shape,
             // A touch is dated up to one unit early.
@@ -144,6 +164,14 @@ impl Slots {
         Slots { soon, ..self }
     }
 
+    /// Bytes that a table for `capacity` keys of that shape takes; `None` if they are more than can be counted.
+    pub fn bytes(capacity: usize, shape: &Shape) -> Option<u64> {
+        let Size { slots, stride, .. } = Size::of(capacity, shape)?;
+        let far = Blocks::all_words(slots, shape.far + shape.rare, shape.busy)?;
+        let words = slots.checked_mul(1 + stride)?.checked_add(far)?;
+        u64::try_from(words.checked_mul(size_of::<Word>())?).ok()
+    }
+
     /// The pins that keep slots in the hands of batches.
     pub fn pins(&self) -> &Pins {
         &self.pins
@@ -154,15 +182,23 @@ impl Slots {
         (HEAD_WORDS + near).div_ceil(Memory::LINE_WORDS)
     }
 
-    /// The slots a key may stand in.
+    /// The first slots of the two lines that a key may stand in, never the same one.
     #[inline]
-    pub(super) fn places(&self, key: u64) -> std::ops::Range<usize> {
-        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let first = ((u128::from(spread) * self.sets as u128) >> 64) as usize * WAYS;
-        first..first + WAYS
+    pub(super) fn places(&self, key: u64) -> [usize; 2] {
+        let below = |count: usize, spread: u64| ((u128::from(spread) * count as u128) >> 64) as usize;
+        let first = below(self.lines, key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let apart = 1 + below(self.lines - 1, key.rotate_left(32).wrapping_mul(0xd134_2543_de82_ef95));
+        let second = first + apart;
+        [first, if second < self.lines { second } else { second - self.lines }].map(|line| line * LINE)
     }
 
-    /// The key of a slot, its flags, and its near words.
+    /// The slots of a line with their heads.
+    #[inline]
+    pub(super) fn line(&self, first: usize) -> impl Iterator<Item = (usize, &Word)> {
+        (first..).zip(&self.heads.words()[first..first + LINE])
+    }
+
+    /// The upper half of the key of a slot beside the time it came in, the slot's flags, and its near words.
     #[inline]
     pub(super) fn split(&self, slot: usize) -> (&Word, &Word, &[Word]) {
         let words = &self.near.words()[slot * self.stride..(slot + 1) * self.stride];
@@ -176,12 +212,10 @@ impl Slots {
         Payload { table: self, slot, flags, near }
     }
 
-    /// Brings the heads of a key's set into the cache, and gives the first slot of the set.
+    /// Brings the heads of a key's lines into the cache.
     #[inline]
-    pub(super) fn prefetch_heads(&self, key: u64) -> u32 {
-        let first = self.places(key).start;
-        self.heads.prefetch(first, WAYS);
-        first as u32
+    pub(super) fn prefetch_heads(&self, key: u64) {
+        self.places(key).into_iter().for_each(|first| self.heads.prefetch(first, LINE));
     }
 
     /// Brings the near words of a slot into the cache.
@@ -217,10 +251,18 @@ impl Slots {
         self.far.as_ref().filter(|far| far.own()).map_or(&[], |far| far.words(slot))
     }
 
-    /// Whether the slot is the key's; for a slot found under a pin the answer holds as long as the pin.
+    /// Whether the slot, whose head has the key's tag, is the key's; for a slot found under a pin the answer holds as long as the
+    /// pin.
     #[inline]
     pub fn holds(&self, slot: usize, key: u64) -> bool {
-        self.split(slot).0.load(Ordering::Acquire) == key
+        (self.split(slot).0.load(Ordering::Acquire) ^ key) >> 32 == 0
+    }
+
+    /// Whether a slot of a key, found under a pin, was the key's at that time too and has not been given away and back since.
+    /// A slot given away was last touched an earlier unit of time, so those two lives of a key never share one.
+    pub fn held_since(&self, slot: usize, time_ms: i64) -> bool {
+        let claimed = self.split(slot).0.load(Ordering::Acquire) as u32;
+        touch(time_ms).wrapping_sub(claimed) < 1 << 31
     }
 
     /// Keys evicted before their windows had expired.
@@ -240,6 +282,6 @@ impl Slots {
 
     /// Slots there are.
     pub fn slots(&self) -> usize {
-        self.sets * WAYS
+        self.lines * LINE
     }
 }

@@ -11,7 +11,7 @@ use crate::limits::LANES;
 pub struct Sought {
     /// The keys.
     pub keys: [u64; LANES],
-    /// First the beginnings of their sets, then their slots; [`NOWHERE`] for none.
+    /// The slots they most likely have, then those they were found in; [`NOWHERE`] for none.
     slots: [u32; LANES],
 }
 
@@ -26,17 +26,18 @@ impl Default for Sought {
 
 impl Sought {
     /// Has the heads of the keys on the way into the cache.
-    pub fn prefetch_heads(&mut self, table: &Slots, lanes: usize) {
-        for (slot, &key) in self.slots[..lanes].iter_mut().zip(&self.keys) {
-            *slot = if key == 0 { NOWHERE } else { table.prefetch_heads(key) };
+    pub fn prefetch_heads(&self, table: &Slots, lanes: usize) {
+        for &key in self.keys[..lanes].iter().filter(|&&key| key != 0) {
+            table.prefetch_heads(key);
         }
     }
 
     /// Has the near words of the keys on the way into the cache; their heads should be there.
     pub fn prefetch_near(&mut self, table: &Slots, now_ms: i64, lanes: usize) {
         for (slot, &key) in self.slots[..lanes].iter_mut().zip(&self.keys) {
-            if *slot != NOWHERE {
-                *slot = table.likely(*slot, key, now_ms);
+            *slot = NOWHERE;
+            if key != 0 {
+                *slot = table.likely(key, now_ms);
                 table.prefetch_near(*slot);
             }
         }

@@ -23,8 +23,10 @@ const AHEAD_UNITS: u32 = 600_000;
 const TIME_BITS: u32 = 44;
 
 const _: () = assert!(CLOCK_BEHIND_MS_MAX + 2 * CLOCK_AHEAD_MS_MAX < DAY_MS);
-const _: () = assert!(FINE_MS_MAX + DAY_MS + WINDOW_MS_MAX + (AHEAD_UNITS as i64) < 1 << 32);
-const _: () = assert!((WINDOW_MS_MAX + DAY_MS + WINDOW_MS_MAX) / 2 + (AHEAD_UNITS as i64) < 1 << 32);
+const _: () =
+    assert!(FINE_MS_MAX + DAY_MS + WINDOW_MS_MAX + (AHEAD_UNITS + Ages::LATER) as i64 + 1 < 1 << 32);
+const _: () =
+    assert!((WINDOW_MS_MAX + DAY_MS + WINDOW_MS_MAX) / 2 + (AHEAD_UNITS + Ages::LATER) as i64 + 1 < 1 << 32);
 
 /// The measures of one window.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,15 @@ impl Span {
         if behind > u32::MAX - AHEAD_UNITS { -i64::from(behind.wrapping_neg()) } else { i64::from(behind) }
     }
 
+    /// The same as if stamps that lie ahead, but not by more than events may be late, lay in the window: all ages are
+    /// [`Ages::LATER`] more, and the window is as much longer.
+    #[inline]
+    pub(super) fn ages_with_later(&self, time_ms: i64) -> Ages {
+        let Ages { now, units, longest } = self.ages(time_ms);
+        let now = now.wrapping_add(Ages::LATER);
+        Ages { now, units: units + Ages::LATER, longest: longest + Ages::LATER }
+    }
+
     /// The ages of many stamps at one time.
     #[inline]
     pub(super) fn ages(&self, time_ms: i64) -> Ages {
@@ -78,6 +89,11 @@ impl Span {
     #[inline]
     pub(super) fn holds(&self, age: i64) -> bool {
         (0..self.units).contains(&age)
+    }
+
+    /// Whether it does, or lies ahead by no more than events may be late.
+    pub(super) fn holds_or_later(&self, age: i64) -> bool {
+        (-i64::from(Ages::LATER)..self.units).contains(&age)
     }
 
     /// Whether an event of that age is out of every window, those that end at late events included.
@@ -150,6 +166,8 @@ pub(super) struct Ages {
 }
 
 impl Ages {
+    /// What [`Span::ages_with_later`] adds.
+    pub const LATER: u32 = (LATE_MS + CLOCK_AHEAD_MS_MAX) as u32;
     /// From here on what looks old lies ahead.
     pub const AHEAD: u32 = u32::MAX - AHEAD_UNITS + 1;
 

@@ -150,14 +150,47 @@ fn tables_beyond_memory_are_refused_by_name() {
             (Sizes { decisions: entries, ..small.clone() }, "decisions"),
         ] {
             let error = Tables::new(&sizes).err().expect("no machine has so much");
-            assert_eq!(error, SizeError { table, entries });
+            assert_eq!(error, SizeError::NoMemory { table, entries });
             assert!(error.to_string().contains(&format!("lower tables.{table}")), "{error}");
         }
         // Velocity tables are made with the policy.
         let tables = Tables::new(&Sizes { velocity_keys: entries, ..small.clone() }).expect("small so far");
         let error = build(one(|_| {}), &tables).err().expect("no machine has so much");
-        assert_eq!(error, BuildError::Size(SizeError { table: "velocity_keys", entries }));
+        assert_eq!(error, BuildError::Size(SizeError::NoMemory { table: "velocity_keys", entries }));
     }
+}
+
+#[test]
+fn tables_that_do_not_fit_are_refused_before_any_is_touched() {
+    let entries = 100_000;
+    let sizes = Sizes {
+        accounts: entries,
+        devices: entries,
+        velocity_keys: entries,
+        busy_keys: entries,
+        list_entries: 1_000,
+        decisions: entries,
+        seed: [1; 16],
+    };
+    let policy = one(|_| {}).policy;
+    let bytes = Snapshot::fits(&policy, &sizes, u64::MAX).expect("no bound");
+    assert!(bytes > 100_000_000);
+    assert_eq!(Snapshot::fits(&policy, &sizes, bytes), Ok(bytes));
+    let error = Snapshot::fits(&policy, &sizes, bytes - 1).expect_err("a byte short");
+    let BuildError::Size(SizeError::TooLarge { table, bytes: all, free_bytes, .. }) = error else {
+        panic!("{error}");
+    };
+    assert_eq!((table, all, free_bytes), ("decisions", bytes, bytes - 1));
+    assert!(error.to_string().ends_with("lower tables.decisions"), "{error}");
+
+    let error = Tables::within(&sizes, 1_000_000).err().expect("more than a megabyte");
+    assert!(matches!(error, SizeError::TooLarge { .. }));
+    let tables = Tables::within(&sizes, bytes).expect("what they take");
+    assert!(build(one(|_| {}), &tables).is_ok(), "and what the policy takes");
+    tables.allow(1_000_000);
+    let error = build(one(|_| {}), &tables).err().expect("a new table");
+    let BuildError::Size(SizeError::TooLarge { table, .. }) = error else { panic!("{error}") };
+    assert_eq!(table, "velocity_keys");
 }
 
 #[test]

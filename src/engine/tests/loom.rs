@@ -4,6 +4,7 @@
 //! Built only for this purpose: `RUSTFLAGS="--cfg loom" cargo test -p engine --release --test loom`.
 #![cfg(loom)]
 
+use engine::lists::entries::{Entries, Put};
 use engine::lists::slot::Slot;
 use engine::table::{
     Circuit, Distinct, Far, Ordering, Passage, Permits, Recent, Room, Shape, Slots, Span, Sum, Terms, Word,
@@ -140,7 +141,7 @@ fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
 
 /// A table of one set with two places.
 fn table(far: usize, busy: Option<usize>) -> Arc<Slots> {
-    let shape = Shape { near: 1, zeroed: 1, far, rare: 0, busy, renewed: true };
+    let shape = Shape { near: 1, zeroed: 1, far, rare: 0, busy, renewed: true, certain: false };
     Arc::new(Slots::new(1, shape, 1_000, &Default::default()).expect("small"))
 }
 
@@ -359,4 +360,65 @@ fn a_list_entry_with_another_end_is_never_missed() {
         assert_eq!(Slot(&words).live(7, NOW_MS), Some(true));
         writer.join().expect("no panic");
     });
+}
+
+/// A list of few entries, all in one group, whose writer does something while a check looks a key up; what the check found.
+fn look_up_while(
+    before: &'static [(u128, i64)],
+    write: fn(&Entries),
+    looked_for: u128,
+    check: fn(bool),
+    after: bool,
+) {
+    loom::model(move || {
+        let entries = Arc::new(Entries::with_room(2).expect("small"));
+        for &(hash, expires_ms) in before {
+            assert_eq!(entries.put(hash, expires_ms, 0), Put::Done);
+        }
+        let theirs = entries.clone();
+        let writer = loom::thread::spawn(move || write(&theirs));
+        check(entries.live(looked_for, NOW_MS));
+        writer.join().expect("no panic");
+        assert_eq!(entries.live(looked_for, NOW_MS), after);
+    });
+}
+
+/// Keys that share a tag, a group and a half of their hashes, which is the hardest case.
+const KEYS: [u128; 3] = [7 << 64 | 1, 7 << 64 | 2, 7 << 64 | 3];
+
+#[test]
+fn a_list_entry_that_stands_is_found_whatever_is_done_to_others() {
+    let found = |found: bool| assert!(found, "it stood all the while");
+    let before = &[(KEYS[0], i64::MAX), (KEYS[1], i64::MAX)];
+    look_up_while(before, |entries| assert!(entries.remove(KEYS[0])), KEYS[1], found, true);
+    let put = |entries: &Entries| assert_eq!(entries.put(KEYS[2], i64::MAX, 0), Put::Done);
+    look_up_while(before, put, KEYS[1], found, true);
+    let replace = |entries: &Entries| {
+        entries.remove(KEYS[0]);
+        entries.put(KEYS[2], i64::MAX, 0);
+    };
+    look_up_while(before, replace, KEYS[1], found, true);
+}
+
+#[test]
+fn a_list_entry_that_never_was_is_not_found_whatever_takes_its_place() {
+    let missed = |found: bool| assert!(!found, "it never was on the list");
+    let replace = |entries: &Entries| {
+        entries.remove(KEYS[0]);
+        entries.put(KEYS[1], i64::MAX, 0);
+    };
+    look_up_while(&[(KEYS[0], i64::MAX)], replace, KEYS[2], missed, false);
+    // One that had ended gives its slot to one that has not.
+    let over_ended = |entries: &Entries| assert_eq!(entries.put(KEYS[1], i64::MAX, NOW_MS), Put::Done);
+    look_up_while(&[(KEYS[0], NOW_MS - 1)], over_ended, KEYS[0], missed, false);
+}
+
+#[test]
+fn a_list_entry_that_comes_or_goes_is_found_or_not_and_then_as_it_is() {
+    let either = |_: bool| {};
+    let put = |entries: &Entries| assert_eq!(entries.put(KEYS[0], i64::MAX, 0), Put::Done);
+    look_up_while(&[], put, KEYS[0], either, true);
+    look_up_while(&[(KEYS[0], i64::MAX)], |entries| assert!(entries.remove(KEYS[0])), KEYS[0], either, false);
+    let over_ended = |entries: &Entries| assert_eq!(entries.put(KEYS[1], i64::MAX, NOW_MS), Put::Done);
+    look_up_while(&[(KEYS[0], NOW_MS - 1)], over_ended, KEYS[1], either, true);
 }

@@ -8,9 +8,9 @@ use engine::feature::{Builtin, Scalar};
 use engine::policy::{Aggregate, Mode, Status, Tier};
 use engine::record::Record;
 use engine::token::{Body, TokenKey, seal};
-use engine::{OutcomeEffect, Parts, Scratch, Snapshot, outcome};
-use site::{Draft, START_MS, ask, claim, snapshot, tables};
-use wire::{Degraded, Kind, OutcomeKind, Value, Verdict};
+use engine::{OutcomeEffect, Parts, Scratch, Sizes, Snapshot, Tables, outcome};
+use site::{Draft, START_MS, ask, claim, small, snapshot, tables};
+use wire::{Check, Degraded, Kind, OutcomeKind, Value, Verdict};
 
 /// Ten approved claims a packet.
 fn ten_a_packet() -> Draft {
@@ -47,6 +47,153 @@ fn five_hundred_parallel_claims_cannot_pass_a_limit_of_ten() {
     assert_eq!(allowed.load(Ordering::Relaxed), 10);
     claim_all(2);
     assert_eq!(allowed.load(Ordering::Relaxed), 10, "no eleventh within the window");
+}
+
+/// Two claims a packet and 10.00 an account; from 1.00 on a claim is challenged.
+fn challenged() -> Draft {
+    let mut draft = Draft::new("challenged");
+    let amount = Builtin::Amount.id();
+    draft.window("claims", Aggregate::Count, Kind::Claim, Builtin::Packet, Status::Approved, 3);
+    draft.limit(2);
+    draft.window("paid", Aggregate::Sum(amount), Kind::Claim, Builtin::Account, Status::Approved, 0);
+    draft.limit(1_000);
+    draft.rule("face", Tier::Challenge, Verdict::Challenge, amount, 100);
+    draft
+}
+
+#[test]
+fn a_passed_challenge_takes_what_every_limit_leaves_or_nothing() {
+    let (tables, mut scratch) = (tables(), Scratch::new(0));
+    let mut draft = challenged();
+    let snapshot = snapshot(draft, &tables, None);
+    let mut ask_for = |id: &str, account: &str, amount: i64| {
+        ask(&snapshot, &tables, 0, &[claim(id, account, amount)], &mut scratch)[0].verdict
+    };
+    let pass = |snapshot: &Snapshot, id: &str| {
+        outcome(snapshot, &tables, START_MS + 1, id, OutcomeKind::ChallengePassed)
+    };
+    for (id, account, amount) in [("a", "u", 600), ("b", "u", 500), ("c", "v", 500), ("d", "w", 900)] {
+        assert_eq!(ask_for(id, account, amount), Verdict::Challenge, "each by itself fits");
+    }
+    assert_eq!(pass(&snapshot, "a"), OutcomeEffect::Taken);
+    let full = pass(&snapshot, "b");
+    assert!(matches!(full, OutcomeEffect::Full { max: 1_000, .. }), "11.00 of one account: {full:?}");
+    assert_eq!(pass(&snapshot, "c"), OutcomeEffect::Taken, "what b would have taken of the packet is there");
+    let full = pass(&snapshot, "d");
+    assert!(matches!(full, OutcomeEffect::Full { max: 2, .. }), "a third share: {full:?}");
+    assert_eq!(ask_for("e", "w", 50), Verdict::Deny, "so it is for those that were not challenged");
+    let give_back = |id| outcome(&snapshot, &tables, START_MS + 2, id, OutcomeKind::Failed);
+    assert_eq!(give_back("b"), OutcomeEffect::Noted, "it holds nothing");
+    assert_eq!(give_back("a"), OutcomeEffect::GivenBack);
+    assert_eq!(pass(&snapshot, "b"), OutcomeEffect::Settled, "it was refused by its caller");
+    assert_eq!(pass(&snapshot, "d"), OutcomeEffect::Taken);
+    assert_eq!((give_back("c"), give_back("d")), (OutcomeEffect::GivenBack, OutcomeEffect::GivenBack));
+
+    // A maximum that is lowered meanwhile holds; one that is raised does not for those asked before.
+    assert_eq!(ask_for("f", "x", 700), Verdict::Challenge);
+    draft = challenged();
+    draft.policy.limits[1].max = 600;
+    let lowered =
+        Snapshot::build(Parts { policy: draft.policy, ..Parts::default() }, &tables, Some(&snapshot));
+    let full = pass(&lowered.expect("sound"), "f");
+    assert!(matches!(full, OutcomeEffect::Full { max: 600, .. }), "{full:?}");
+}
+
+#[test]
+fn a_limit_that_asks_for_a_challenge_hides_none_that_denies_and_what_passes_counts() {
+    let (tables, mut scratch) = (tables(), Scratch::new(0));
+    let mut draft = Draft::new("step up");
+    let paid = Aggregate::Sum(Builtin::Amount.id());
+    let feature = draft.window("paid", paid, Kind::Claim, Builtin::Account, Status::Approved, 0);
+    draft.limit(1_000);
+    draft.policy.limits[0].verdict = Verdict::Challenge;
+    draft.limit(3_000);
+    let snapshot = snapshot(draft, &tables, None);
+    let mut spend = |id: &str, amount: i64| {
+        let answer = ask(&snapshot, &tables, 0, &[claim(id, "u", amount)], &mut scratch)[0];
+        (answer.verdict, answer.hits().len(), scratch.value(feature, 0))
+    };
+    let pass = |id| outcome(&snapshot, &tables, START_MS, id, OutcomeKind::ChallengePassed);
+    assert_eq!(spend("a", 1_000), (Verdict::Allow, 0, Scalar::Money(1_000)));
+    assert_eq!(spend("b", 1_500), (Verdict::Challenge, 1, Scalar::Money(2_500)));
+    assert_eq!(pass("b"), OutcomeEffect::Taken);
+    assert_eq!(spend("c", 500), (Verdict::Challenge, 1, Scalar::Money(3_000)), "what passed counts");
+    assert_eq!(spend("d", 501), (Verdict::Deny, 2, Scalar::Money(3_001)), "no challenge lifts this one");
+    assert_eq!(pass("d"), OutcomeEffect::Noted, "a denied event has nothing to take");
+    assert_eq!(spend("e", 400), (Verdict::Challenge, 1, Scalar::Money(2_900)));
+    assert_eq!(pass("c"), OutcomeEffect::Taken);
+    assert!(matches!(pass("e"), OutcomeEffect::Full { max: 3_000, .. }));
+    assert_eq!(
+        outcome(&snapshot, &tables, START_MS, "b", OutcomeKind::Cancelled),
+        OutcomeEffect::GivenBack,
+        "and can be given back"
+    );
+    assert_eq!(pass("e"), OutcomeEffect::Taken);
+}
+
+#[test]
+fn what_a_forgotten_key_had_reserved_is_not_given_back_out_of_its_next_life() {
+    let tables = Tables::new(&Sizes { velocity_keys: 1, busy_keys: 1, ..small() }).expect("small");
+    let mut draft = Draft::new("spent");
+    let amount = Builtin::Amount.id();
+    let spent =
+        draft.window("spent", Aggregate::Sum(amount), Kind::Claim, Builtin::Account, Status::Approved, 0);
+    let (snapshot, mut scratch) = (snapshot(draft, &tables, None), Scratch::new(0));
+    let mut spend = |id: &str, account: &str, amount: i64, at_ms: i64| {
+        ask(&snapshot, &tables, at_ms, &[claim(id, account, amount)], &mut scratch);
+        scratch.value(spent, 0)
+    };
+    assert_eq!(spend("a", "u", 500, 0), Scalar::Money(500));
+    for n in 1..=16 {
+        spend(&format!("other{n}"), &format!("v{n}"), 1, 20 * n);
+    }
+    assert_eq!(spend("b", "u", 700, 400), Scalar::Money(700), "sixteen others came");
+    let failed = outcome(&snapshot, &tables, START_MS + 410, "a", OutcomeKind::Failed);
+    assert_eq!(failed, OutcomeEffect::GivenBack);
+    assert_eq!(spend("c", "u", 1, 420), Scalar::Money(701), "the same sub-window, and all of b's is there");
+}
+
+#[test]
+fn a_repeated_id_is_known_for_sixty_seconds_at_the_configured_rate() {
+    let decisions = 4_000;
+    let tables = Tables::new(&Sizes { decisions, ..small() }).expect("small");
+    let (snapshot, mut scratch) = (snapshot(Draft::new("none"), &tables, None), Scratch::new(0));
+    let per_batch = decisions / 60 / 10;
+    let mut ask_batch = |batch: usize, at_ms: i64| {
+        let ids: Vec<String> = (0..per_batch).map(|n| format!("{batch}-{n}")).collect();
+        let checks: Vec<Check<'_>> = ids.iter().map(|id| claim(id, "u", 1)).collect();
+        ask(&snapshot, &tables, at_ms, &checks, &mut scratch).iter().filter(|d| d.replayed).count()
+    };
+    for batch in 0..6_000 {
+        let now_ms = 100 * batch as i64;
+        assert_eq!(ask_batch(batch, now_ms), 0);
+        // A repetition is remembered as long as a first answer, and takes as much of the rate.
+        if batch >= 600 && batch % 20 == 0 {
+            assert_eq!(ask_batch(batch - 600, now_ms), per_batch, "sixty seconds later");
+        }
+    }
+}
+
+#[test]
+fn ids_there_is_no_room_for_are_decided_once_a_batch_and_say_so() {
+    let tables = Tables::new(&Sizes { decisions: 1, ..small() }).expect("small");
+    let (snapshot, mut scratch) = (snapshot(ten_a_packet(), &tables, None), Scratch::new(0));
+    let ids: Vec<String> = (0..30).map(|n| format!("id{n}")).collect();
+    let checks: Vec<Check<'_>> = ids.iter().chain(&ids).map(|id| claim(id, "u", 1)).collect();
+    let answers = ask(&snapshot, &tables, 0, &checks, &mut scratch);
+    let (first, second) = answers.split_at(30);
+    assert!(first.iter().all(|first| !first.replayed));
+    for (first, second) in first.iter().zip(second) {
+        let mut repeated = *first;
+        repeated.replayed = true;
+        assert_eq!(repeated, *second);
+    }
+    let unremembered = |d: &&engine::Decision| d.degraded & Degraded::Idempotency.bit() != 0;
+    assert_eq!(first.iter().filter(unremembered).count(), 30 - 16, "a table of one has sixteen slots");
+    assert_eq!(first.iter().filter(|d| d.verdict == Verdict::Allow).count(), 10);
+    let other = [claim("new", "u", 1), claim("id29", "u", 2), claim("id29", "v", 2)];
+    let reused = ask(&snapshot, &tables, 0, &other, &mut scratch)[2];
+    assert!(reused.replayed && reused.degraded & Degraded::IdReused.bit() != 0);
 }
 
 #[test]

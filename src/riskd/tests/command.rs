@@ -122,3 +122,22 @@ fn a_configuration_is_checked_with_the_files_it_names() {
     assert!(code == Some(1) && said.contains("limits.streams_max") && said.contains("x.yaml:4"), "{said}");
     assert!(!folder.path().join("data").exists(), "checking writes nothing");
 }
+
+#[test]
+fn tables_beyond_the_memory_there_is_are_refused_before_they_are_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    std::fs::write(folder.path().join("rules/x.yaml"), RULES).unwrap();
+    // More than a terabyte.
+    let entries = ("RISKD__TABLES__DECISIONS", "1073741824");
+    std::fs::write(folder.path().join("riskd.toml"), "").unwrap();
+    for arguments in [["check-config", "riskd.toml", ""], ["serve", "--config", "riskd.toml"]] {
+        let arguments = arguments.iter().filter(|argument| !argument.is_empty());
+        let mut command = riskd();
+        command.env(entries.0, entries.1).args(arguments).current_dir(folder.path());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("MB are free: lower tables.decisions"), "{said}");
+    }
+}

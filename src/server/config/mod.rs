@@ -120,6 +120,14 @@ pub struct Tables {
     pub decisions: usize,
 }
 
+impl Tables {
+    /// As the engine takes them.
+    pub(crate) fn sizes(&self, seed: [u8; 16]) -> engine::Sizes {
+        let &Tables { accounts, devices, velocity_keys, busy_keys, list_entries, decisions } = self;
+        engine::Sizes { accounts, devices, velocity_keys, busy_keys, list_entries, decisions, seed }
+    }
+}
+
 impl Default for Tables {
     /// The engine's own: a small site on a small machine.
     fn default() -> Tables {

@@ -111,7 +111,12 @@ pub fn words(code: &str, rule: &str) -> ReasonText {
 
 /// Small tables.
 pub fn tables() -> Tables {
-    let sizes = Sizes {
+    Tables::new(&small()).expect("a few megabytes")
+}
+
+/// Sizes of small tables.
+pub fn small() -> Sizes {
+    Sizes {
         accounts: 2_000,
         devices: 2_000,
         velocity_keys: 2_000,
@@ -119,8 +124,7 @@ pub fn tables() -> Tables {
         list_entries: 100,
         decisions: 4_000,
         seed: [9; 16],
-    };
-    Tables::new(&sizes).expect("a few megabytes")
+    }
 }
 
 /// The snapshot of a draft.

@@ -4,7 +4,7 @@ use engine::feature::Builtin;
 use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
 use engine::policy::{Status, Tier};
 use engine::program::Kinds;
-use wire::limits::{AMOUNT_MINOR_MAX, CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
+use wire::limits::{AMOUNT_MINOR_MAX, CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX, REASONS_MAX};
 use wire::{Kind, OutcomeKind, Verdict};
 
 use crate::case::{Case, CheckSpec, Kept, LimitSpec, Number, RuleSpec, Step, WindowSpec};
@@ -169,7 +169,11 @@ impl Draw {
     fn limits(&mut self, windows: &[WindowSpec]) -> Vec<LimitSpec> {
         let mut limits = Vec::new();
         for (window, spec) in windows.iter().enumerate().filter(|(_, spec)| spec.status == Status::Approved) {
-            for _ in 0..self.rng.pick(&[0, 1, 1, 1, 2]) {
+            for _ in 0..self.rng.pick(&[0, 1, 1, 1, 2, 2]) {
+                // All that refuse are told, as long as reasons have room.
+                if limits.len() == REASONS_MAX {
+                    break;
+                }
                 let max = match spec.aggregate {
                     Kept::Count => self.rng.pick(&[0, 1, 2, 3, 5, 8, 10, 64, 70]),
                     Kept::Sum(Number::Amount) => self.rng.pick(&[1, 99, 500, 5_000, 100_000]),
@@ -240,6 +244,11 @@ impl Draw {
                     false => OutcomeKind::ALL[outcome],
                 };
                 steps.push(Step::Outcome(self.known_id(), outcome));
+            }
+            if self.rng.percent(8) {
+                // Whoever was challenged lately passes: more than limits may have room for.
+                let latest = (0..self.ids).rev().take(12);
+                steps.extend(latest.map(|id| Step::Outcome(id, OutcomeKind::ChallengePassed)));
             }
             let count = match self.rng.below(20) {
                 0..=11 => 1,

@@ -46,6 +46,8 @@ struct Reserved {
     window: usize,
     place: usize,
     stands: bool,
+    /// The tightest maximum that applied.
+    max: i64,
 }
 
 /// What became of an id.
@@ -101,7 +103,7 @@ impl<'a> Twin<'a> {
             windows: Vec::new(),
             active: Vec::new(),
             kept_in: Vec::new(),
-            id_table: Table::new(i64::MAX),
+            id_table: Table::of_ids(),
             ids: HashMap::new(),
             evicting: false,
             blind: false,
@@ -150,7 +152,7 @@ impl<'a> Twin<'a> {
                         fresh.iter().find(|&&other| self.case.windows[self.windows[other].spec].key == *key);
                     let table = shared.map_or(self.kept_in.len(), |&other| self.windows[other].table);
                     if table == self.kept_in.len() {
-                        self.kept_in.push(Table::new(0));
+                        self.kept_in.push(Table::of_windows());
                     }
                     let longest_ms = &mut self.kept_in[table].longest_ms;
                     *longest_ms = self.case.windows[spec].window_ms.max(*longest_ms);
@@ -328,9 +330,21 @@ impl<'a> Twin<'a> {
                 self.windows[at].take(spec, &key, dated_ms, (number, value), self.turn)
             });
             if let Some(own) = own.filter(|_| approved) {
-                fresh.reserved.push(Reserved { window: at, place: own, stands: true });
+                let hard =
+                    self.limits_on(place, check).filter(|&(at, _)| self.verdict_of(at) != Verdict::Challenge);
+                let max = hard.map(|(_, max)| max).min().unwrap_or(i64::MAX);
+                fresh.reserved.push(Reserved { window: at, place: own, stands: true, max });
             }
             fresh.refused.extend(limit.filter(|_| refused.is_some()).map(|(limit, _)| limit));
+            // With the tightest of its limits all refuse that the value passes as well.
+            for (other, max) in self.limits_on(place, check).filter(|_| refused.is_some()).collect::<Vec<_>>()
+            {
+                match (refusals.remove(&other), refused) {
+                    (Some(also), Some(value)) if also == value && value > max => fresh.refused.push(other),
+                    (None, Some(value)) if value <= max || limit.is_some_and(|(at, _)| at == other) => {}
+                    found => return Err(named(&format!("limit {other} of {max}: {found:?}"), value)),
+                }
+            }
             if maybe_absent || self.blind {
                 continue;
             }
@@ -367,20 +381,34 @@ impl<'a> Twin<'a> {
         }
         if !fresh.refused.is_empty() {
             self.give_back(&mut fresh.reserved);
-            fresh.reserved.clear();
         }
         Ok(fresh)
     }
 
-    /// The smallest maximum among the limits of a window that apply to the check: place in the policy, and maximum.
+    /// The limits of a window that apply to the check: places in the policy, and maxima.
+    fn limits_on<'s>(
+        &'s self,
+        place: usize,
+        check: &'s CheckSpec,
+    ) -> impl Iterator<Item = (usize, i64)> + 's {
+        let built = self.built.iter();
+        built.flat_map(move |built| {
+            let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]).enumerate();
+            let applies = limits.filter(move |(_, limit)| {
+                limit.window == built.windows[place].0
+                    && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
+            });
+            applies.map(|(at, limit)| (at, limit.max))
+        })
+    }
+
+    fn verdict_of(&self, limit: usize) -> Verdict {
+        self.built.as_ref().map_or(Verdict::Deny, |built| self.case.limits[built.limits[limit]].verdict)
+    }
+
+    /// The one with the smallest maximum.
     fn tightest(&self, place: usize, check: &CheckSpec) -> Option<(usize, i64)> {
-        let built = self.built.as_ref()?;
-        let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]).enumerate();
-        let applies = limits.filter(|(_, limit)| {
-            limit.window == built.windows[place].0
-                && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
-        });
-        applies.map(|(at, limit)| (at, limit.max)).min_by_key(|&(_, max)| max)
+        self.limits_on(place, check).min_by_key(|&(_, max)| max)
     }
 
     fn give_back(&mut self, reserved: &mut [Reserved]) {

@@ -11,7 +11,6 @@
 mod case;
 mod draw;
 mod drive;
-mod known;
 mod memory;
 mod shrink;
 
@@ -62,6 +61,7 @@ fn policies_over_events_agree_with_the_twin() {
         "repetitions",
         "given back",
         "taken after a challenge",
+        "full after a challenge",
         "reloads",
         "ids forgotten",
         "windows without room",

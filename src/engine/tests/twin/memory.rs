@@ -4,20 +4,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::limits::{LATE_MS, SUB_WINDOWS};
+use engine::limits::{LATE_MS, RETENTION_MS, SUB_WINDOWS};
 use engine::policy::Status;
 
 use crate::case::{Kept, WindowSpec};
-use crate::known;
 
 /// Values of a key's fields.
 pub type Key = Vec<usize>;
 
-/// Slots of a set: the least recently used of so many makes room.
-const WAYS: usize = 16;
+/// Slots of a line. A key may stand in two: the least recently used of both makes room if all of them are live, and that of
+/// one of them if not.
+const LINE: usize = 8;
 /// Longest window that is measured in single milliseconds; longer ones are exact to two.
 const FINE_MS_MAX: i64 = 18 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
+/// Sub-windows after which their numbers come again.
+const TURN: i64 = 1 << 20;
 /// Distinct values beyond the exact range that are still told apart before an estimate begins.
 const SAMPLED: i64 = 64;
 
@@ -104,25 +106,32 @@ struct Touched {
 /// A table: the windows over one key that came into force together.
 pub struct Table {
     pub longest_ms: i64,
+    /// A key untouched for longer may go before others do.
+    kept_ms: i64,
     keys: HashMap<Key, Touched>,
 }
 
 impl Table {
-    /// An empty one.
-    pub fn new(longest_ms: i64) -> Table {
-        Table { longest_ms, keys: HashMap::new() }
+    /// An empty one of windows: a key whose windows have expired has nothing to lose.
+    pub fn of_windows() -> Table {
+        Table { longest_ms: 0, kept_ms: i64::MAX, keys: HashMap::new() }
     }
 
-    /// Whether fewer than a set's worth of other keys came since the key was last touched: then it cannot have been evicted,
-    /// whatever stands in its set.
-    fn stands(&self, key: &Key, tick: i64) -> bool {
-        self.keys.iter().filter(|(other, touched)| touched.tick >= tick && *other != key).count() < WAYS
+    /// An empty one of ids, which are asked for after they have expired as well.
+    pub fn of_ids() -> Table {
+        Table { longest_ms: i64::MAX, kept_ms: RETENTION_MS, keys: HashMap::new() }
+    }
+
+    /// Whether too few other keys came since the key was last touched for it to have been evicted, wherever they stand.
+    fn stands(&self, key: &Key, tick: i64, now_ms: i64) -> bool {
+        let others = self.keys.iter().filter(|(other, touched)| touched.tick >= tick && *other != key);
+        others.count() < if now_ms - (tick << 4) <= self.kept_ms { 2 * LINE } else { LINE }
     }
 
     /// A key is looked up; `evicting` where tables have evicted.
     pub fn touch(&mut self, key: &Key, now_ms: i64, time_ms: Option<i64>, turn: u64, evicting: bool) {
         let before = self.keys.get(key).map(|touched| touched.tick);
-        let lost = before.is_some_and(|tick| evicting && !self.stands(key, tick));
+        let lost = before.is_some_and(|tick| evicting && !self.stands(key, tick, now_ms));
         let longest_ms = self.longest_ms;
         let Some(touched) = self.keys.get_mut(key) else {
             let newest_ms = time_ms.unwrap_or(0);
@@ -142,8 +151,13 @@ impl Table {
     }
 
     /// Whether the key, as it was last touched, cannot have been evicted.
-    pub fn stands_now(&self, key: &Key) -> bool {
-        self.keys.get(key).is_some_and(|touched| self.stands(key, touched.tick))
+    pub fn stands_now(&self, key: &Key, now_ms: i64) -> bool {
+        self.keys.get(key).is_some_and(|touched| self.stands(key, touched.tick, now_ms))
+    }
+
+    /// Whether so many keys came at this very moment that the key may have found no room.
+    pub fn is_crowded(&self, key: &Key, now_ms: i64) -> bool {
+        !self.stands(key, now_ms >> 4, now_ms)
     }
 
     /// The key may not be there, or may be lost: nothing up to this turn is sure.
@@ -157,11 +171,6 @@ impl Table {
     /// Whether what was done at that turn is certain to be there still.
     pub fn is_sure(&self, key: &Key, turn: u64) -> bool {
         self.keys.get(key).is_some_and(|touched| turn >= touched.sure)
-    }
-
-    /// Whether the key was ever looked up here.
-    pub fn knows(&self, key: &Key) -> bool {
-        self.keys.contains_key(key)
     }
 }
 
@@ -207,13 +216,8 @@ impl Window {
         }
     }
 
-    /// The turn and key of an event.
-    pub fn event(&self, place: usize) -> (u64, Key) {
-        (self.events[place].turn, self.events[place].key.clone())
-    }
-
     /// The key and number of an event.
-    pub fn again(&self, place: usize) -> (Key, i64) {
+    pub fn event(&self, place: usize) -> (Key, i64) {
         (self.events[place].key.clone(), self.events[place].number)
     }
 
@@ -310,6 +314,16 @@ impl View<'_> {
         self.kept.total(self.key, self.sure, |time_ms| (first_ms..=last_ms).contains(&time_ms), of)
     }
 
+    /// Whether the sub-window of an event has the number of one that is looked at, a turn of the numbers later: a cell that was
+    /// left alone for as long counts again, which is too much, never too little.
+    fn comes_again(&self, event: &Event) -> bool {
+        let (behind_ms, turn_ms) = (self.time_ms - event.time_ms, TURN * self.sub_window_ms());
+        behind_ms > turn_ms / 2 && {
+            let off_ms = behind_ms % turn_ms;
+            off_ms <= self.reach_ms() || turn_ms - off_ms <= self.reach_ms()
+        }
+    }
+
     /// A count or sum: exact below `exact`.
     fn number(&self, of: impl Fn(&Event) -> i64 + Copy, exact: i64) -> Promise {
         let (time_ms, window_ms) = (self.time_ms, self.spec.window_ms);
@@ -323,13 +337,14 @@ impl View<'_> {
         }
         let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
         let low = self.total(self.first_sure_ms(), time_ms, of).sure.max(own);
+        let again: i64 = self.kept.of(self.key).filter(|event| self.comes_again(event)).map(of).sum();
         if !self.late() {
-            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all;
+            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all + again;
             let high = high.max(exact);
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all;
+        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all + again;
         let high = high.max(exact);
         Promise::Between(low, high, Class::Late)
     }
@@ -342,7 +357,8 @@ impl View<'_> {
         let own = self.own.map_or(0, |own| self.kept.events[own].number);
         let low = within(self.first_sure_ms(), self.time_ms, self.sure).max(own);
         let last_ms = if self.late() { self.time_ms + self.sub_window_ms() } else { self.time_ms };
-        let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0);
+        let again = self.kept.of(self.key).filter(|event| self.comes_again(event)).map(|event| event.number);
+        let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0).max(again.max().unwrap_or(0));
         let class = match low == high {
             true => Class::Exact,
             false if self.late() => Class::Late,
@@ -368,8 +384,7 @@ impl View<'_> {
         if self.late() {
             let own = self.own.is_some_and(|own| self.kept.events[own].value != 0);
             let high = values(window_ms + slack_ms(self.spec), i64::MAX, 0);
-            let loses = self.too_late() || known::LATE_DISTINCT_LOSES;
-            let low = if loses { i64::from(own) } else { low.min(exact) };
+            let low = if self.too_late() { i64::from(own) } else { low.min(exact) };
             return Promise::Between(low, high, Class::Late);
         }
         match high <= exact + SAMPLED {

@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod breakers;
+mod challenges;
 mod drift;
 mod explained;
 mod frames;

@@ -1,9 +1,10 @@
 //! What outcomes move: given back once, taken once, and in the windows that are in force by then.
 
+use engine::feature::FeatureId;
 use engine::{OutcomeEffect, outcome};
 use wire::{OutcomeKind, Verdict};
 
-use super::{Reserved, Twin};
+use super::{Asked, Reserved, Twin};
 
 impl Twin<'_> {
     pub(super) fn outcome(&mut self, id: usize, kind: OutcomeKind) -> Result<(), String> {
@@ -19,7 +20,7 @@ impl Twin<'_> {
             };
         };
         if effect == OutcomeEffect::Unknown {
-            let certain = !self.forgetting || self.id_table.stands_now(&key);
+            let certain = !self.forgetting || self.id_table.stands_now(&key, self.now_ms);
             self.note("outcomes too late");
             return if certain { Err(format!("outcome of id {id}: unknown")) } else { Ok(()) };
         }
@@ -39,7 +40,8 @@ impl Twin<'_> {
             _ if first || stands => OutcomeEffect::Noted,
             _ => OutcomeEffect::Settled,
         };
-        if effect != expected {
+        let full = matches!(effect, OutcomeEffect::Full { .. }) && expected == OutcomeEffect::Taken;
+        if effect != expected && !full {
             return Err(format!("outcome {kind:?} of id {id}: {effect:?}, expected {expected:?}"));
         }
         match effect {
@@ -50,8 +52,13 @@ impl Twin<'_> {
             }
             OutcomeEffect::Taken => {
                 self.note("taken after a challenge");
-                self.touch_reserved(&known.reserved);
-                self.take_again(&mut known.reserved);
+                self.take_again(&mut known.reserved, None)?;
+            }
+            OutcomeEffect::Full { feature, max } => {
+                self.note("full after a challenge");
+                self.take_again(&mut known.reserved, Some((feature, max)))?;
+                self.ids.insert(id, known);
+                return Ok(());
             }
             _ => {}
         }
@@ -66,32 +73,65 @@ impl Twin<'_> {
     fn touch_reserved(&mut self, reserved: &[Reserved]) {
         for reserved in reserved.iter().filter(|reserved| self.active.contains(&reserved.window)) {
             let window = &self.windows[reserved.window];
-            let (turn, key) = window.event(reserved.place);
-            let table = &mut self.kept_in[window.table];
-            table.touch(&key, self.now_ms, None, self.turn, self.evicting);
-            if !table.is_sure(&key, turn) {
-                // What was reserved may have been forgotten with its key, and the key be another's by now.
-                table.doubt(&key, self.turn);
-            }
+            let (key, _) = window.event(reserved.place);
+            self.kept_in[window.table].touch(&key, self.now_ms, None, self.turn, self.evicting);
         }
     }
 
-    fn take_again(&mut self, reserved: &mut [Reserved]) {
-        for reserved in reserved {
-            let number = self.windows[reserved.window].spec;
-            let spec = &self.case.windows[number];
+    /// Takes what was reserved again, all of it within its maxima, or none if `full` says which was reached.
+    fn take_again(
+        &mut self,
+        reserved: &mut [Reserved],
+        full: Option<(FeatureId, i64)>,
+    ) -> Result<(), String> {
+        let mut refused = full.is_none();
+        let mut taken: Vec<Reserved> = Vec::new();
+        for reserved in reserved.iter() {
             // One that was dropped and added again is another window: it knows of nothing that was asked before.
-            let at = reserved.window;
-            if !self.active.contains(&at) {
+            let Some(place) = self.active.iter().position(|&at| at == reserved.window) else {
+                taken.push(*reserved);
                 continue;
+            };
+            let (at, (key, number)) = (reserved.window, self.windows[reserved.window].event(reserved.place));
+            let (spec, table) = (&self.case.windows[self.windows[at].spec], self.windows[at].table);
+            self.kept_in[table].touch(&key, self.now_ms, None, self.turn, self.evicting);
+            let own = self.windows[at].take(spec, &key, self.now_ms, (number, 0), self.turn);
+            taken.push(Reserved { place: own, stands: true, ..*reserved });
+            let Some(built) = &self.built else { continue };
+            let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]);
+            let of_all = limits.filter(|limit| {
+                limit.window == built.windows[place].0
+                    && limit.kyc.is_none()
+                    && limit.verdict != Verdict::Challenge
+            });
+            let max = of_all.map(|limit| limit.max).chain([reserved.max]).min().unwrap_or(i64::MAX);
+            let crowded = self.kept_in[table].is_crowded(&key, self.now_ms);
+            if crowded {
+                self.kept_in[table].doubt(&key, self.turn);
             }
-            let (key, number) = self.windows[reserved.window].again(reserved.place);
-            let table = &mut self.kept_in[self.windows[at].table];
-            if !table.knows(&key) {
-                continue;
+            let exact = if max > i64::from(spec.exact) { 0 } else { spec.exact };
+            let asked = Asked { key: &key, time_ms: self.now_ms, own: Some(own), exact };
+            let (low, high) = self.windows[at].promise(spec, &self.kept_in[table], &asked).ends();
+            match full {
+                Some(full) if full == (built.windows[place].1, max) => {
+                    refused = true;
+                    if high <= max && !crowded && !self.blind {
+                        return Err(format!("a passed challenge is refused by {max}, where {high} is most"));
+                    }
+                }
+                None if low > max && !self.blind => {
+                    return Err(format!("a passed challenge passes {max} with {low}"));
+                }
+                _ => {}
             }
-            let place = self.windows[at].take(spec, &key, self.now_ms, (number, 0), self.turn);
-            *reserved = Reserved { window: at, place, stands: true };
         }
+        if !refused {
+            return Err(format!("a passed challenge is refused by {full:?}, which is no limit of its"));
+        }
+        match full {
+            Some(_) => self.give_back(&mut taken),
+            None => reserved.copy_from_slice(&taken),
+        }
+        Ok(())
     }
 }

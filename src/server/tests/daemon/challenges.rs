@@ -1,0 +1,82 @@
+//! Passed challenges against a limit: the caller goes on only where the reply says that the room was still there.
+
+use serde_json::json;
+use wire::{ErrorCode, Outcome, OutcomeKind};
+
+use crate::harness::{Daemon, Reply, run};
+
+const PACKET: &str = "0192f6c4-7c1e-7000-8000-0000000000c1";
+
+/// A claim of a device that is asked for a face from its third claim on, out of a packet of ten shares.
+fn claim(daemon: &Daemon, id: &str) -> String {
+    let check = json!({"id": id, "kind": "claim", "account": "u", "packet": PACKET, "device": {"id": "d"}, "amount": "1.00"});
+    daemon.check(&check).verdict()
+}
+
+fn tell(daemon: &Daemon, id: &str, outcome: &str) -> Reply {
+    daemon.post("/v1/outcome", json!({"id": id, "outcome": outcome}).to_string())
+}
+
+fn refused(reply: &Reply) -> bool {
+    if reply.status == 200 {
+        return false;
+    }
+    assert_eq!(reply.status, 409, "{reply:?}");
+    assert_eq!(reply.error(), ("limit_reached".to_owned(), "outcome".to_owned()));
+    let message = reply.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("claims_of_packet_24h") && message.contains("10"), "{message}");
+    true
+}
+
+#[test]
+fn of_fourteen_passed_at_once_as_many_go_on_as_the_limit_leaves_over_http() {
+    let daemon = Daemon::start();
+    assert_eq!([claim(&daemon, "a"), claim(&daemon, "b")], ["allow", "allow"]);
+    let ids: Vec<String> = (0..14).map(|n| format!("c{n}")).collect();
+    assert!(ids.iter().all(|id| claim(&daemon, id) == "challenge"));
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let daemon = &daemon;
+        let pass = |id: &String| {
+            let id = id.clone();
+            scope.spawn(move || tell(daemon, &id, "challenge_passed"))
+        };
+        let passing: Vec<_> = ids.iter().map(pass).collect();
+        passing.into_iter().map(|passing| passing.join().unwrap()).collect()
+    });
+    let (out, on): (Vec<_>, Vec<_>) = ids.iter().zip(&replies).partition(|(_, reply)| refused(reply));
+    assert_eq!((on.len(), out.len()), (8, 6), "two shares of ten are taken");
+
+    let (out, on) = (out[0].0, on[0].0);
+    assert!(refused(&tell(&daemon, out, "challenge_passed")), "told again: nothing has changed");
+    assert_eq!(tell(&daemon, on, "challenge_passed").status, 200, "told again: it goes on, reserved once");
+    assert!(refused(&tell(&daemon, out, "challenge_passed")));
+    assert_eq!(tell(&daemon, on, "failed").status, 200);
+    assert_eq!(tell(&daemon, out, "challenge_passed").status, 200, "a share came back");
+    let other = ids.iter().zip(&replies).find(|(id, reply)| reply.status != 200 && *id != out);
+    assert!(refused(&tell(&daemon, other.unwrap().0, "challenge_passed")), "and is taken");
+}
+
+#[test]
+fn a_passed_challenge_of_a_check_that_nobody_remembers_is_an_error() {
+    let daemon = Daemon::start();
+    let reply = tell(&daemon, "nobody", "challenge_passed");
+    assert_eq!((reply.status, reply.error()), (404, ("not_found".to_owned(), "id".to_owned())));
+    let reply = tell(&daemon, "nobody", "challenge_failed");
+    assert_eq!((reply.status, &reply.json()["known"]), (200, &json!(false)), "a fact is kept all the same");
+}
+
+#[test]
+fn frames_carry_the_same_refusals() {
+    let daemon = Daemon::start();
+    assert_eq!([claim(&daemon, "a"), claim(&daemon, "b")], ["allow", "allow"]);
+    let ids: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
+    assert!(ids.iter().all(|id| claim(&daemon, id) == "challenge"));
+    let outcome = |id| Outcome { id, outcome: OutcomeKind::ChallengePassed, time_ms: None };
+    let mut outcomes: Vec<Outcome<'_>> = ids.iter().map(|id| outcome(id.as_str().into())).collect();
+    outcomes.push(outcome("nobody".into()));
+    let results = run(async { daemon.unix_client().await.outcome_batch(&outcomes).await.unwrap() });
+    let (nobody, results) = results.split_last().unwrap();
+    assert_eq!(nobody.as_ref().unwrap_err().code, ErrorCode::NotFound);
+    assert!(results[..8].iter().all(Result::is_ok), "applied in their order");
+    assert!(results[8..].iter().all(|result| result.as_ref().unwrap_err().code == ErrorCode::LimitReached));
+}
