@@ -18,7 +18,7 @@ fn what_was_demoted_is_shown_and_turned_on_in_somebodys_name() {
     let any = "127.0.0.1:0".parse().unwrap();
     (config.listen.http, config.listen.quic, config.listen.admin) = (any, any, any);
     config.policy.dir = folder.path().join("rules");
-    config.models.active = String::new();
+    (config.models.active, config.models.anomaly) = (String::new(), String::new());
     config.data.dir = folder.path().join("data");
     (config.workers.count, config.workers.pin) = (1, false);
     let tables = &mut config.tables;
