@@ -176,11 +176,7 @@ impl<'a> Twin<'a> {
             .records()
             .map(|(.., bytes)| Record::decode(bytes).map_err(|error| error.to_string()))
             .collect::<Result<_, _>>()?;
-        self.evicting |= self.tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0);
-        if self.evicting && self.case.busy_keys < self.case.velocity_keys && !self.blind {
-            self.blind = true;
-            self.note("out of blocks");
-        }
+        self.see_evictions();
         let mut records = records.iter();
         for (specs, decisions) in specs.chunks(LANES).zip(decisions.chunks(LANES)) {
             self.group(&snapshot, specs, decisions, &mut records)?;
@@ -189,6 +185,14 @@ impl<'a> Twin<'a> {
         match records.next() {
             None => Ok(()),
             Some(_) => Err("a repetition was recorded".to_owned()),
+        }
+    }
+
+    fn see_evictions(&mut self) {
+        self.evicting |= self.tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0);
+        if self.evicting && self.case.busy_keys < self.case.velocity_keys && !self.blind {
+            self.blind = true;
+            self.note("out of blocks");
         }
     }
 

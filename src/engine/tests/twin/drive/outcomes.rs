@@ -11,6 +11,8 @@ impl Twin<'_> {
         let Some(snapshot) = self.snapshot.take() else { return Ok(()) };
         let effect = outcome(&snapshot, self.tables, self.now_ms, &format!("id{id}"), kind);
         self.snapshot = Some(snapshot);
+        // A reservation may be what the last block was wanted for.
+        self.see_evictions();
         self.turn += 1;
         let key = vec![id];
         let Some(mut known) = self.ids.remove(&id) else {
