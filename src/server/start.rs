@@ -29,6 +29,7 @@ use crate::running::Running;
 use crate::state::{Phase, Shared};
 use crate::tls::{self, Identity, TlsError};
 use crate::tokens;
+use crate::watch::Changes;
 use crate::worker::{self, Doors};
 
 /// Why the daemon did not start. Nothing was served.
@@ -109,6 +110,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let demotions = Demotions::open(&dir.join("demotions"))
         .map_err(|error| StartError::Data(format!("{}: {error}", dir.join("demotions").display())))?;
     let kept = activation::Kept { lists: &lists, explainers: &explainers, demotions: &demotions };
+    let changes = Changes::watch(&config);
     let active = activation::prepare(&config, &tables, &metrics, &kept, None, clock.now_ms())
         .map_err(StartError::Activation)?;
 
@@ -150,7 +152,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let mut running = Running::new(shared.clone(), reloader.clone(), writer, addresses, token_file);
     let stop = running.stop_admin();
     running.admin = Some(
-        admin::start(admin_listener, shared.clone(), reloader, token, stop).map_err(StartError::Thread)?,
+        admin::start(admin_listener, shared.clone(), reloader, token, changes, stop).map_err(StartError::Thread)?,
     );
     for (number, (producer, doors)) in producers.into_iter().zip(doors.drain(..)).enumerate() {
         let decider = {

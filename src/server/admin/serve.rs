@@ -16,6 +16,7 @@ use tower::ServiceExt;
 use super::{Admin, AdminToken, router};
 use crate::reload::Reloader;
 use crate::state::Shared;
+use crate::watch::Changes;
 
 /// Open admin connections; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
@@ -30,21 +31,22 @@ pub fn start(
     shared: Arc<Shared>,
     reloader: Arc<Reloader>,
     token: AdminToken,
+    changes: Option<Changes>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("admin".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let sweep = tokio::spawn(sweep(shared.clone()));
-            let watch = tokio::spawn({
-                let (shared, reloader) = (shared.clone(), reloader.clone());
-                async move { crate::watch::watch(&shared.config, reloader).await }
-            });
-            let drift = tokio::spawn({
+            // These end with the runtime.
+            tokio::spawn(sweep(shared.clone()));
+            tokio::spawn({
                 let shared = shared.clone();
                 async move { crate::drift::watch(&shared).await }
             });
-            let guard = tokio::spawn(crate::guard::run(shared.clone(), reloader.clone()));
+            tokio::spawn(crate::guard::run(shared.clone(), reloader.clone()));
+            if let Some(changes) = changes {
+                tokio::spawn(changes.reload(reloader.clone()));
+            }
             let admin = Admin { shared, reloader, token: Arc::new(token) };
             let served = async {
                 match listener {
@@ -52,16 +54,11 @@ pub fn start(
                     None => std::future::pending().await,
                 }
             };
-            let ended = tokio::select! {
+            tokio::select! {
                 // The sender is dropped only with the daemon itself.
                 _ = stop.wait_for(|&stop| stop) => Ok(()),
                 ended = served => ended,
-            };
-            sweep.abort();
-            watch.abort();
-            drift.abort();
-            guard.abort();
-            ended
+            }
         })
     })
 }
