@@ -152,7 +152,8 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let mut running = Running::new(shared.clone(), reloader.clone(), writer, addresses, token_file);
     let stop = running.stop_admin();
     running.admin = Some(
-        admin::start(admin_listener, shared.clone(), reloader, token, changes, stop).map_err(StartError::Thread)?,
+        admin::start(admin_listener, shared.clone(), reloader, token, changes, stop)
+            .map_err(StartError::Thread)?,
     );
     for (number, (producer, doors)) in producers.into_iter().zip(doors.drain(..)).enumerate() {
         let decider = {
