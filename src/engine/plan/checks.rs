@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::policy::{Aggregate, Breaker, Mode, Policy, Status, Window};
 use crate::snapshot::BuildError;
-use crate::table::{Distinct, Max, Permits, Recent, Room, Span, Sum, Terms};
+use crate::table::{Approved, Distinct, Max, Recent, Room, Span, Terms};
 
 /// Checks a breaker.
 pub(super) fn wired(policy: &Policy, at: usize, breaker: &Breaker) -> Result<Wired, BuildError> {
@@ -64,15 +64,14 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
     let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
         Aggregate::Count if window.status == Status::Attempt => Recent::room(capacity),
-        Aggregate::Count if exact > 0 => Sum::ROOM.with(Permits::room(capacity)),
-        Aggregate::Count => Sum::ROOM,
+        Aggregate::Count => Approved::room(capacity),
         Aggregate::Sum(field) | Aggregate::Max(field)
             if !matches!(row(field).ty, Type::Int | Type::Money) =>
         {
             return fault("sums what is neither a whole number nor money");
         }
         Aggregate::Sum(_) if exact > 0 => return fault("is a sum, which has no exact range"),
-        Aggregate::Sum(_) => Sum::ROOM,
+        Aggregate::Sum(_) => Approved::room(0),
         Aggregate::Distinct(field) if row(field).ty != Type::Text => {
             return fault("tells apart what is not text");
         }

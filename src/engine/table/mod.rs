@@ -5,6 +5,7 @@
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
 //! correct under any interleaving by itself.
 
+mod approved;
 mod blocks;
 mod busy;
 mod cells;
@@ -27,6 +28,7 @@ mod span;
 mod stamps;
 mod sum;
 
+pub use approved::Approved;
 pub use blocks::PARTS_MAX;
 pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
@@ -52,3 +54,11 @@ use std::{hint::spin_loop, sync::atomic::fence};
 
 #[cfg(loom)]
 use loom::{sync::atomic::fence, thread::yield_now as spin_loop};
+
+/// Stands where a word is read after another was written, and all threads are to see both in one order. Accesses that are `SeqCst`
+/// are in one order by themselves; loom takes them for weaker ones, and asks for the fence.
+#[inline]
+fn one_order() {
+    #[cfg(loom)]
+    fence(Ordering::SeqCst);
+}
