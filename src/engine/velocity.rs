@@ -11,7 +11,7 @@ use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::{Approved, Distinct, Full, Max, Ordering, Payload, Recent, Reserved, Sum};
+use crate::table::{Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum};
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +89,10 @@ pub(crate) fn reserve(
         for lane in lanes(fresh) {
             let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
             let payload = group.table.payload(found.slot);
+            // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there go.
+            let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
             for window in group.of_status(Status::Attempt) {
-                let number = attempt(window, payload, &checks[lane], lane, scratch);
+                let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
                 set(window, lane, number, scratch);
             }
         }
@@ -129,8 +131,14 @@ fn set(window: &Laid, lane: usize, number: i64, scratch: &mut Scratch) {
 }
 
 /// A window over every check: the value includes this one if it is of the window's kinds.
-fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, scratch: &Scratch) -> i64 {
-    let time_ms = scratch.lanes[lane].time_ms;
+fn attempt(
+    window: &Laid,
+    payload: Payload<'_>,
+    time_ms: i64,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &Scratch,
+) -> i64 {
     let takes = window.kinds.has(check.kind);
     let (near, far) = window.words(&payload);
     match window.aggregate {
@@ -166,11 +174,9 @@ fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, 
             }
         }
         Aggregate::First => {
-            let first = near[0].load(Ordering::Acquire) as i64;
-            if first == 0 && takes {
-                let _ = near[0].compare_exchange(0, time_ms as u64, Ordering::AcqRel, Ordering::Acquire);
-            }
-            if first == 0 { 0 } else { (time_ms - first).max(0) / 1000 }
+            let first = First::new(near, far, &window.span);
+            let age_ms = if takes { first.add(time_ms) } else { first.age_ms(time_ms) };
+            age_ms / 1000
         }
     }
 }

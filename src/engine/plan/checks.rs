@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use crate::policy::{Aggregate, Breaker, Mode, Policy, Status, Window};
 use crate::snapshot::BuildError;
-use crate::table::{Approved, Distinct, Max, Recent, Room, Span, Terms};
+use crate::table::{Approved, Distinct, First, Max, Recent, Room, Span, Terms};
 
 /// Checks a breaker.
 pub(super) fn wired(policy: &Policy, at: usize, breaker: &Breaker) -> Result<Wired, BuildError> {
@@ -80,7 +80,8 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
         }
         Aggregate::Distinct(_) => Distinct::room(exact),
         Aggregate::Max(_) => Max::ROOM,
-        Aggregate::Last | Aggregate::First => Room { near: 1, ..Room::default() },
+        Aggregate::First => First::ROOM,
+        Aggregate::Last => Room { near: 1, ..Room::default() },
     };
     let reservable = matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_));
     if window.status == Status::Approved && !reservable {

@@ -12,6 +12,7 @@ mod cells;
 mod circuit;
 mod claim;
 mod distinct;
+mod first;
 mod four;
 mod halves;
 #[cfg_attr(loom, path = "loom_memory.rs")]
@@ -32,6 +33,7 @@ pub use approved::Approved;
 pub use blocks::PARTS_MAX;
 pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
+pub use first::First;
 pub use memory::Memory;
 pub use payload::{Far, Payload, Room};
 pub use permits::Permits;
