@@ -8,6 +8,9 @@ pub const FEATURES_MAX: usize = 512;
 pub const WINDOWS_MAX: usize = 256;
 /// Most distinct keys (field tuples) that velocity features are kept by.
 pub const KEYS_MAX: usize = 16;
+/// Most tables that windows and breakers lie in. What a reload changed lies in a table of its own beside what else is kept by
+/// its key, each a look-up of every check and as much memory as the others; a start lays all of a key together again.
+pub const GROUPS_MAX: usize = 32;
 /// Most fields in one key.
 pub const KEY_FIELDS_MAX: usize = 4;
 /// Most approved velocity features that one kind of event may count in: each is remembered with the decision.
@@ -88,6 +91,8 @@ pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 
 const _: () = assert!(LANES == u64::BITS as usize, "a mask is one word");
 const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
+const _: () =
+    assert!(GROUPS_MAX >= KEYS_MAX + WINDOWS_MAX / crate::table::PARTS_MAX, "what is within bounds has room");
 const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
 const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);

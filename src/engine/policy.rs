@@ -121,7 +121,7 @@ pub enum Aggregate {
     Distinct(FeatureId),
     /// Seconds since the event before this one; -1 when there was none in the window.
     Last,
-    /// Seconds since the first event, as far as the key is remembered; 0 for the first itself.
+    /// Seconds since the first event within the window; 0 for the first itself, and too long by one sub-window at most.
     First,
 }
 

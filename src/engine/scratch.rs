@@ -9,7 +9,7 @@ use crate::feature::{FeatureId, Scalar, Type};
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
+    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
     MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
 use crate::lists;
@@ -140,7 +140,7 @@ impl Scratch {
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
             lanes: vec![Lane::new(); LANES],
-            windows: vec![Sought::default(); KEYS_MAX],
+            windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),
             ids: Sought::default(),

@@ -248,6 +248,12 @@ impl Snapshot {
         self.plan.narrowed.iter().map(|&feature| self.policy.features.row(feature).name.as_str())
     }
 
+    /// Velocity features and breakers that did not change and forgot what they held all the same: after reloads that changed
+    /// windows of so many keys that there was no table left, some of one key were laid together.
+    pub fn begun_anew(&self) -> impl Iterator<Item = &str> {
+        self.plan.begun_anew.iter().map(String::as_str)
+    }
+
     /// Content hash of the policy.
     pub fn policy_version(&self) -> &str {
         &self.policy.version

@@ -210,6 +210,9 @@ pub fn prepare(
             "kept its counts; until the next start it is exact to fewer events than the rules ask"
         );
     }
+    for name in snapshot.begun_anew() {
+        tracing::warn!(name, "begins anew: reloads since the start have changed windows of too many keys");
+    }
     // A list that rules look other fields up in stands there again for each of them, under one name.
     let mut names = HashSet::new();
     let declared: Vec<KnownList> = bundle

@@ -10,6 +10,7 @@ use engine::limits::{
 };
 use engine::policy::{Aggregate, Status, Tier, Window};
 use engine::program::Kinds;
+use engine::table::PARTS_MAX;
 use engine::{BuildError, Parts, Scratch, SizeError, Sizes, Snapshot, Tables};
 use site::{Draft, START_MS, ask, claim, tables};
 use wire::limits::CLOCK_AHEAD_MS_MAX;
@@ -118,6 +119,9 @@ fn more_of_anything_than_there_is_room_for_is_refused_by_number() {
         assert_eq!(why(draft), expected);
     }
     build(many(WINDOWS_MAX, by_key), &tables()).map(drop).expect("as many as there is room for");
+    // As many keys as there may be, and of one more windows than one table has parts.
+    let uneven = |at: usize| pair(at.saturating_sub(PARTS_MAX) % KEYS_MAX);
+    build(many(KEYS_MAX + PARTS_MAX, uneven), &tables()).map(drop).expect("within every bound");
 
     // A thousand features: the table of features says no before a policy can be made of them.
     let mut draft = Draft::new("thousand");
