@@ -9,6 +9,8 @@ OBJECTIVES = [
     "binary", "regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie",
     "cross_entropy", "cross_entropy_lambda", "sqrt", "sigmoid", "lambdarank", "constant", "none",
 ]
+# Those of regression, which all take `reg_sqrt`, whatever becomes of it.
+ROOTED = ["regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie"]
 
 
 def label(objective, y):
@@ -52,7 +54,7 @@ def make(folder, rng, number, rows, trees_max):
         "learning_rate": float(rng.choice([0.02, 0.1, 0.5])), "zero_as_missing": bool(rng.random() < 0.3),
         "use_missing": bool(rng.random() < 0.85), "boost_from_average": bool(rng.random() < 0.7),
         "max_cat_to_onehot": int(rng.choice([1, 4, 300])), "cat_smooth": 1.0, "min_data_per_group": 5,
-        "reg_sqrt": name == "sqrt", "sigmoid": 0.7 if name == "sigmoid" else 1.0,
+        "reg_sqrt": name == "sqrt" or (name in ROOTED and bool(rng.random() < 0.4)), "sigmoid": 0.7 if name == "sigmoid" else 1.0,
         "max_bin": int(rng.choice([15, 255])),
     }
     if booster == "rf":

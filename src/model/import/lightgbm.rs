@@ -76,7 +76,10 @@ fn transform(objective: &str) -> Result<Transform, Refusal> {
     let name = words.next().unwrap_or_default();
     let settings: Vec<&str> = words.collect();
     Ok(match name {
-        "regression" if settings.contains(&"sqrt") => Transform::SignedSquare,
+        // Trained on roots; huber and the exponential ones drop the setting themselves.
+        "regression" | "regression_l1" | "fair" | "quantile" | "mape" if settings.contains(&"sqrt") => {
+            Transform::SignedSquare
+        }
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "lambdarank"
         | "rank_xendcg" | "custom" => Transform::Identity,
         "binary" => {

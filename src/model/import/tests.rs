@@ -57,6 +57,11 @@ fn lightgbm_transforms_follow_the_objective() {
     for (objective, transform) in [
         ("regression", Transform::Identity),
         ("regression sqrt", Transform::SignedSquare),
+        ("regression_l1 sqrt", Transform::SignedSquare),
+        ("fair sqrt", Transform::SignedSquare),
+        ("quantile sqrt", Transform::SignedSquare),
+        ("mape sqrt", Transform::SignedSquare),
+        ("huber", Transform::Identity),
         ("cross_entropy_lambda", Transform::Softplus),
         ("tweedie tweedie_variance_power:1.5", Transform::Exponential),
         ("cross_entropy", Transform::Logistic { slope: 1.0 }),
