@@ -3,7 +3,7 @@
 import lightgbm as lgb
 import numpy as np
 
-from cases import CATEGORIES, EXPLAINED, TRAIN_ROWS, probes, table, target, tree_count
+from cases import CATEGORIES, CHAIN, EXPLAINED, TRAIN_ROWS, probes, staircase, table, target, tree_count
 
 OBJECTIVES = [
     "binary", "regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie",
@@ -37,6 +37,20 @@ def thresholds(model):
             for feature, number in zip(features, value.split()):
                 edges.setdefault(int(feature), []).append(float(number))
     return edges
+
+
+def chain(folder, rng, rows):
+    """One tree that is a chain."""
+    x, y = staircase(rng)
+    params = {"objective": "regression", "verbose": -1, "num_threads": 1, "max_depth": CHAIN, "num_leaves": CHAIN + 1,
+              "min_data_in_leaf": 1, "min_data_in_bin": 1, "min_sum_hessian_in_leaf": 0.0, "boost_from_average": False,
+              "learning_rate": 1.0}
+    booster = lgb.train(params, lgb.Dataset(x, y), 1)
+    rows_ = probes(rng, x, thresholds(booster.model_to_string()), rows, True, False, infinite=True)
+    folder.write(
+        "lightgbm-chain", booster.model_to_string().encode(), "txt", rows_, booster.predict(rows_, raw_score=True),
+        booster.predict(rows_), True, f"a chain of {CHAIN}", booster.predict(rows_[:EXPLAINED], pred_contrib=True),
+    )
 
 
 def make(folder, rng, number, rows, trees_max):
