@@ -250,7 +250,7 @@ impl Record {
         Ok(Record { features_count: features_count + added, features, ..record })
     }
 
-    /// Whether the deadline left no time for the model, so that its score is none.
+    /// Whether a model's score is none: the deadline left no time for it, or it was no number.
     pub fn model_skipped(&self) -> bool {
         self.degraded & Degraded::Model.bit() != 0
     }

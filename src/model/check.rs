@@ -3,7 +3,7 @@
 //! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
 
 use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Split, Test, Tree};
+use engine::forest::{ForestSpec, Node, Precision, Split, Test, Tree};
 use engine::limits;
 
 /// Why a forest is refused.
@@ -29,7 +29,7 @@ pub enum ForestError {
         /// What is wrong with it.
         fault: TreeFault,
     },
-    /// The number added to the sum is not finite.
+    /// The number that the sum starts from is not finite in its precision.
     BaseNotFinite,
     /// The transform's parameter is not a finite number above 0.
     Transform,
@@ -61,6 +61,8 @@ pub enum TreeFault {
     Unreachable,
     /// A leaf or threshold that is infinite or not a number.
     NotFinite,
+    /// A leaf that is infinite in the precision of the sum. Two of them would make a sum that is no number.
+    LeafTooLarge,
     /// An input past the forest's inputs.
     InputOutOfRange,
     /// Deeper than [`limits::DEPTH_MAX`].
@@ -75,6 +77,9 @@ impl std::fmt::Display for TreeFault {
             TreeFault::ReachedTwice => f.write_str("reached twice: a cycle, or two parents"),
             TreeFault::Unreachable => f.write_str("reached by no parent"),
             TreeFault::NotFinite => f.write_str("the number is infinite or not a number"),
+            TreeFault::LeafTooLarge => {
+                f.write_str("the leaf is past the largest number that the sum can hold")
+            }
             TreeFault::InputOutOfRange => f.write_str("the input is past the last one"),
             TreeFault::TooDeep => write!(f, "deeper than {} splits", limits::DEPTH_MAX),
         }
@@ -89,7 +94,9 @@ impl std::fmt::Display for ForestError {
                 write!(f, "{found} {what}, at most {max} are allowed")
             }
             ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
-            ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
+            ForestError::BaseNotFinite => {
+                f.write_str("the base is infinite or not a number in the precision of the sum")
+            }
             ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
             ForestError::Calibration => f.write_str("the calibration does not rise from 0 to 1"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
@@ -126,7 +133,7 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
     if forest.trees.is_empty() {
         return Err(ForestError::Empty);
     }
-    if !forest.base.is_finite() {
+    if !forest.sums_as.round(forest.base).is_finite() {
         return Err(ForestError::BaseNotFinite);
     }
     if !forest.transform.is_sound() {
@@ -141,11 +148,8 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         }
     }
     for (tree, nodes) in forest.trees.iter().enumerate() {
-        check_tree(nodes, forest.inputs.len()).map_err(|(node, fault)| ForestError::Tree {
-            tree,
-            node,
-            fault,
-        })?;
+        check_tree(nodes, forest.inputs.len(), forest.sums_as)
+            .map_err(|(node, fault)| ForestError::Tree { tree, node, fault })?;
     }
     Ok(())
 }
@@ -157,11 +161,12 @@ fn category_words(node: &Node) -> usize {
     }
 }
 
-/// Checks one tree: finite numbers, inputs and children in range, every node reached exactly once, bounded depth.
+/// Checks one tree: finite numbers, leaves as the sum takes them, inputs and children in range, every node reached exactly
+/// once, bounded depth.
 ///
 /// # Errors
 /// The node at fault and what is wrong with it.
-pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> {
+pub fn check_tree(tree: &Tree, inputs: usize, sums_as: Precision) -> Result<(), (usize, TreeFault)> {
     if tree.nodes.is_empty() {
         return Err((0, TreeFault::NoNode));
     }
@@ -177,6 +182,9 @@ pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> 
         }
         match node {
             Node::Leaf(value) if !value.is_finite() => return Err((at, TreeFault::NotFinite)),
+            Node::Leaf(value) if !sums_as.round(*value).is_finite() => {
+                return Err((at, TreeFault::LeafTooLarge));
+            }
             Node::Leaf(_) => {}
             Node::Split(split) => {
                 if let Test::AtMost(number) | Test::Equal(number) = split.test
@@ -235,7 +243,7 @@ fn edits(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use engine::forest::{Calibration, Precision, Transform};
+    use engine::forest::{Calibration, Transform};
 
     use super::*;
 
@@ -285,6 +293,24 @@ mod tests {
         deep.push(leaf);
         // Right children continue the chain, so that node 2k is the k-th split.
         assert_eq!(fault(deep), TreeFault::TooDeep);
+    }
+
+    #[test]
+    fn a_leaf_or_base_that_the_sum_cannot_hold_is_refused() {
+        // Infinite as floats: a row that met both leaves would have no score at all.
+        let single = |base, leaves: [f64; 2]| ForestSpec {
+            sums_as: Precision::Single,
+            base,
+            trees: leaves.map(|leaf| Tree { nodes: vec![Node::Leaf(leaf)] }).to_vec(),
+            ..forest(vec![])
+        };
+        let refused = check_forest(&single(0.0, [0.5, -1e300])).unwrap_err().to_string();
+        assert_eq!(refused, "tree 1, node 0: the leaf is past the largest number that the sum can hold");
+        assert_eq!(check_forest(&single(1e39, [0.5, 0.5])), Err(ForestError::BaseNotFinite));
+        let largest = f64::from(f32::MAX);
+        assert_eq!(check_forest(&single(largest, [largest, -largest])), Ok(()));
+        let double = ForestSpec { sums_as: Precision::Double, ..single(1e39, [1e300, -1e300]) };
+        assert_eq!(check_forest(&double), Ok(()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod isolation;
 mod lightgbm;
 mod onnx;
 mod proto;
+mod size;
 mod ubj;
 mod vectors;
 mod xgboost;
@@ -166,6 +167,8 @@ pub enum ImportError {
     File(LoadError),
     /// Longer than [`IMPORT_BYTES_MAX`].
     TooLong,
+    /// Another file than a model that can be read: what it is, and what to do instead.
+    Mistaken(&'static str),
     /// Not a whole file of its format.
     Unreadable(Format, String),
     /// Understood, but nothing that a forest of one score can say.
@@ -179,6 +182,7 @@ impl std::fmt::Display for ImportError {
         match self {
             ImportError::File(error) => error.fmt(f),
             ImportError::TooLong => write!(f, "longer than {IMPORT_BYTES_MAX} bytes"),
+            ImportError::Mistaken(what) => f.write_str(what),
             ImportError::Unreadable(format, why) => write!(f, "read as {format}: {why}"),
             ImportError::Unsupported(format, why) => write!(f, "{format}, not supported: {why}"),
             ImportError::Forest(error) => error.fmt(f),
@@ -204,6 +208,9 @@ pub fn read_file(path: &Path) -> Result<(Imported, String), ImportError> {
 pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
     if bytes.len() as u64 > IMPORT_BYTES_MAX {
         return Err(ImportError::TooLong);
+    }
+    if let Some(what) = mistaken(bytes) {
+        return Err(ImportError::Mistaken(what));
     }
     let format = Format::of(bytes);
     let read = match format {
@@ -247,6 +254,22 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         notes,
     })
 }
+
+/// Files that are often given instead of a model, by their first bytes.
+fn mistaken(bytes: &[u8]) -> Option<&'static str> {
+    if let [0x80, 2..=5, ..] = bytes {
+        return Some(
+            "a pickle or joblib file, which is a program for Python to run: write the model with its library's save_model, or \
+             with skl2onnx's to_onnx if it is scikit-learn's",
+        );
+    }
+    let first = bytes.iter().take(64).copied().filter(|byte| !byte.is_ascii_whitespace());
+    let dumped = first.take(DUMPED.len()).eq(DUMPED.iter().copied());
+    dumped.then_some("what LightGBM's dump_model tells: write the model with its save_model, which is text")
+}
+
+/// How the JSON of LightGBM's `dump_model` begins.
+const DUMPED: &[u8] = br#"{"name":"tree","#;
 
 /// Each number's share of their sum; nothing without a sum.
 fn shares(numbers: &[f64]) -> Vec<f64> {
@@ -318,5 +341,11 @@ fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|place| format!("f{place}")).collect()
 }
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

@@ -224,7 +224,7 @@ fn nothing_to_learn_is_said() {
         Settings { honest_share: 0.0, ..settings.clone() },
         Settings { trees: 0, ..settings.clone() },
         Settings { trees: 5_000, ..settings.clone() },
-        Settings { depth: 65, ..settings.clone() },
+        Settings { depth: 129, ..settings.clone() },
         Settings { learning_rate: f64::NAN, ..settings.clone() },
         Settings { sampled: 1.5, ..settings.clone() },
         Settings { isolated_rows: 1, ..settings.clone() },
