@@ -110,7 +110,7 @@ impl Origin {
     }
 }
 
-const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
+pub(crate) const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
     ("G101", "token", "the QR token does not open with a known key"),
     ("G102", "token", "the QR token has expired"),
     ("G103", "token", "the QR token stands for another packet"),

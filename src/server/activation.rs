@@ -17,7 +17,7 @@ use crate::demotions::{Demotion, Demotions};
 use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::memory;
-use crate::metrics::{Matches, Metrics, ScoreHistogram};
+use crate::metrics::{MatchCounters, Metrics, ScoreHistogram};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
@@ -30,8 +30,8 @@ pub struct Activation {
     pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
-    /// Counters of its matches, by [`Policy::index_of`].
-    pub hits: Vec<Matches>,
+    /// Counters of its matches.
+    pub hits: MatchCounters,
     /// Where the scores of its models are counted, in the order of [`Snapshot::models`].
     pub scores: Vec<Arc<ScoreHistogram>>,
     /// What of it only watches because it refused too much.
