@@ -12,7 +12,7 @@ use crate::forest::{ForestError, ForestSpec};
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
-use crate::plan::Plan;
+use crate::plan::{Laid, Plan};
 use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::rules::Schedule;
@@ -103,6 +103,27 @@ pub(crate) enum BuiltinReason {
     BandDeny,
 }
 
+impl BuiltinReason {
+    pub(crate) const ALL: [BuiltinReason; 6] = [
+        BuiltinReason::TokenInvalid,
+        BuiltinReason::TokenExpired,
+        BuiltinReason::TokenMismatch,
+        BuiltinReason::BandChallenge,
+        BuiltinReason::BandReview,
+        BuiltinReason::BandDeny,
+    ];
+
+    /// The verdict of a score band; none for the token.
+    pub(crate) const fn band(self) -> Option<Verdict> {
+        match self {
+            BuiltinReason::TokenInvalid | BuiltinReason::TokenExpired | BuiltinReason::TokenMismatch => None,
+            BuiltinReason::BandChallenge => Some(Verdict::Challenge),
+            BuiltinReason::BandReview => Some(Verdict::Review),
+            BuiltinReason::BandDeny => Some(Verdict::Deny),
+        }
+    }
+}
+
 impl Origin {
     /// Whether it is a score band: the tier that decides where no other did.
     pub fn is_band(self) -> bool {
@@ -110,7 +131,7 @@ impl Origin {
     }
 }
 
-pub(crate) const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
+pub(crate) const BUILTIN_REASONS: [(&str, &str, &str); BuiltinReason::ALL.len()] = [
     ("G101", "token", "the QR token does not open with a known key"),
     ("G102", "token", "the QR token has expired"),
     ("G103", "token", "the QR token stands for another packet"),
@@ -246,6 +267,13 @@ impl Snapshot {
     /// for: beyond that they are never too low, and at most one sub-window too high. The next start makes room.
     pub fn narrowed(&self) -> impl Iterator<Item = &str> {
         self.plan.narrowed.iter().map(|&feature| self.policy.features.row(feature).name.as_str())
+    }
+
+    /// Bytes that a velocity feature takes of each key, and beside them of a busy one, which sees more than a few events in a
+    /// window; none for what is no velocity feature. A key's slot is made of whole lines of 64 bytes over all features of the key.
+    pub fn bytes_of(&self, feature: FeatureId) -> Option<[usize; 2]> {
+        let mut windows = self.plan.groups.iter().flat_map(|group| &group.windows);
+        windows.find(|window| window.feature == feature).map(Laid::bytes)
     }
 
     /// Content hash of the policy.

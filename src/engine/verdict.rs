@@ -151,14 +151,14 @@ impl Judge {
         self.decision
     }
 
-    /// Has the match that decided among those of the answer, in the place of the last of them.
+    /// Has the match that decided among those of the answer, before the last of them.
     fn show(&mut self) {
         let by = self.by.index;
         if self.decided.is_some() && !self.decision.hits.iter().any(|shown| shown.index == by) {
             let last = std::mem::replace(&mut self.decision.hits[REASONS_MAX - 1], self.by);
-            if let Some(place) = self.beyond.iter_mut().find(|hit| hit.index == by) {
-                *place = last;
-            }
+            let freed = self.beyond.iter().position(|hit| hit.index == by);
+            self.beyond.remove(freed.unwrap_or(BEYOND_MAX - 1));
+            self.beyond.insert(0, last);
         }
     }
 }

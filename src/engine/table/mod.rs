@@ -11,6 +11,7 @@ mod cells;
 mod circuit;
 mod claim;
 mod distinct;
+mod fill;
 mod four;
 mod halves;
 #[cfg_attr(loom, path = "loom_memory.rs")]

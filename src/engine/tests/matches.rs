@@ -3,7 +3,7 @@
 mod site;
 
 use engine::feature::Builtin;
-use engine::policy::{Breaker, BreakerState, Mode, Origin, Tier};
+use engine::policy::{Aggregate, Breaker, BreakerState, Mode, Origin, Status, Tier};
 use engine::program::Kinds;
 use engine::record::Record;
 use engine::table::Terms;
@@ -175,5 +175,21 @@ fn a_breaker_in_shadow_opens_half_opens_and_closes_and_is_counted_on_the_way() {
             let count = tally.matches[snapshot.policy().index_of(Origin::Breaker(0, state))];
             assert_eq!((count.live + count.shadow, count.shadow > 0), (1, mode == Mode::Shadow));
         }
+    }
+}
+
+#[test]
+fn a_limit_in_shadow_is_counted_as_one() {
+    for (mode, expected) in
+        [(Mode::Live, MatchCount { live: 1, shadow: 0 }), (Mode::Shadow, MatchCount { live: 0, shadow: 1 })]
+    {
+        let mut draft = Draft::new("limit");
+        let paid = Aggregate::Sum(Builtin::Amount.id());
+        draft.window("paid", paid, Kind::Claim, Builtin::Account, Status::Approved, 0);
+        draft.limit(999);
+        draft.policy.limits[0].mode = mode;
+        let limit = draft.policy.index_of(Origin::Limit(0));
+        let Decided { record, counts, .. } = decided(draft);
+        assert_eq!((counts[limit], record.hits[0].shadow), (expected, mode == Mode::Shadow));
     }
 }

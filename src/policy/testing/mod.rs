@@ -3,15 +3,18 @@
 //! Names are resolved when the policy is compiled, so that a test which speaks of a feature or rule that no longer exists
 //! is a diagnostic and not a test that passes by accident.
 
+mod acting;
 mod check;
 mod expect;
 mod run;
 
 use engine::feature::{FeatureId, Scalar};
 use wire::Check;
+use wire::limits::TIME_MS_MAX;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::test::Test as DeclaredTest;
+use crate::limits::TIME_MS_MIN;
 use crate::symbols::Symbols;
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, values};
@@ -117,6 +120,10 @@ fn read_events(
         let mut check = given.check;
         check.id = format!("event-{i}").into();
         let at_ms = start_ms.saturating_add(at);
+        if at_ms > TIME_MS_MAX {
+            sink.error(Code::OutOfRange, fields.head(), "this event comes after the year 9999");
+            continue;
+        }
         check.time_ms = Some(at_ms);
         events.push(Event { at_ms, check, expect: expect.flatten(), place: fields.head() });
     }
@@ -125,11 +132,17 @@ fn read_events(
 
 fn read_start(node: &Node, sink: &mut Sink) -> Option<i64> {
     let text = values::scalar(node, "a time such as 2026-03-01T08:00:00Z", sink)?;
-    let moment = text.parse::<jiff::Timestamp>().ok();
+    let moment = instant_ms(text);
     if moment.is_none() {
         let message = format!("`{}` is not a time", values::shortened(text));
         let label = "expected a time such as 2026-03-01T08:00:00Z";
         sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
     }
-    moment.map(jiff::Timestamp::as_millisecond)
+    moment
+}
+
+/// A time of the years 1 to 9999, in Unix milliseconds.
+fn instant_ms(text: &str) -> Option<i64> {
+    let ms = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    (TIME_MS_MIN..=TIME_MS_MAX).contains(&ms).then_some(ms)
 }

@@ -29,3 +29,104 @@ tests:
         assert!(failures.is_empty(), "{mode}: {failures:?}");
     }
 }
+
+/// The failures of a file whose limit and breaker have that mode.
+fn failures(text: &str) -> Vec<policy::testing::Failure> {
+    let compiled = policy::compile_sources(&[("t.yaml", text)]);
+    policy::testing::failures(compiled.bundle.as_ref().unwrap_or_else(|| panic!("{}", compiled.render(false))))
+}
+
+#[test]
+fn a_limit_and_a_breaker_have_the_same_tests_in_shadow_off_and_live() {
+    let text = "
+features:
+  paid: { sum: amount, on: pay, by: account, window: 1d, status: approved }
+  shares: { count: claim, by: packet, window: 1h, status: approved }
+limits:
+  - { id: daily, feature: paid, max: 10.00, when: kyc < 3, MODE, reason: { code: L1, text: t } }
+  - { id: two, feature: shares, max: 2, MODE, reason: { code: L2, text: t } }
+breakers:
+  - { id: surge, by: account, on: withdraw, when: amount > 5.00, open: 1m, half_open: 1m, trials: 1, MODE, reason: { code: L3, text: t } }
+tests:
+  - name: of the limit
+    events:
+      - { at: 0s, kind: pay, account: a, amount: 10.00, expect: { verdict: allow, not: [daily] } }
+      - { at: 1s, kind: pay, account: a, amount: 0.01, expect: { verdict: deny, rules: [daily] } }
+  - name: of the limit whose count is exact
+    events:
+      - { at: 0s, kind: claim, packet: p, account: a }
+      - { at: 1m, kind: claim, packet: p, account: b }
+      - { at: 60m, kind: claim, packet: p, account: c, expect: { verdict: allow, not: [two] } }
+      - { at: 60m, kind: claim, packet: p, account: d, expect: { rules: [two] } }
+  - name: of the breaker
+    events:
+      - { at: 0s, kind: withdraw, account: a, amount: 5.01, expect: { verdict: deny, rules: [surge] } }
+      - { at: 1s, kind: withdraw, account: a, amount: 0.01, expect: { rules: [surge] } }
+      - { at: 61s, kind: withdraw, account: a, amount: 0.01, expect: { verdict: allow, not: [surge] } }
+  - name: of none of them
+    events:
+      - { at: 0s, kind: withdraw, account: a, amount: 5.01, expect: VERDICT }
+";
+    for (mode, verdict) in [("mode: live", "deny"), ("mode: shadow", "allow"), ("mode: off", "allow")] {
+        let failures = failures(&text.replace("MODE", mode).replace("VERDICT", verdict));
+        assert!(failures.is_empty(), "{mode}: {failures:?}");
+    }
+}
+
+#[test]
+fn a_test_sees_the_rule_that_it_names_act_for_tenants_too_and_not_for_one_that_is_spared() {
+    let text = "
+schema: { brand: { type: text } }
+settings: { tenant: ext.brand }
+tenants:
+  trial: { rules: { large: shadow } }
+  spared: { rules: { large: off } }
+rules:
+  - { id: large, tier: deny, when: amount > 5.00, MODE, reason: { code: R1, text: t } }
+tests:
+  - { name: for all, given: { kind: pay, amount: 9.00 }, expect: { rules: [large] } }
+  - { name: on trial, given: { kind: pay, amount: 9.00, ext.brand: trial }, expect: { rules: [large] } }
+  - { name: spared, given: { kind: pay, amount: 9.00, ext.brand: spared }, expect: { not: [large] } }
+  - { name: unnamed, given: { kind: pay, amount: 9.00, ext.brand: trial }, expect: allow }
+";
+    for mode in ["mode: live", "mode: shadow", "sample: 1"] {
+        let failures = failures(&text.replace("MODE", mode));
+        assert!(failures.is_empty(), "{mode}: {failures:?}");
+    }
+}
+
+#[test]
+fn a_test_sees_every_match_however_many_there_are() {
+    let rule = |n: usize| {
+        format!("  - {{ id: r{n}, tier: review, when: amount > {n}.00, reason: {{ code: R{n}, text: t }} }}\n")
+    };
+    let rules: String = (0..40).map(rule).collect();
+    let given = "given: { kind: pay, amount: 30.00 }";
+    let text = format!(
+        "rules:\n{rules}tests:\n  - {{ name: a, {given}, expect: {{ rules: [r8, r16, r29], not: [r30, r39] }} }}\n  \
+         - {{ name: b, {given}, expect: {{ not: [r29] }} }}\n"
+    );
+    let failures = failures(&text);
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0].matched.len(), 30, "all are told: {failures:?}");
+    assert_eq!(failures[0].matched[..2], ["r0", "r1"]);
+}
+
+#[test]
+fn no_test_sees_what_an_earlier_one_did() {
+    let text = "
+features: { pays: { count: pay, by: account, window: 30d } }
+lists: { bad: { on: account, action: deny } }
+rules:
+  - { id: second, tier: review, when: pays >= 2, reason: { code: R1, text: t } }
+  - { id: waits, tier: deny, mode: off, when: pays >= 2, reason: { code: R2, text: t } }
+tests:
+  - { name: a, given: { kind: pay, account: u, lists: [bad] }, expect: deny }
+  - { name: b, given: { kind: pay, account: u }, expect: { verdict: allow, not: [second] } }
+  - { name: c, start: 2000-01-01T00:00:00Z, events: [{ at: 0s, kind: pay, account: u, expect: allow }] }
+  - { name: d, events: [{ at: 0s, kind: pay, account: u, expect: { verdict: allow, not: [second, waits] } }] }
+  - { name: e, events: [{ at: 0s, kind: pay, account: u, expect: allow }, { at: 0s, kind: pay, account: u, expect: review }] }
+  - { name: f, start: 2000-01-01T00:00:00Z, events: [{ at: 0s, kind: pay, account: u, expect: allow }] }
+";
+    assert_eq!(failures(text), []);
+}

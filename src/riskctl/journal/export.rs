@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Scalar};
-use engine::policy::{Origin, Policy};
+use engine::policy::{Origin, Policy, Tier};
 use engine::record::{INPUTS, Record};
 use journal::{Entry, Reader};
 use model::Explainer;
@@ -102,12 +102,17 @@ impl Names<'_> {
             .map(|(input, hash)| (BUILTINS[input.id().index()].1.to_owned(), json!(format!("{hash:016x}"))));
         let features = record.features.iter().map(|&(id, bits)| self.feature(policy, id, bits));
         let matches = record.hits.iter().map(|hit| {
+            let effect = policy.and_then(|policy| policy.effect(policy.origin_of(hit.index as usize)));
             json!({
                 "rule": policy.and_then(|policy| rule(policy, hit.index)),
                 "index": hit.index,
                 "shadow": hit.shadow,
                 "value": scalar(hit.value),
                 "threshold": scalar(hit.threshold),
+                "tier": effect.map(|effect| effect.tier.map_or("bands", Tier::name)),
+                "would": effect.and_then(|effect| effect.verdict).map(Verdict::name),
+                "challenge": effect.and_then(|effect| effect.challenge).map(Challenge::name),
+                "adds": effect.map(|effect| effect.score),
             })
         });
         let mut line = json!({

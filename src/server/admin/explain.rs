@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use engine::feature::{BUILTINS, Builtin, Scalar, Type};
+use engine::policy::Tier;
 use engine::record::{INPUTS, Record, RecordedHit};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -83,8 +84,10 @@ fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
     features
 }
 
+/// A match, and what it does where its tier decides; in shadow, what it would have done.
 fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
     let words = facts.words.get(hit.index as usize);
+    let effect = facts.policy.effect(facts.policy.origin_of(hit.index as usize));
     json!({
         "code": words.map(|words| &words.code),
         "rule": words.map(|words| &words.rule),
@@ -92,6 +95,10 @@ fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
         "shadow": hit.shadow,
         "value": value(hit.value),
         "threshold": value(hit.threshold),
+        "tier": effect.map(|effect| effect.tier.map_or("bands", Tier::name)),
+        "would": effect.and_then(|effect| effect.verdict).map(wire::Verdict::name),
+        "challenge": effect.and_then(|effect| effect.challenge).map(wire::Challenge::name),
+        "adds": effect.map(|effect| number(effect.score)),
     })
 }
 
