@@ -34,6 +34,7 @@ pub mod policy;
 mod profile;
 pub mod program;
 mod qr;
+mod reasons;
 pub mod record;
 mod replay;
 mod rules;

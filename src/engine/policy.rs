@@ -4,7 +4,7 @@ use wire::{Challenge, Verdict};
 
 use crate::feature::{FeatureId, FeatureTable};
 use crate::program::{Kinds, NumberType, Program, Source, Truth, Zone};
-use crate::snapshot::BuiltinReason;
+use crate::reasons::BuiltinReason;
 use crate::table::Terms;
 
 /// Order of decision: the first tier with a live match decides.
@@ -180,6 +180,25 @@ pub struct Window {
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
     /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
+}
+
+/// Events or values of a key that are told apart in any case, however few busy keys there is memory for.
+const CERTAIN: i64 = 4;
+
+impl Window {
+    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and was not evicted
+    /// before its time. Any other may be above the true one, by the events of one sub-window at most. `exact` is what the
+    /// window is laid out for, where every key has memory for it; 0 where some may be without.
+    pub fn certain_below(&self, exact: u16) -> i64 {
+        let exact = i64::from(exact);
+        match (self.aggregate, self.status) {
+            (Aggregate::Last | Aggregate::First, _) => i64::MAX,
+            (Aggregate::Count, Status::Attempt) => exact.max(CERTAIN),
+            (Aggregate::Distinct(_), _) => exact.max(CERTAIN.min(i64::from(self.exact))),
+            // Whether all that was approved is known one by one the value does not tell.
+            (Aggregate::Count | Aggregate::Sum(_) | Aggregate::Max(_), _) => 1,
+        }
+    }
 }
 
 /// A maximum on an approved count or sum, reserved before the verdict.

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use arrayvec::{ArrayString, ArrayVec};
+use wire::Check;
 use wire::limits::REASONS_MAX;
 
 use crate::breaker::Tripped;
 use crate::decision::Hit;
 use crate::feature::{FeatureId, Scalar, Type};
+use crate::fields;
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
@@ -198,6 +200,32 @@ impl Scratch {
     /// A feature of a check of the latest call: `lane` is its place within the last 64 of them.
     pub fn value(&self, feature: FeatureId, lane: usize) -> Scalar {
         Scalar::from_bits(self.types[feature.index()], self.columns[feature.index()][lane])
+    }
+
+    /// Whether a check of the latest call had that feature: the event carried it, or the engine could tell it.
+    pub fn is_present(&self, feature: FeatureId, lane: usize) -> bool {
+        self.present[feature.index()] >> lane & 1 != 0
+    }
+
+    /// Whether a check of the latest call is on that list, by its place in the policy.
+    pub fn is_on(&self, list: u16, lane: usize) -> bool {
+        self.on_lists[usize::from(list)] >> lane & 1 != 0
+    }
+
+    /// Event time of a check of the latest call, in Unix milliseconds, within its bounds.
+    pub fn time_ms(&self, lane: usize) -> i64 {
+        self.lanes[lane].time_ms
+    }
+
+    /// A text feature of a check of the latest call; empty where it has none.
+    pub fn text<'a>(
+        &'a self,
+        snapshot: &Snapshot,
+        check: &'a Check<'_>,
+        feature: FeatureId,
+        lane: usize,
+    ) -> &'a str {
+        fields::text(snapshot, check, &self.lanes[lane], feature)
     }
 
     /// How the scores of models were distributed since this was emptied; of the snapshot that the latest call was with.

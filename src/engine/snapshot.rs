@@ -15,6 +15,7 @@ use crate::models::{Challenger, Loaded, Models};
 use crate::plan::{Laid, Plan};
 use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
+use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
@@ -90,55 +91,6 @@ impl std::fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
-
-/// Reasons that are the engine's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum BuiltinReason {
-    TokenInvalid,
-    TokenExpired,
-    TokenMismatch,
-    BandChallenge,
-    BandReview,
-    BandDeny,
-}
-
-impl BuiltinReason {
-    pub(crate) const ALL: [BuiltinReason; 6] = [
-        BuiltinReason::TokenInvalid,
-        BuiltinReason::TokenExpired,
-        BuiltinReason::TokenMismatch,
-        BuiltinReason::BandChallenge,
-        BuiltinReason::BandReview,
-        BuiltinReason::BandDeny,
-    ];
-
-    /// The verdict of a score band; none for the token.
-    pub(crate) const fn band(self) -> Option<Verdict> {
-        match self {
-            BuiltinReason::TokenInvalid | BuiltinReason::TokenExpired | BuiltinReason::TokenMismatch => None,
-            BuiltinReason::BandChallenge => Some(Verdict::Challenge),
-            BuiltinReason::BandReview => Some(Verdict::Review),
-            BuiltinReason::BandDeny => Some(Verdict::Deny),
-        }
-    }
-}
-
-impl Origin {
-    /// Whether it is a score band: the tier that decides where no other did.
-    pub fn is_band(self) -> bool {
-        matches!(self, Origin::Own(at) if at >= BuiltinReason::BandChallenge as usize)
-    }
-}
-
-pub(crate) const BUILTIN_REASONS: [(&str, &str, &str); BuiltinReason::ALL.len()] = [
-    ("G101", "token", "the QR token does not open with a known key"),
-    ("G102", "token", "the QR token has expired"),
-    ("G103", "token", "the QR token stands for another packet"),
-    ("B101", "score-challenge", "the score reaches the challenge band"),
-    ("B102", "score-review", "the score reaches the review band"),
-    ("B103", "score-deny", "the score reaches the deny band"),
-];
 
 /// Words and versions by number. A book only grows from snapshot to snapshot, so an old decision finds its words.
 #[derive(Clone, Default)]
@@ -274,6 +226,18 @@ impl Snapshot {
     pub fn bytes_of(&self, feature: FeatureId) -> Option<[usize; 2]> {
         let mut windows = self.plan.groups.iter().flat_map(|group| &group.windows);
         windows.find(|window| window.feature == feature).map(Laid::bytes)
+    }
+
+    /// By the policy's windows, below what a value is certain: [`Window::certain_below`].
+    pub fn certain_below(&self) -> Vec<i64> {
+        let laid = |window: &Window| {
+            let groups = self.plan.groups.iter();
+            let exact = groups.filter(|group| group.table.has_blocks_for_all()).find_map(|group| {
+                group.windows.iter().find(|laid| laid.feature == window.feature).map(|laid| laid.exact)
+            });
+            window.certain_below(exact.unwrap_or(0))
+        };
+        self.policy.windows.iter().map(laid).collect()
     }
 
     /// Content hash of the policy.

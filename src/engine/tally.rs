@@ -4,7 +4,7 @@
 use wire::Kind;
 
 use crate::policy::{BreakerState, Policy};
-use crate::snapshot::BUILTIN_REASONS;
+use crate::reasons::BUILTIN_REASONS;
 use crate::table::Passage;
 
 /// Counts since they were last emptied, of the snapshot that the latest call was with.

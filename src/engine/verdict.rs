@@ -10,8 +10,9 @@ use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
+use crate::reasons::BuiltinReason;
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
-use crate::snapshot::{BuiltinReason, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
 use crate::verify::TokenState;
 
@@ -57,14 +58,14 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
 
 /// Takes a match into a lane that is full: live ones decide and must not be lost to those in shadow, nor a severe one to the
 /// milder ones of its tier that came before it.
+#[cold]
 fn crowd(rules: &[Rule], found: Match, lane: &mut Lane) {
     let rule = |of: &Match| &rules[of.rule as usize];
     let mut left = found;
     if !found.shadow {
         let shadow = lane.matches.iter().rposition(|kept| kept.shadow);
-        let milder = |kept: &Match| {
-            rule(kept).tier == rule(&found).tier && rule(kept).verdict < rule(&found).verdict
-        };
+        let milder =
+            |kept: &Match| rule(kept).tier == rule(&found).tier && rule(kept).verdict < rule(&found).verdict;
         if let Some(at) = shadow.or_else(|| lane.matches.iter().rposition(milder)) {
             left = lane.matches.remove(at);
             lane.matches.push(found);
@@ -98,7 +99,10 @@ pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) ->
     scratch.set(Builtin::Score.id(), lane, Scalar::Double(score));
     judge.decision.score = score;
     bands(snapshot, score, scratch, &mut judge);
-    judge.close(&mut scratch.lanes[lane])
+    if !judge.beyond.is_empty() {
+        judge.spill(&mut scratch.lanes[lane]);
+    }
+    judge.decision
 }
 
 /// The rule as the tenant of a lane has it, where that is otherwise.
@@ -141,14 +145,12 @@ impl Judge {
         }
     }
 
-    /// The decision; what it has no room for goes to the lane.
-    fn close(mut self, lane: &mut Lane) -> Decision {
-        if !self.beyond.is_empty() {
-            self.show();
-            lane.unkept += self.unkept;
-            lane.beyond = self.beyond;
-        }
-        self.decision
+    /// Leaves what an answer has no room for in the lane.
+    #[cold]
+    fn spill(&mut self, lane: &mut Lane) {
+        self.show();
+        lane.unkept += self.unkept;
+        lane.beyond = std::mem::take(&mut self.beyond);
     }
 
     /// Has the match that decided among those of the answer, before the last of them.
@@ -243,9 +245,11 @@ pub(crate) fn shadows(snapshot: &Snapshot, lane: usize, scratch: &Scratch) -> im
     let state = &scratch.lanes[lane];
     let limits = state.refused.iter().filter(|refused| refused.shadow);
     let breakers = state.tripped.iter().filter(|tripped| tripped.shadow);
-    let rules = state.matches.iter().filter(|found| found.shadow).map(move |found| {
-        of_rule(snapshot, found, lane, scratch)
-    });
+    let rules = state
+        .matches
+        .iter()
+        .filter(|found| found.shadow)
+        .map(move |found| of_rule(snapshot, found, lane, scratch));
     limits
         .map(move |refused| of_limit(snapshot, refused))
         .chain(breakers.map(move |tripped| of_breaker(snapshot, tripped, lane, scratch)))

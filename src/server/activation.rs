@@ -48,6 +48,8 @@ pub struct Facts {
     pub guarded: Vec<Guarded>,
     /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
+    /// By the policy's windows, below what a recorded value is certain.
+    pub certain_below: Vec<i64>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
     /// The files' own tests that passed.
@@ -246,6 +248,7 @@ pub fn prepare(
     let beside = models.anomaly.into_iter().chain(challengers);
     let facts = Facts {
         words,
+        certain_below: snapshot.certain_below(),
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         guarded: bundle.guarded,

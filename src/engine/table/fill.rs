@@ -1,6 +1,7 @@
 //! How much of a table is in use, as operators ask it, and forgetting all of it, as tests of rules do. Nothing of this is on the path of a check.
 
 use super::Ordering;
+use super::blocks::Blocks;
 use super::claim::idle;
 use super::slots::{EMPTY, Slots, touch};
 
@@ -22,6 +23,11 @@ impl Slots {
         let live = |slot: usize| idle(heads[slot].load(Ordering::Relaxed), now) < self.expiry;
         let held = estimate(far.count(), |block| far.holder(block).is_some_and(live));
         Some((held, far.count() as u64))
+    }
+
+    /// Whether no key is ever without far words.
+    pub fn has_blocks_for_all(&self) -> bool {
+        self.far.as_ref().is_none_or(Blocks::own)
     }
 
     /// Forgets every key. Only for whoever has the table to himself.

@@ -5,7 +5,7 @@
 //! lines fill evenly (Azar, Broder, Karlin and Upfal 1999): the share of lines with one more live key than others falls by
 //! squares, where in one set of sixteen it would fall by Poisson's tail, one in thirteen at two thirds. The payload begins with
 //! the other half of the key and the time it came in; what follows, near and far words, belongs to whoever owns the table and starts zeroed. A key, once in, stays
-//! in its slot until the slot is given to another key, and slots never become empty again.
+//! in its slot until the slot is given to another key, and slots never become empty again, but for [`Slots::forget`].
 
 use std::sync::Arc;
 

@@ -12,12 +12,14 @@ fn row(tables: &Tables, name: &str, after_ms: i64) -> Fill<'static> {
     tables.fill(START_MS + after_ms).into_iter().find(|row| row.name == name).expect("a row")
 }
 
-/// A minute's claims of each account.
+/// A minute's claims of each account, and those that were allowed.
 fn draft(feature: &str) -> Draft {
     let mut draft = Draft::new(feature);
-    let claims =
-        draft.window(feature, Aggregate::Count, Kind::Claim, Builtin::Account, Status::Attempt, 5);
+    let claims = draft.window(feature, Aggregate::Count, Kind::Claim, Builtin::Account, Status::Attempt, 5);
     draft.rule("many", Tier::Deny, Verdict::Deny, claims, 1_000);
+    let taken = format!("{feature}_taken");
+    draft.window(&taken, Aggregate::Count, Kind::Claim, Builtin::Account, Status::Approved, 5);
+    draft.limit(1_000);
     draft
 }
 
@@ -41,7 +43,11 @@ fn what_has_expired_fills_no_table() {
     }
     claims(&snapshot, &tables, 20, 600_000);
     assert_eq!(row(&tables, "decisions", 600_000).entries, 20, "a minute's");
-    assert_eq!(row(&tables, "velocity", 600_000).entries, 20, "those of the window and of what may come late");
+    assert_eq!(
+        row(&tables, "velocity", 600_000).entries,
+        20,
+        "those of the window and of what may come late"
+    );
     assert_eq!(row(&tables, "accounts", 600_000).entries, 520, "profiles last");
 }
 

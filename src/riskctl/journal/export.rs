@@ -137,6 +137,9 @@ impl Names<'_> {
             "matches": matches.collect::<Vec<_>>(),
             "matches_not_kept": record.unkept,
         });
+        if let Some(policy) = policy {
+            line["exact"] = exact(policy, record);
+        }
         if let Some(explainer) = &self.explainer {
             line["explanation"] = explanation(explainer, policy, record);
         }
@@ -156,6 +159,18 @@ impl Names<'_> {
         };
         (row.name.clone(), value)
     }
+}
+
+/// Of every velocity feature whether its value is certainly the true one, however little memory the daemon had for busy keys.
+fn exact(policy: &Policy, record: &Record) -> Value {
+    let placed = record.degraded & Degraded::Velocity.bit() == 0;
+    let exact = policy.windows.iter().map(|window| {
+        let row = policy.features.row(window.feature);
+        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
+        (row.name.clone(), json!(placed && value < window.certain_below(0)))
+    });
+    Value::Object(exact.collect())
 }
 
 /// What each input did to the score, by the model that made it; null where the one at hand, or the rules, are others.

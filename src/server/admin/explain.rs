@@ -54,6 +54,7 @@ fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
         }).collect::<Vec<_>>(),
         "inputs": inputs(record),
         "features": features(record, facts),
+        "exact": exact(record, facts),
         "matches": record.hits.iter().map(|hit| matched(hit, facts)).collect::<Vec<_>>(),
         "matches_not_kept": record.unkept,
     })
@@ -82,6 +83,19 @@ fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
         }
     }
     features
+}
+
+/// Of every velocity feature whether its value is certainly the true one; one that is not may be above it.
+fn exact(record: &Record, facts: &Facts) -> Map<String, Value> {
+    let placed = record.degraded & Degraded::Velocity.bit() == 0;
+    let windows = facts.policy.windows.iter().zip(&facts.certain_below);
+    let exact = windows.map(|(window, &below)| {
+        let row = facts.policy.features.row(window.feature);
+        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
+        (row.name.clone(), json!(placed && value < below))
+    });
+    exact.collect()
 }
 
 /// A match, and what it does where its tier decides; in shadow, what it would have done.
