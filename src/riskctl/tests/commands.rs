@@ -238,7 +238,13 @@ rules:
     let (folder, _) = file("priced.yaml", text);
     let costs = json(&["rules", "cost", folder.path().to_str().unwrap(), "--json"]);
     let row = |of: &str, key: &str, id: &str| {
-        costs[of].as_array().unwrap().iter().find(|row| row[key] == id).unwrap_or_else(|| panic!("{id}")).clone()
+        costs[of]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row[key] == id)
+            .unwrap_or_else(|| panic!("{id}"))
+            .clone()
     };
     for (id, tier) in [("fast", "review"), ("many", "score")] {
         let rule = row("rules", "rule", id);
@@ -249,8 +255,11 @@ rules:
     }
     let bytes = |id: &str| {
         let feature = row("features", "feature", id);
-        assert!(feature["ns"].as_f64().unwrap() >= 0.0 && feature["taken_in_percent"].as_f64().unwrap() > 0.0);
-        ["key_bytes", "busy_bytes"].map(|key| feature[key].as_u64().unwrap_or_else(|| panic!("{key} in {feature}")))
+        assert!(
+            feature["ns"].as_f64().unwrap() >= 0.0 && feature["taken_in_percent"].as_f64().unwrap() > 0.0
+        );
+        ["key_bytes", "busy_bytes"]
+            .map(|key| feature[key].as_u64().unwrap_or_else(|| panic!("{key} in {feature}")))
     };
     assert_eq!(bytes("idle_s"), [8, 0], "one time");
     assert_eq!(bytes("pays_1h")[0], 16, "four times of four bytes");
