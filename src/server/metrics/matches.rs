@@ -29,7 +29,8 @@ struct Counters {
 impl Metrics {
     /// The counters of a snapshot's matches: of each, whose it is by id and by place.
     pub fn matches<'a>(&self, matches: impl Iterator<Item = (&'a str, Origin)>) -> MatchCounters {
-        let counter = |name, labels| self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA);
+        let counter =
+            |name, labels| self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA);
         let mut counters = MatchCounters { matches: Vec::new(), breakers: Vec::new() };
         for (id, origin) in matches {
             let label = |name: &'static str| Label::new(name, id.to_owned());
@@ -59,10 +60,8 @@ impl Metrics {
         for (answered, checks) in self.answered.iter().zip(&mut tally.checks) {
             answered.fetch_add(std::mem::take(checks), Ordering::Relaxed);
         }
-        let told = |count: &&mut MatchCount| **count != MatchCount::default();
-        for (count, counters) in
-            tally.matches.iter_mut().zip(&counters.matches).filter(|(count, _)| told(count))
-        {
+        let counted = tally.matches.iter_mut().zip(&counters.matches);
+        for (count, counters) in counted.filter(|(count, _)| **count != MatchCount::default()) {
             let MatchCount { live, shadow } = std::mem::take(count);
             counters.total.fetch_add(live, Ordering::Relaxed);
             counters.live.increment(live);
