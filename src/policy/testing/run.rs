@@ -2,9 +2,10 @@
 
 use engine::policy::Policy;
 use engine::{BuildError, Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide, decide_given};
-use wire::{Challenge, Verdict};
+use wire::{Challenge, Check, Verdict};
 
 use super::expect::{id, number};
+use super::trace::Decided;
 use super::{Body, Event, Expect, Given, START_MS, Test, acting};
 use crate::Bundle;
 use crate::diagnostic::{Code, Diagnostic, Place};
@@ -22,6 +23,8 @@ pub struct Failure {
     pub got: String,
     /// Ids of the rules, limits and breakers that matched, deciding tier first.
     pub matched: Vec<String>,
+    /// Of what the test names and did not do as expected: its id, and the comparisons of its condition.
+    pub traces: Vec<(String, String)>,
 }
 
 /// The failures as diagnostics, to stand beside those of the compiler. None if every test holds.
@@ -29,10 +32,11 @@ pub fn run(bundle: &Bundle) -> Vec<Diagnostic> {
     let diagnostic = |failure: Failure| {
         let matched =
             if failure.matched.is_empty() { "nothing".to_owned() } else { failure.matched.join(", ") };
+        let traces: String = failure.traces.iter().map(|(id, trace)| format!("\n{id}: {trace}")).collect();
         let message = format!("test failed: {}", failure.test);
         Diagnostic::error(Code::Test, failure.place, message)
             .label(format!("expected {}, got {}", failure.expected, failure.got))
-            .help(format!("matched: {matched}"))
+            .help(format!("matched: {matched}{traces}"))
     };
     failures(bundle).into_iter().map(diagnostic).collect()
 }
@@ -53,17 +57,18 @@ fn run_one(engines: &mut Engines<'_>, test: &Test) -> Option<Failure> {
         Ok(wrong) => wrong?,
         Err(error) => {
             let (expected, got) = ("an engine to run on".to_owned(), error.to_string());
-            (test.place, Wrong { expected, got, matched: Vec::new() })
+            (test.place, Wrong { expected, got, matched: Vec::new(), traces: Vec::new() })
         }
     };
-    let Wrong { expected, got, matched } = wrong;
-    Some(Failure { test: test.name.clone(), place, expected, got, matched })
+    let Wrong { expected, got, matched, traces } = wrong;
+    Some(Failure { test: test.name.clone(), place, expected, got, matched, traces })
 }
 
 struct Wrong {
     expected: String,
     got: String,
     matched: Vec<String>,
+    traces: Vec<(String, String)>,
 }
 
 /// Engines that tests run on: building one takes longer than most tests do.
@@ -140,7 +145,7 @@ impl Engine {
         let now_ms = check.time_ms.unwrap_or(START_MS);
         let Engine { snapshot, tables, scratch } = self;
         let decision = decide_given(snapshot, tables, now_ms, check, features, lists, scratch);
-        self.wrong(expect, &decision)
+        self.wrong(expect, &decision, check, now_ms)
     }
 
     fn events(&mut self, events: &[Event]) -> Option<(Place, Wrong)> {
@@ -155,7 +160,7 @@ impl Engine {
                 self.matched();
                 continue;
             };
-            if let Some(wrong) = self.wrong(expect, decision) {
+            if let Some(wrong) = self.wrong(expect, decision, &event.check, now.ms) {
                 return Some((event.place, wrong));
             }
         }
@@ -176,12 +181,24 @@ impl Engine {
         words.map(|words| words.rule.clone()).collect()
     }
 
-    fn wrong(&mut self, expect: &Expect, decision: &Decision) -> Option<Wrong> {
+    /// What of an expectation does not hold; of what it names and does otherwise, why.
+    fn wrong(
+        &mut self,
+        expect: &Expect,
+        decision: &Decision,
+        check: &Check<'_>,
+        now_ms: i64,
+    ) -> Option<Wrong> {
         let found = self.matched();
         let policy = self.snapshot.policy();
         let matched: Vec<Option<usize>> = found.iter().map(|&index| number(policy, index)).collect();
-        let wrong =
-            |expected: String, got: String| Some(Wrong { expected, got, matched: self.names(&found, decision) });
+        let has = |at: &&usize| matched.contains(&Some(**at));
+        let wrong = |expected: String, got: String| {
+            let decided = Decided { snapshot: &self.snapshot, scratch: &self.scratch, check, now_ms };
+            let odd = expect.rules.iter().filter(|at| !has(at)).chain(expect.not.iter().filter(has));
+            let traces = odd.map(|&at| (id(policy, at).to_owned(), decided.trace(at))).collect();
+            Some(Wrong { expected, got, matched: self.names(&found, decision), traces })
+        };
         let asked = decision.challenge.filter(|_| decision.verdict == Verdict::Challenge);
         if let Some(verdict) = expect.verdict.filter(|&verdict| verdict != decision.verdict) {
             return wrong(format!("verdict {verdict}"), decision.verdict.to_string());
@@ -189,10 +206,10 @@ impl Engine {
         if let Some(challenge) = expect.challenge.filter(|&challenge| asked != Some(challenge)) {
             return wrong(format!("challenge {challenge}"), asked.map_or("none", Challenge::name).to_owned());
         }
-        if let Some(missing) = expect.rules.iter().find(|at| !matched.contains(&Some(**at))) {
+        if let Some(missing) = expect.rules.iter().find(|at| !has(at)) {
             return wrong(format!("a match of {}", id(policy, *missing)), "none".to_owned());
         }
-        if let Some(surplus) = expect.not.iter().find(|at| matched.contains(&Some(**at))) {
+        if let Some(surplus) = expect.not.iter().find(has) {
             return wrong(format!("no match of {}", id(policy, *surplus)), "one".to_owned());
         }
         if let Some(score) = expect.score.filter(|score| (score - decision.score).abs() > 1e-6) {

@@ -33,7 +33,9 @@ tests:
 /// The failures of a file whose limit and breaker have that mode.
 fn failures(text: &str) -> Vec<policy::testing::Failure> {
     let compiled = policy::compile_sources(&[("t.yaml", text)]);
-    policy::testing::failures(compiled.bundle.as_ref().unwrap_or_else(|| panic!("{}", compiled.render(false))))
+    policy::testing::failures(
+        compiled.bundle.as_ref().unwrap_or_else(|| panic!("{}", compiled.render(false))),
+    )
 }
 
 #[test]
@@ -98,7 +100,9 @@ tests:
 #[test]
 fn a_test_sees_every_match_however_many_there_are() {
     let rule = |n: usize| {
-        format!("  - {{ id: r{n}, tier: review, when: amount > {n}.00, reason: {{ code: R{n}, text: t }} }}\n")
+        format!(
+            "  - {{ id: r{n}, tier: review, when: amount > {n}.00, reason: {{ code: R{n}, text: t }} }}\n"
+        )
     };
     let rules: String = (0..40).map(rule).collect();
     let given = "given: { kind: pay, amount: 30.00 }";
@@ -129,4 +133,103 @@ tests:
   - { name: f, start: 2000-01-01T00:00:00Z, events: [{ at: 0s, kind: pay, account: u, expect: allow }] }
 ";
     assert_eq!(failures(text), []);
+}
+
+#[test]
+fn a_stated_feature_that_only_a_limit_would_read_is_told() {
+    let text = "
+features: { paid: { sum: amount, on: pay, by: account, window: 1d, status: approved } }
+limits: [{ id: daily, feature: paid, max: 10.00, reason: { code: L1, text: t } }]
+rules: [{ id: near, tier: review, when: paid > 9.00, reason: { code: R1, text: t } }]
+tests:
+  - { name: of the limit, given: { kind: pay, amount: 1.00, paid: 10.00 }, expect: { EXPECT } }
+";
+    for (expect, warned) in
+        [("rules: [daily]", true), ("not: [daily]", true), ("rules: [near]", false), ("verdict: deny", false)]
+    {
+        let compiled = policy::compile_sources(&[("t.yaml", &text.replace("EXPECT", expect))]);
+        let told = compiled.render(false);
+        assert_eq!(told.contains("the limit `daily` does not see a stated `paid`"), warned, "{told}");
+        assert!(compiled.bundle.is_some(), "it may be stated for rules: {told}");
+    }
+}
+
+#[test]
+fn tests_may_be_of_any_time_that_there_is_and_of_none_beyond() {
+    let text = "
+features:
+  pays:   { count: pay, by: account, window: 30d }
+  firm:   { count: pay, by: account, window: 30d, status: approved }
+  kinds:  { distinct: device, on: pay, by: account, window: 30d }
+  most:   { max: amount, on: pay, by: account, window: 30d }
+  paid:   { sum: amount, on: pay, by: account, window: 30d }
+  before: { last: pay, by: account, window: 30d }
+  since:  { first: pay, by: account, window: 30d }
+limits: [{ id: three, feature: firm, max: 3, reason: { code: L1, text: t } }]
+breakers:
+  - { id: b, by: account, on: pay, when: pays > 2, open: 1s, half_open: 30d, trials: 1, reason: { code: B1, text: t } }
+rules:
+  - { id: r, tier: score, score: 0.1, when: pays > 9 || kinds > 9 || most > 9.00 || paid > 9.00 || before > 9 || since > 9, reason: { code: R1, text: t } }
+  - { id: late, tier: review, when: time.getFullYear() > 2000, reason: { code: R2, text: t } }
+tests:
+  - name: t
+    start: START
+    events:
+      - { at: 0s, kind: pay, account: a, device: d, amount: 1.00, expect: VERDICT }
+      - { at: AT, kind: pay, account: a, device: d, amount: 1.00, expect: VERDICT }
+      - { at: AT, kind: pay, account: a, device: d, amount: 1.00, expect: deny }
+";
+    let with = |start: &str, at: &str, verdict: &str| {
+        text.replace("START", start).replace("AT", at).replace("VERDICT", verdict)
+    };
+    for (start, verdict) in [
+        ("1970-01-01T00:00:00Z", "allow"),
+        ("9999-12-30T22:00:00Z", "review"),
+        ("9999-01-01T00:00:00Z", "review"),
+    ] {
+        assert_eq!(failures(&with(start, "0s", verdict)), [], "{start}");
+    }
+    for (start, at, why) in [
+        ("1969-12-31T23:59:59Z", "0s", "is not a time"),
+        ("-009999-01-01T00:00:00Z", "0s", "is not a time"),
+        ("9999-12-30T22:00:00Z", "27h", "after the year 9999"),
+        ("2026-01-01T00:00:00Z", "9223372036854775807ms", "after the year 9999"),
+    ] {
+        let told = policy::compile_sources(&[("t.yaml", &with(start, at, "allow"))]).render(false);
+        assert!(told.contains(why), "{start} and {at}: {told}");
+    }
+}
+
+#[test]
+fn a_failing_test_says_what_the_rules_that_it_names_found() {
+    let text = "
+schema: { tier: { type: int } }
+lists: { vip: { on: account } }
+features:
+  claims: { count: claim, by: account, window: 10m }
+  paid: { sum: amount, on: pay, by: account, window: 1d, status: approved }
+limits: [{ id: daily, feature: paid, max: 10.00, when: kyc < 3, reason: { code: L1, text: t } }]
+rules:
+  - id: many
+    tier: deny
+    on: claim
+    when: claims >= 3 && amount < 5.00 && !(\"vip\" in lists) && ext.tier * 2 == 4 && device.os != \"ios\" && has(device.id)
+    reason: { code: R1, text: t }
+  - { id: old, tier: deny, when: true, expires: 2020-01-01, reason: { code: R2, text: t } }
+tests:
+  - { name: a, given: { kind: claim, claims: 2, amount: 4.99, ext.tier: 1, device: { id: d, os: ios } }, expect: { verdict: deny, rules: [many] } }
+  - { name: b, given: { kind: pay, amount: 1.00 }, expect: { rules: [many, old, daily] } }
+  - { name: c, events: [{ at: 0s, kind: pay, account: u, amount: 10.01, kyc: 1, expect: { not: [daily] } }] }
+";
+    let traces: Vec<_> = failures(text).into_iter().map(|failure| (failure.test, failure.traces)).collect();
+    let of = |id: &str, trace: &str| (id.to_owned(), trace.to_owned());
+    let many = "claims (2) >= 3 is false; amount (4.99) < 5.00 is true; \"vip\" in lists is false; \
+                a result (2) == 4 is false; device.os (\"ios\") != \"ios\" is false; has(device.id) is true";
+    assert_eq!(traces[0], ("a".to_owned(), vec![of("many", many)]));
+    let paid = "paid (1.00), this event included, of at most 10.00; kyc (0) < 3 is true";
+    let elsewhere = "it looks at claim, and this is pay";
+    let told = vec![of("many", elsewhere), of("old", "it has expired by then"), of("daily", paid)];
+    assert_eq!(traces[1], ("b".to_owned(), told));
+    let over = "paid (10.01), this event included, of at most 10.00; kyc (1) < 3 is true";
+    assert_eq!(traces[2], ("c".to_owned(), vec![of("daily", over)]));
 }
