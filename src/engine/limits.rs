@@ -47,7 +47,8 @@ pub const EXACT_STEP: usize = 8;
 pub const EXACT_COUNT_MAX: usize = 64;
 /// Most distinct values that `distinct` holds exactly.
 pub const EXACT_DISTINCT_MAX: usize = 64;
-/// Most rule matches kept of one decision; the rest are counted.
+/// Most matches that a record holds of one decision, of those that act and of those in shadow each, and most that rules may have
+/// together; the rest are counted.
 pub const HITS_MAX: usize = 16;
 /// Longest prefix in a prefix list, in characters.
 pub const LIST_PREFIX_MAX: usize = 16;

@@ -17,7 +17,7 @@ use crate::demotions::{Demotion, Demotions};
 use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::memory;
-use crate::metrics::{Matches, Metrics, ScoreHistogram};
+use crate::metrics::{MatchCounters, Metrics, ScoreHistogram};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
@@ -30,8 +30,8 @@ pub struct Activation {
     pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
-    /// Counters of its matches, by [`Policy::index_of`].
-    pub hits: Vec<Matches>,
+    /// Counters of its matches.
+    pub hits: MatchCounters,
     /// Where the scores of its models are counted, in the order of [`Snapshot::models`].
     pub scores: Vec<Arc<ScoreHistogram>>,
     /// What of it only watches because it refused too much.
@@ -48,6 +48,8 @@ pub struct Facts {
     pub guarded: Vec<Guarded>,
     /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
+    /// By the policy's windows, below what a recorded value is certain.
+    pub certain_below: Vec<i64>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
     /// The files' own tests that passed.
@@ -249,6 +251,7 @@ pub fn prepare(
     let beside = models.anomaly.into_iter().chain(challengers);
     let facts = Facts {
         words,
+        certain_below: snapshot.certain_below(),
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         guarded: bundle.guarded,

@@ -103,6 +103,11 @@ impl Laid {
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
     }
 
+    /// Bytes that it takes of each key, and beside them of a busy one.
+    pub fn bytes(&self) -> [usize; 2] {
+        [self.room.near, self.room.far + self.room.rare].map(|words| words * size_of::<Word>())
+    }
+
     /// The window's rare words.
     pub fn rare<'a>(&self, payload: &Payload<'a>) -> Far<'a> {
         let Place { rare, part, .. } = self.place;

@@ -22,7 +22,7 @@ fn free(head: u64) -> bool {
 
 /// How long a slot was left alone. A time ahead of ours is that of a thread that entered later.
 #[inline]
-fn idle(head: u64, now: u32) -> u32 {
+pub(super) fn idle(head: u64, now: u32) -> u32 {
     match now.wrapping_sub(touched(head)) {
         _ if free(head) => u32::MAX,
         ahead if ahead > u32::MAX - HANDS_UNITS => 0,

@@ -12,6 +12,7 @@ mod cells;
 mod circuit;
 mod claim;
 mod distinct;
+mod fill;
 mod first;
 mod four;
 mod halves;

@@ -59,3 +59,12 @@ fn a_half_open_breaker_that_is_tripped_while_trials_run_gives_no_second_one() {
         assert_eq!(count(|passage| *passage == Passage::Closed), 0, "{passages:?}");
     });
 }
+
+#[test]
+fn of_three_that_find_a_breaker_closed_again_one_says_so_and_none_waits() {
+    let later_ms = NOW_MS + 2_000;
+    three_at_once(true, [(later_ms, false), (later_ms + 1, false), (later_ms, false)], |passages| {
+        let count = |wanted: Passage| passages.iter().filter(|passage| **passage == wanted).count();
+        assert_eq!((count(Passage::Recovered), count(Passage::Closed)), (1, 2), "{passages:?}");
+    });
+}

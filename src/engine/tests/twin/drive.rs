@@ -187,7 +187,8 @@ impl<'a> Twin<'a> {
     }
 
     fn see_evictions(&mut self) {
-        self.evicting |= self.tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0);
+        self.evicting |=
+            self.tables.fill(self.now_ms).iter().any(|row| row.name == "velocity" && row.evictions > 0);
         if self.evicting && self.case.busy_keys < self.case.velocity_keys && !self.blind {
             self.blind = true;
             self.note("out of blocks");
