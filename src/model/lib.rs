@@ -15,6 +15,7 @@ pub mod explain;
 pub mod file;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod inputs;
 pub mod manifest;
 pub mod quality;
 pub mod report;
@@ -24,11 +25,11 @@ pub mod train;
 pub mod walk;
 
 pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
-pub use check::check_inputs;
 pub use covers::{CoverOf, Covers};
 pub use dataset::Dataset;
 pub use drift::Drift;
 pub use explain::{Explainer, Explanation};
+pub use inputs::check_inputs;
 pub use manifest::{Kind, Manifest};
 #[cfg(feature = "train")]
 pub use train::{Settings, TrainError, train};

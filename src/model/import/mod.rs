@@ -22,6 +22,7 @@ use crate::artefact::{self, LoadError};
 use crate::check::{ForestError, check_forest};
 use crate::covers::{CoverOf, Covers};
 use crate::drift::{Drift, ROWS_MIN};
+use crate::inputs::{CATEGORY, UNKNOWN};
 use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
 use crate::walk;
 
@@ -51,12 +52,14 @@ pub struct Imported {
 
 impl Imported {
     /// The manifest to save it with. Its vectors are those rows with the scores that the forest gives them; without rows,
-    /// made ones that stand on both sides of its thresholds. A thousand rows or more also make its training facts.
+    /// made ones that stand on both sides of its thresholds. A thousand rows or more also make its training facts. Units and
+    /// missing values are the caller's to fill in, from a feature table ([`crate::inputs`]).
     pub fn manifest(&self, name: &str, source: Source, rows: &[Vec<f64>]) -> Manifest {
-        let unit = |place| if self.categorical.contains(&place) { "category code" } else { "number" };
+        let unit = |place| if self.categorical.contains(&place) { CATEGORY } else { UNKNOWN };
         let input = |(place, name): (usize, &String)| Input {
             name: name.clone(),
             unit: unit(place).to_owned(),
+            missing: None,
             splits: 0.0,
             // Three decimals, as of splits.
             gain: self.gains.get(place).map(|gain| (gain * 1000.0).round() / 1000.0),

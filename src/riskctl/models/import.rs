@@ -6,9 +6,9 @@ use clap::Args;
 use engine::feature::FeatureTable;
 use engine::forest::ForestSpec;
 use model::import::{ImportError, Imported};
-use model::{CoverOf, walk};
+use model::{Artefact, CoverOf, inputs, walk};
 
-use super::describe::{command, unit};
+use super::describe::command;
 use super::table::{self, Columns};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
@@ -86,7 +86,8 @@ pub fn run(options: &Options) -> Outcome {
     let folder = out.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     let name = options.name.clone().or(folder).ok_or("--name is needed: the folder has none")?;
     save(&imported, &name, options, sha256, &rows, &features, &out)?;
-    let written = model::load(&out).map_err(|error| Failure::of(out.display(), error))?;
+    let Artefact { manifest, forest: written, .. } =
+        model::read(&out).map_err(|error| Failure::of(out.display(), error))?;
     let held = options.score.is_some();
     let checked = if held { format!(", {} rows reproduce", rows.len()) } else { String::new() };
     let (trees, inputs) = (written.trees.len(), written.inputs.len());
@@ -97,7 +98,7 @@ pub fn run(options: &Options) -> Outcome {
         imported.library
     ));
     print::out(&imported.notes.iter().map(|note| format!("note: {note}\n")).collect::<String>());
-    if let Err(error) = model::check_inputs(&written, &features)
+    if let Err(error) = model::check_inputs(&manifest, &features)
         && options.rules.is_some()
     {
         print::out(&format!("the policy cannot use it: {error}\n"));
@@ -170,8 +171,10 @@ fn save(
     let source = imported.source(command(), &options.file, sha256);
     let mut manifest = imported.manifest(name, source, rows);
     for (place, input) in manifest.inputs.iter_mut().enumerate() {
+        let known = inputs::of(&input.name, features);
+        input.missing = known.missing;
         if !imported.categorical.contains(&place) {
-            input.unit = unit(&input.name, features).to_owned();
+            input.unit = known.unit;
         }
     }
     model::save(out, manifest, &imported.forest, &imported.covers)

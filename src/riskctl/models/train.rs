@@ -172,9 +172,9 @@ pub fn run(options: &Options) -> Outcome {
     let manifest = describe::manifest(name(options)?, &forest, training, &parts, &features);
     let manifest =
         model::save(&options.out, manifest, &forest, &covers).map_err(|error| Failure(error.to_string()))?;
-    let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
+    model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
     let unusable = match &options.source.rules {
-        Some(_) => model::check_inputs(&written, &features).err().map(|error| error.to_string()),
+        Some(_) => model::check_inputs(&manifest, &features).err().map(|error| error.to_string()),
         None => None,
     };
     let said = Said {
