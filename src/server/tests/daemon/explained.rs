@@ -128,7 +128,7 @@ fn contributions_with_the_base_are_the_raw_score_and_reasons_stand_where_the_ver
         seen,
         [
             (&json!("claims_by_device_10m"), &json!(2), &json!(claims)),
-            (&json!("amount"), &json!(1.0), &json!("amount, major units with two decimals")),
+            (&json!("amount"), &json!(1.0), &json!("amount; in rules in major units with two decimals")),
         ]
     );
     for (part, expected) in parts.iter().zip([3.0, -0.5]) {
