@@ -19,6 +19,7 @@ pub mod inputs;
 pub mod manifest;
 pub mod quality;
 pub mod report;
+pub mod scale;
 pub mod split;
 #[cfg(feature = "train")]
 pub mod train;

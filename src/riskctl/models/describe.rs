@@ -81,17 +81,19 @@ fn calibration(forest: &ForestSpec, training: &Training) -> String {
         1.0 => String::new(),
         _ => format!("; honest rows sampled at {share}, corrected to the rate of fraud in all rows"),
     };
-    let fitted = match &forest.calibration {
+    let rows = format!("{} validation rows", training.validation_rows);
+    format!("{trained}{sampled}{}", fitted(&forest.calibration, &rows))
+}
+
+/// A calibration in words, to be put behind what was calibrated; nothing if there is none.
+pub fn fitted(calibration: &Calibration, rows: &str) -> String {
+    match calibration {
         Calibration::None => String::new(),
-        Calibration::Platt { .. } => {
-            format!("; a sigmoid fitted on {} validation rows", training.validation_rows)
-        }
+        Calibration::Platt { .. } => format!("; a sigmoid fitted on {rows}"),
         Calibration::Isotonic { knots } => {
-            let (knots, rows) = (knots.len(), training.validation_rows);
-            format!("; isotonic regression on {rows} validation rows, {knots} knots")
+            format!("; isotonic regression on {rows}, {} knots", knots.len())
         }
-    };
-    format!("{trained}{sampled}{fitted}")
+    }
 }
 
 /// The command as it was typed, so that it can be typed again.

@@ -4,6 +4,7 @@ mod compare;
 mod contributions;
 mod describe;
 mod eval;
+mod held;
 mod import;
 mod inspect;
 mod predict;
