@@ -2,7 +2,6 @@
 //!
 //! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
 
-use engine::feature::{FeatureTable, Type};
 use engine::forest::{ForestSpec, Node, Precision, Split, Test, Tree};
 use engine::limits;
 
@@ -37,15 +36,6 @@ pub enum ForestError {
     Calibration,
     /// The same input twice.
     DuplicateInput(String),
-    /// An input that no feature has.
-    UnknownInput {
-        /// The name.
-        name: String,
-        /// The nearest name that there is.
-        nearest: String,
-    },
-    /// An input that is text: trees compare numbers.
-    TextInput(String),
 }
 
 /// What is wrong with a node.
@@ -100,10 +90,6 @@ impl std::fmt::Display for ForestError {
             ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
             ForestError::Calibration => f.write_str("the calibration does not rise from 0 to 1"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
-            ForestError::UnknownInput { name, nearest } => {
-                write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
-            }
-            ForestError::TextInput(name) => write!(f, "feature `{name}` is text, and trees compare numbers"),
         }
     }
 }
@@ -206,41 +192,6 @@ pub fn check_tree(tree: &Tree, inputs: usize, sums_as: Precision) -> Result<(), 
     }
 }
 
-/// Checks that every input is a feature of that table, and a number.
-///
-/// # Errors
-/// [`ForestError::UnknownInput`] or [`ForestError::TextInput`], for the first one.
-pub fn check_inputs(forest: &ForestSpec, features: &FeatureTable) -> Result<(), ForestError> {
-    for name in &forest.inputs {
-        match features.find(name) {
-            Some(id) if features.row(id).ty == Type::Text => {
-                return Err(ForestError::TextInput(name.clone()));
-            }
-            Some(_) => {}
-            None => {
-                let nearest = features.iter().min_by_key(|(_, row)| edits(name, &row.name));
-                let nearest = nearest.map(|(_, row)| row.name.clone()).unwrap_or_default();
-                return Err(ForestError::UnknownInput { name: name.clone(), nearest });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Levenshtein distance in bytes: how many edits turn one name into the other.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use engine::forest::{Calibration, Transform};
@@ -324,17 +275,5 @@ mod tests {
         let mut big = forest(vec![]);
         big.trees = vec![Tree { nodes: vec![Node::Leaf(0.5); limits::NODES_MAX + 1] }];
         assert!(matches!(check_forest(&big), Err(ForestError::TooMany { what: "nodes", .. })));
-    }
-
-    #[test]
-    fn an_unknown_feature_is_refused_with_the_nearest_name() {
-        let mut model = forest(vec![Node::Leaf(0.5)]);
-        assert_eq!(check_inputs(&model, &FeatureTable::default()), Ok(()));
-        model.inputs.push("account_agee_s".to_owned());
-        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
-        assert_eq!(error.to_string(), "no feature is named `account_agee_s`; the nearest is `account_age_s`");
-        model.inputs = vec!["channel".to_owned()];
-        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
-        assert_eq!(error, ForestError::TextInput("channel".to_owned()));
     }
 }

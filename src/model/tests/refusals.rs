@@ -52,10 +52,11 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         training: None,
         source: None,
         drift: Some(drift(forest)),
-        inputs: [("amount", "minor units"), ("hour", "hour")]
+        inputs: [("amount", "minor units"), ("hour", "number")]
             .map(|(name, unit)| Input {
                 name: name.to_owned(),
                 unit: unit.to_owned(),
+                missing: Some(0.0),
                 splits: 0.0,
                 gain: None,
             })

@@ -283,7 +283,15 @@ fn what_the_project_ships_holds() {
         ends(0, &["rules", "check", rules]);
         ends(0, &["rules", "test", rules]);
     }
-    assert!(ends(0, &["model", "inspect", "models/redpacket"]).contains("riskctl model train --sim-events"));
+    for model in ["models/redpacket", "models/redpacket-anomaly"] {
+        let look = json(&["model", "inspect", model, "--rules", "rules", "--json"]);
+        let command = look["training"]["command"].as_str().unwrap();
+        assert!(command.contains("model train --sim-events") && command.ends_with(model), "{command}");
+        // Explanations have a base that was seen, and the daemon can tell drift.
+        assert_eq!(look["explanation"]["covers"], "training_rows", "{model}");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(model).join("manifest.toml");
+        assert!(model::Manifest::parse(&std::fs::read_to_string(manifest).unwrap()).unwrap().drift.is_some());
+    }
     // A replay refuses a model whose inputs are no features of the policy.
     let (_folder, [stream, map, _]) = replayable();
     ends(0, &["replay", &stream, "--map", &map, "--rules", "rules", "--model", "models/redpacket"]);

@@ -238,6 +238,7 @@ fn faulty_data_is_refused_with_its_place_and_reason() {
         (&["--gap-days", "-1"], "unexpected argument"),
         (&["--gap-days=-1"], "expected a number of days"),
         (&["--honest-share", "0"], "above 0"),
+        (&["--honest-share", "0.5", "--kind", "isolation"], "sees no labels"),
         (&["--depth", "129"], "1 to 128 splits"),
         (&["--exclude", "amounts"], "no such feature"),
         (&["--features", "amounts"], "no column `amounts`; there are seen, amount"),
