@@ -5,12 +5,13 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
-use engine::limits::{BREAKERS_MAX, EXACT_COUNT_MAX, KEYS_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::limits::{EXACT_COUNT_MAX, KEYS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Variant, Window, Witness};
 use engine::program::{Kinds, Truth, Zone};
 use engine::table::Terms;
 use wire::{Challenge, Verdict};
 
+use crate::budget::Budget;
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -21,12 +22,11 @@ use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
 use crate::expires::expires_ms;
-use crate::limits::NODES_MAX;
 use crate::lower::{self, Lowering, Moment};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
-use crate::yaml::load::load;
+use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
 use crate::{Bundle, Compiled, RuleInfo, exact, guarded, review, testing};
 
@@ -42,9 +42,9 @@ pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
 /// Every file's declarations.
 fn read(sources: &Sources, sink: &mut Sink) -> Document {
     let mut document = Document::default();
-    let mut budget = NODES_MAX;
+    let mut room = Room::default();
     for (file, source) in sources.files().iter().enumerate() {
-        if let Some(root) = load(file as u16, &source.text, &mut budget, sink)
+        if let Some(root) = load(file as u16, &source.text, &mut room, sink)
             && !root.is_null()
         {
             document.read(&root, sink);
@@ -55,12 +55,14 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
     let (bands, band_challenge, zone) = settings(document, sources, sink);
-    let tenants = Tenants::build(document, &symbols, sources, sink);
-    let lowering = |moment| Lowering::new(&symbols, moment);
+    let budget = Budget::default();
+    let tenants = Tenants::build(document, &symbols, &budget, sources, sink);
+    let lowering = |moment| Lowering::new(&symbols, &budget, moment);
     let mut stage = Stage {
         sources,
         symbols: &symbols,
         tenants: &tenants,
+        budget: &budget,
         gate: lowering(Moment::Gate),
         program: lowering(Moment::Rules),
         sink,
@@ -191,6 +193,7 @@ struct Stage<'s, 'k> {
     sources: &'s Sources,
     symbols: &'s Symbols,
     tenants: &'s Tenants,
+    budget: &'s Budget,
     gate: Lowering<'s>,
     program: Lowering<'s>,
     sink: &'k mut Sink,
@@ -198,23 +201,31 @@ struct Stage<'s, 'k> {
 
 impl Stage<'_, '_> {
     fn condition(&mut self, node: &Node, moment: Moment) -> Option<Condition> {
+        if self.sink.is_enough() || self.budget.is_spent() {
+            return None;
+        }
         let source = self.sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
         let Some(text) = Text::of(node, source) else {
             let message = format!("an expression is a single value, and this is {}", node.shape());
             self.sink.error(Code::WrongType, node.place, message);
             return None;
         };
-        self.tenants.mark(text.value);
+        let tenants = self.tenants.named_in(text.value);
         let tree = cel::parse(&text, self.sink)?;
         let lowering = match moment {
             Moment::Gate => &mut self.gate,
             Moment::Rules | Moment::Alone => &mut self.program,
         };
+        // What there is no room for is said once, when all is done.
+        if lowering.is_full() {
+            return None;
+        }
         lowering.bind(&self.tenants.values);
         let (truth, witness) = lowering.condition(&tree, &text, self.sink)?;
         let mut condition = Condition { when: truth, witness, tenants: Vec::new() };
-        for (at, tenant) in self.tenants.reading(text.value) {
+        for at in tenants {
             let Some(field) = self.tenants.field else { break };
+            let tenant = &self.tenants.all[at];
             lowering.bind(&tenant.values);
             let (own, witness) = lowering.condition(&tree, &text, self.sink)?;
             let of = lowering.is_text(field, &tenant.name);
@@ -366,11 +377,6 @@ impl Stage<'_, '_> {
             let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
             self.gate.watch(false);
             let Some((window, max)) = self.limited(declared) else { continue };
-            if limits.len() >= LIMITS_MAX {
-                let message = format!("a policy has at most {LIMITS_MAX} limits");
-                self.sink.error(Code::Bound, declared.refusal.place, message);
-                break;
-            }
             let when = match when {
                 None => None,
                 Some(Some(condition)) => Some(condition.when),
@@ -395,11 +401,6 @@ impl Stage<'_, '_> {
             self.symbols.windows.iter().map(|window| window.key.clone()).collect();
         let mut breakers = Vec::new();
         for declared in &document.breakers {
-            if breakers.len() >= BREAKERS_MAX {
-                let message = format!("a policy has at most {BREAKERS_MAX} breakers");
-                self.sink.error(Code::Bound, declared.refusal.place, message);
-                break;
-            }
             let known = keys.len();
             breakers.extend(self.breaker(declared));
             keys.extend(breakers.last().map(|breaker| breaker.key.clone()));

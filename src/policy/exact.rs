@@ -16,8 +16,7 @@ const EXACT_DISTINCT: u16 = 16;
 
 /// The windows with the exactness that rules and limits ask of them.
 ///
-/// A rule in shadow, or off, asks nothing of a window that others read: its exactness is part of what they see, and a window whose
-/// exactness grows starts anew.
+/// A rule in shadow, or off, asks nothing of a window that others read: its exactness is part of what they see.
 pub(crate) fn windows(
     document: &Document,
     symbols: &Symbols,

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod budget;
 mod cel;
 mod compile;
 mod diagnostic;

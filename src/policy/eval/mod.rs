@@ -8,6 +8,7 @@ use engine::program::{Program, TextSource, Truth};
 pub use machine::{Fault, Lane, Machine, Registers};
 
 use crate::Compiled;
+use crate::budget::Budget;
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -132,7 +133,8 @@ fn run(
     };
     let text = Text::of(&node, expression)?;
     let tree = cel::parse(&text, sink)?;
-    let mut lowering = Lowering::new(&symbols, Moment::Alone);
+    let budget = Budget::default();
+    let mut lowering = Lowering::new(&symbols, &budget, Moment::Alone);
     let (value, _) = lowering.value(&tree, &text, sink)?;
     let Ok(program) = lowering.whole() else {
         sink.error(Code::Bound, node.place, "the expression takes more instructions than a policy may have");
