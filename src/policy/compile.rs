@@ -23,12 +23,13 @@ use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
 use crate::expires::expires_ms;
 use crate::lower::{self, Lowering, Moment};
+use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
 use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, review, testing};
+use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -69,7 +70,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     };
     let (mut limits, exact_limits) = stage.limits(document);
     let mut breakers = stage.breakers(document);
-    let Rules { mut rules, info, conditions } = stage.rules(document, &zone);
+    let Rules { mut rules, info, written } = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
     tenants.review(&rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
     let of_tenants = |rule: &Rule| rule.variants.iter().map(|variant| variant.of).collect::<Vec<_>>();
@@ -90,8 +91,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
             sink.error(Code::Bound, place, format!("the rules together take too many {what}"));
         }
     }
-    let asked = [&gate.acting, &lowered.acting, &lowered.watching];
-    review::unread(document, &symbols, asked.map(|asked| &asked.read), sink);
+    let asked = [&gate.acting, &gate.watching, &lowered.acting, &lowered.watching];
+    // Of conditions that were not looked at nobody knows what they read.
+    if !budget.is_spent() && !sink.is_enough() {
+        review::unread(document, &symbols, asked, sink);
+    }
     let tests = testing::compile(&document.tests, &symbols, &ids(document, &rules), sink);
     let windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
@@ -114,7 +118,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         .flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)).map(|root| (root, rule.kinds)));
     let of_breakers = breakers.iter().map(|breaker| (breaker.when, breaker.kinds));
     program.kinds = lower::kinds(&program, of_rules.chain(of_breakers));
-    review::review(&program, &rules, &conditions, sink);
+    review::review(&program, &rules, &written, sink);
     let policy = Policy {
         version: sources.version(),
         windows,
@@ -131,7 +135,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         zone,
     };
     let guarded = guarded::all(document, &policy);
-    Some(Bundle { policy, rules: info, guarded, tests })
+    Some(Bundle { policy, rules: info, guarded, tests, constants: tenants.constants() })
 }
 
 /// Every id that tests may speak of: of rules, limits, breakers. Those with a fault stand among them, so that no test is told
@@ -169,9 +173,7 @@ fn settings(
 struct Rules {
     rules: Vec<Rule>,
     info: Vec<RuleInfo>,
-    /// Where the condition stands that may be held against those of other rules: lists' rules have none, and neither has
-    /// a rule with a fault.
-    conditions: Vec<Option<Place>>,
+    written: Vec<Written>,
 }
 
 /// A condition, compiled.
@@ -262,12 +264,12 @@ impl Stage<'_, '_> {
 
     /// Rules in order: those of lists' actions first, then the files' own.
     fn rules(&mut self, document: &Document, zone: &Zone) -> Rules {
-        let Rules { mut rules, mut info, mut conditions } = Rules::default();
+        let Rules { mut rules, mut info, mut written } = Rules::default();
         for list in &document.lists {
             if let Some(rule) = self.list_rule(list) {
                 rules.push(rule);
                 info.push(RuleInfo { owner: list.owner.clone(), place: list.name.place });
-                conditions.push(None);
+                written.push(Written::ByList);
             }
         }
         let mut ids = Names::new("rule, limit or breaker", self.sources);
@@ -281,7 +283,8 @@ impl Stage<'_, '_> {
             if is_new {
                 rules.push(rule);
                 info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
-                conditions.push(declared.when.as_ref().filter(|_| sound).map(|when| when.place));
+                let condition = declared.when.as_ref().filter(|_| sound);
+                written.push(condition.map_or(Written::Wrong, |when| Written::At(when.place)));
             }
         }
         if rules.len() > RULES_MAX {
@@ -292,7 +295,7 @@ impl Stage<'_, '_> {
                 format!("a policy has at most {RULES_MAX} rules, lists' included"),
             );
         }
-        Rules { rules, info, conditions }
+        Rules { rules, info, written }
     }
 
     /// A rule, and whether it is without a fault; one with a fault stands in for itself, so that the tests that name it are

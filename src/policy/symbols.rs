@@ -237,7 +237,11 @@ impl Symbols {
             key,
             window_ms,
             status,
-            exact: declared.exact.unwrap_or(0),
+            exact: match (aggregate, declared.exact) {
+                // To tell whether a count is over a number takes one more.
+                (Aggregate::Count, Some(n)) => n + 1,
+                (_, n) => n.unwrap_or(0),
+            },
         });
     }
 

@@ -46,6 +46,22 @@ struct Declared {
     own: Vec<usize>,
 }
 
+/// The values of a policy and of its tenants, for who looks at an expression alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Constants {
+    field: Option<FeatureId>,
+    all: Values,
+    of_tenants: HashMap<String, Values>,
+}
+
+impl Constants {
+    /// The values of the tenant that those texts name; of none of them, those of the policy.
+    pub(crate) fn of(&self, texts: &HashMap<FeatureId, String>) -> &Values {
+        let tenant = self.field.and_then(|field| texts.get(&field));
+        tenant.and_then(|tenant| self.of_tenants.get(tenant)).unwrap_or(&self.all)
+    }
+}
+
 /// What one tenant has.
 pub(crate) struct Tenant {
     pub name: String,
@@ -111,6 +127,12 @@ impl Tenants {
             tenants.all.push(tenant);
         }
         tenants
+    }
+
+    /// What is left of them once every condition is compiled.
+    pub(crate) fn constants(self) -> Constants {
+        let of_tenants = self.all.into_iter().map(|tenant| (tenant.name, tenant.values)).collect();
+        Constants { field: self.field, all: self.values, of_tenants }
     }
 
     /// The modes that tenants have a rule in, where they say.
@@ -186,7 +208,8 @@ fn read(constant: &Constant, budget: &Budget, sources: &Sources, sink: &mut Sink
     }
     let source = sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
     let errors = sink.errors();
-    let found = Text::of(node, source).and_then(|text| literal(&cel::parse(&text, sink)?, &text, budget, sink));
+    let found =
+        Text::of(node, source).and_then(|text| literal(&cel::parse(&text, sink)?, &text, budget, sink));
     if found.is_none() && sink.errors() == errors {
         let message = "a value is true or false, a number, or a text in quotes";
         sink.push(Diagnostic::error(Code::WrongType, node.place, message).label("expected a constant"));

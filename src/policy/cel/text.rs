@@ -77,7 +77,7 @@ fn align(value: &str, raw: &str, style: Style, base: u32) -> Option<Vec<u32>> {
 mod tests {
     use super::*;
     use crate::diagnostic::Sink;
-        use crate::yaml::load::{Room, load};
+    use crate::yaml::load::{Room, load};
 
     /// The source text that the last word of the expression points at.
     fn pointed_at(yaml: &str, word: &str) -> String {

@@ -56,40 +56,54 @@ impl Document {
         if let Some(node) = fields.get("schema") {
             named(node, "`schema`", sink, |name, node, sink| {
                 self.names.push(format!("ext.{}", name.text));
-                add(&mut self.schema, EXT_FIELDS, &mut self.over, name.place, sink, |sink| schema::read(name, node, sink));
+                add(&mut self.schema, EXT_FIELDS, &mut self.over, name.place, sink, |sink| {
+                    schema::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("lists") {
             named(node, "`lists`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                add(&mut self.lists, LISTS, &mut self.over, name.place, sink, |sink| list::read(name, node, sink));
+                add(&mut self.lists, LISTS, &mut self.over, name.place, sink, |sink| {
+                    list::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("features") {
             named(node, "`features`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                add(&mut self.features, FEATURES, &mut self.over, name.place, sink, |sink| feature::read(name, node, sink));
+                add(&mut self.features, FEATURES, &mut self.over, name.place, sink, |sink| {
+                    feature::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("values") {
             named(node, "`values`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                add(&mut self.values, VALUES, &mut self.over, name.place, sink, |sink| tenant::read_value(name, node, sink));
+                add(&mut self.values, VALUES, &mut self.over, name.place, sink, |sink| {
+                    tenant::read_value(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("tenants") {
             named(node, "`tenants`", sink, |name, node, sink| {
-                add(&mut self.tenants, TENANTS, &mut self.over, name.place, sink, |sink| tenant::read(name, node, sink));
+                add(&mut self.tenants, TENANTS, &mut self.over, name.place, sink, |sink| {
+                    tenant::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("limits") {
             for node in values::list(node, "a list of limits", sink) {
-                add(&mut self.limits, LIMITS, &mut self.over, node.place, sink, |sink| limit::read(node, sink));
+                add(&mut self.limits, LIMITS, &mut self.over, node.place, sink, |sink| {
+                    limit::read(node, sink)
+                });
             }
         }
         if let Some(node) = fields.get("breakers") {
             for node in values::list(node, "a list of breakers", sink) {
-                add(&mut self.breakers, BREAKERS, &mut self.over, node.place, sink, |sink| breaker::read(node, sink));
+                add(&mut self.breakers, BREAKERS, &mut self.over, node.place, sink, |sink| {
+                    breaker::read(node, sink)
+                });
             }
         }
         if let Some(node) = fields.get("rules") {

@@ -92,7 +92,8 @@ impl<'t> Expression<'_, 't> {
         // A chain of fields is walked once for each of them.
         self.step(parts.len(), &tree.span)?;
         let first = parts[0];
-        let is_value = self.variables.iter().any(|(known, _)| known == first) || self.constant(first).is_some();
+        let is_value =
+            self.variables.iter().any(|(known, _)| known == first) || self.constant(first).is_some();
         Ok((!is_value).then(|| parts.join(".")))
     }
 

@@ -69,6 +69,7 @@ impl Expression<'_, '_> {
             self.lowering.symbols.list_numbers.iter().map(|(name, &number)| (number, name)).collect();
         names.sort_unstable();
         let items = names.into_iter().map(|(number, name)| {
+            self.lowering.asked().lists.insert(number);
             let given = self.lowering.on_list(number);
             Item { given, value: Value::text(name) }
         });

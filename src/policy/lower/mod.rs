@@ -88,6 +88,8 @@ pub(crate) struct Asked {
     pub thresholds: HashMap<FeatureId, i64>,
     /// Features that some expression reads.
     pub read: HashSet<FeatureId>,
+    /// Declared lists that some expression asks for, by number.
+    pub lists: HashSet<u16>,
 }
 
 /// One expression being lowered.
@@ -237,7 +239,9 @@ impl Expression<'_, '_> {
             Err(Spent::Before) => return Err(Refused),
             Ok(()) => format!("the macros of this expression unfold to more than {STEPS_MAX} parts"),
             Err(Spent::Now) => {
-                format!("the expressions of this policy unfold to more than {POLICY_STEPS_MAX} parts together")
+                format!(
+                    "the expressions of this policy unfold to more than {POLICY_STEPS_MAX} parts together"
+                )
             }
         };
         self.refuse(Code::Bound, span, told, "shorten the lists")

@@ -65,12 +65,15 @@ fn builtin(id: FeatureId) -> Option<Range> {
 impl Expression<'_, '_> {
     fn range(&self, id: FeatureId) -> Option<Range> {
         let window = self.lowering.symbols.windows.iter().find(|window| window.feature == id);
-        match window.map(|window| &window.aggregate) {
+        match window.map(|window| (&window.aggregate, window.window_ms)) {
             None => builtin(id),
-            Some(Aggregate::Last) => Some(from(-1)),
-            Some(Aggregate::Count | Aggregate::Distinct(_) | Aggregate::First) => Some(from(0)),
+            // What was longer ago than the window is none.
+            Some((Aggregate::Last, window_ms)) => Some(ints(-1, window_ms / 1_000 - 1)),
+            Some((Aggregate::Count | Aggregate::Distinct(_) | Aggregate::First, _)) => Some(from(0)),
             // Amounts are never negative; whole-number fields of a site may be.
-            Some(Aggregate::Sum(of) | Aggregate::Max(of)) => (*of == Builtin::Amount.id()).then_some(from(0)),
+            Some((Aggregate::Sum(of) | Aggregate::Max(of), _)) => {
+                (*of == Builtin::Amount.id()).then_some(from(0))
+            }
         }
     }
 
