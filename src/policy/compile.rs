@@ -5,12 +5,13 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{FeatureId, Type};
-use engine::limits::{BREAKERS_MAX, EXACT_COUNT_MAX, KEYS_MAX, LIMITS_MAX, OPS_MAX, RULES_MAX};
+use engine::limits::{EXACT_COUNT_MAX, KEYS_MAX, OPS_MAX, RULES_MAX};
 use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Variant, Window, Witness};
 use engine::program::{Kinds, Truth, Zone};
 use engine::table::Terms;
 use wire::{Challenge, Verdict};
 
+use crate::budget::Budget;
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -21,14 +22,14 @@ use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
 use crate::expires::expires_ms;
-use crate::limits::NODES_MAX;
 use crate::lower::{self, Lowering, Moment};
+use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
-use crate::yaml::load::load;
+use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, review, testing};
+use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -42,9 +43,9 @@ pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
 /// Every file's declarations.
 fn read(sources: &Sources, sink: &mut Sink) -> Document {
     let mut document = Document::default();
-    let mut budget = NODES_MAX;
+    let mut room = Room::default();
     for (file, source) in sources.files().iter().enumerate() {
-        if let Some(root) = load(file as u16, &source.text, &mut budget, sink)
+        if let Some(root) = load(file as u16, &source.text, &mut room, sink)
             && !root.is_null()
         {
             document.read(&root, sink);
@@ -55,19 +56,21 @@ fn read(sources: &Sources, sink: &mut Sink) -> Document {
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
     let (bands, band_challenge, zone) = settings(document, sources, sink);
-    let tenants = Tenants::build(document, &symbols, sources, sink);
-    let lowering = |moment| Lowering::new(&symbols, moment);
+    let budget = Budget::default();
+    let tenants = Tenants::build(document, &symbols, &budget, sources, sink);
+    let lowering = |moment| Lowering::new(&symbols, &budget, moment);
     let mut stage = Stage {
         sources,
         symbols: &symbols,
         tenants: &tenants,
+        budget: &budget,
         gate: lowering(Moment::Gate),
         program: lowering(Moment::Rules),
         sink,
     };
     let (mut limits, exact_limits) = stage.limits(document);
     let mut breakers = stage.breakers(document);
-    let Rules { mut rules, info, conditions } = stage.rules(document, &zone);
+    let Rules { mut rules, info, written } = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
     tenants.review(&rules.iter().map(|rule| rule.reason.rule.as_str()), stage.sink);
     let of_tenants = |rule: &Rule| rule.variants.iter().map(|variant| variant.of).collect::<Vec<_>>();
@@ -88,8 +91,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
             sink.error(Code::Bound, place, format!("the rules together take too many {what}"));
         }
     }
-    let asked = [&gate.acting, &lowered.acting, &lowered.watching];
-    review::unread(document, &symbols, asked.map(|asked| &asked.read), sink);
+    let asked = [&gate.acting, &gate.watching, &lowered.acting, &lowered.watching];
+    // Of conditions that were not looked at nobody knows what they read.
+    if !budget.is_spent() && !sink.is_enough() {
+        review::unread(document, &symbols, asked, sink);
+    }
     let tests = testing::compile(document, &symbols, &ids(document, &rules), sink);
     let windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
@@ -112,7 +118,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         .flat_map(|rule| [rule.when].into_iter().chain(of_tenants(rule)).map(|root| (root, rule.kinds)));
     let of_breakers = breakers.iter().map(|breaker| (breaker.when, breaker.kinds));
     program.kinds = lower::kinds(&program, of_rules.chain(of_breakers));
-    review::review(&program, &rules, &conditions, sink);
+    review::review(&program, &rules, &written, sink);
     let policy = Policy {
         version: sources.version(),
         windows,
@@ -129,7 +135,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         zone,
     };
     let guarded = guarded::all(document, &policy);
-    Some(Bundle { policy, rules: info, guarded, tests })
+    Some(Bundle { policy, rules: info, guarded, tests, constants: tenants.constants() })
 }
 
 /// Every id that tests may speak of: of rules, limits, breakers. Those with a fault stand among them, so that no test is told
@@ -167,9 +173,7 @@ fn settings(
 struct Rules {
     rules: Vec<Rule>,
     info: Vec<RuleInfo>,
-    /// Where the condition stands that may be held against those of other rules: lists' rules have none, and neither has
-    /// a rule with a fault.
-    conditions: Vec<Option<Place>>,
+    written: Vec<Written>,
 }
 
 /// A condition, compiled.
@@ -191,6 +195,7 @@ struct Stage<'s, 'k> {
     sources: &'s Sources,
     symbols: &'s Symbols,
     tenants: &'s Tenants,
+    budget: &'s Budget,
     gate: Lowering<'s>,
     program: Lowering<'s>,
     sink: &'k mut Sink,
@@ -198,23 +203,31 @@ struct Stage<'s, 'k> {
 
 impl Stage<'_, '_> {
     fn condition(&mut self, node: &Node, moment: Moment) -> Option<Condition> {
+        if self.sink.is_enough() || self.budget.is_spent() {
+            return None;
+        }
         let source = self.sources.files().get(usize::from(node.place.file)).map_or("", |file| &file.text);
         let Some(text) = Text::of(node, source) else {
             let message = format!("an expression is a single value, and this is {}", node.shape());
             self.sink.error(Code::WrongType, node.place, message);
             return None;
         };
-        self.tenants.mark(text.value);
+        let tenants = self.tenants.named_in(text.value);
         let tree = cel::parse(&text, self.sink)?;
         let lowering = match moment {
             Moment::Gate => &mut self.gate,
             Moment::Rules | Moment::Alone => &mut self.program,
         };
+        // What there is no room for is said once, when all is done.
+        if lowering.is_full() {
+            return None;
+        }
         lowering.bind(&self.tenants.values);
         let (truth, witness) = lowering.condition(&tree, &text, self.sink)?;
         let mut condition = Condition { when: truth, witness, tenants: Vec::new() };
-        for (at, tenant) in self.tenants.reading(text.value) {
+        for at in tenants {
             let Some(field) = self.tenants.field else { break };
+            let tenant = &self.tenants.all[at];
             lowering.bind(&tenant.values);
             let (own, witness) = lowering.condition(&tree, &text, self.sink)?;
             let of = lowering.is_text(field, &tenant.name);
@@ -251,12 +264,12 @@ impl Stage<'_, '_> {
 
     /// Rules in order: those of lists' actions first, then the files' own.
     fn rules(&mut self, document: &Document, zone: &Zone) -> Rules {
-        let Rules { mut rules, mut info, mut conditions } = Rules::default();
+        let Rules { mut rules, mut info, mut written } = Rules::default();
         for list in &document.lists {
             if let Some(rule) = self.list_rule(list) {
                 rules.push(rule);
                 info.push(RuleInfo { owner: list.owner.clone(), place: list.name.place });
-                conditions.push(None);
+                written.push(Written::ByList);
             }
         }
         let mut ids = Names::new("rule, limit or breaker", self.sources);
@@ -270,7 +283,8 @@ impl Stage<'_, '_> {
             if is_new {
                 rules.push(rule);
                 info.push(RuleInfo { owner: declared.owner.clone(), place: declared.place() });
-                conditions.push(declared.when.as_ref().filter(|_| sound).map(|when| when.place));
+                let condition = declared.when.as_ref().filter(|_| sound);
+                written.push(condition.map_or(Written::Wrong, |when| Written::At(when.place)));
             }
         }
         if rules.len() > RULES_MAX {
@@ -281,7 +295,7 @@ impl Stage<'_, '_> {
                 format!("a policy has at most {RULES_MAX} rules, lists' included"),
             );
         }
-        Rules { rules, info, conditions }
+        Rules { rules, info, written }
     }
 
     /// A rule, and whether it is without a fault; one with a fault stands in for itself, so that the tests that name it are
@@ -366,11 +380,6 @@ impl Stage<'_, '_> {
             let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
             self.gate.watch(false);
             let Some((window, max)) = self.limited(declared) else { continue };
-            if limits.len() >= LIMITS_MAX {
-                let message = format!("a policy has at most {LIMITS_MAX} limits");
-                self.sink.error(Code::Bound, declared.refusal.place, message);
-                break;
-            }
             let when = match when {
                 None => None,
                 Some(Some(condition)) => Some(condition.when),
@@ -395,11 +404,6 @@ impl Stage<'_, '_> {
             self.symbols.windows.iter().map(|window| window.key.clone()).collect();
         let mut breakers = Vec::new();
         for declared in &document.breakers {
-            if breakers.len() >= BREAKERS_MAX {
-                let message = format!("a policy has at most {BREAKERS_MAX} breakers");
-                self.sink.error(Code::Bound, declared.refusal.place, message);
-                break;
-            }
             let known = keys.len();
             breakers.extend(self.breaker(declared));
             keys.extend(breakers.last().map(|breaker| breaker.key.clone()));

@@ -161,13 +161,23 @@ impl Sink {
         found: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) -> Option<&'a str> {
-        if self.list.len() < DIAGNOSTICS_MAX { nearest(found, known) } else { None }
+        if self.is_full() { None } else { nearest(found, known) }
     }
 
     /// Whether a mistake was told that it probably meant this name.
     pub(crate) fn advised(&self, name: &str) -> bool {
         let advice = did_you_mean(name);
         self.list.iter().any(|fault| fault.help.as_ref() == Some(&advice))
+    }
+
+    /// Whether there is room for no more: what is costly to say need not be made up.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= DIAGNOSTICS_MAX
+    }
+
+    /// Whether there are as many errors as are shown: looking for more of them helps nobody.
+    pub(crate) fn is_enough(&self) -> bool {
+        self.errors >= DIAGNOSTICS_MAX
     }
 
     pub(crate) fn errors(&self) -> usize {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use engine::feature::FeatureId;
-use engine::limits::EXACT_DISTINCT_MAX;
+use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX};
 use engine::policy::{Aggregate, Window};
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
 use crate::document::Document;
+use crate::document::feature::Feature;
 use crate::lower::Asked;
 use crate::symbols::Symbols;
 
@@ -16,8 +17,7 @@ const EXACT_DISTINCT: u16 = 16;
 
 /// The windows with the exactness that rules and limits ask of them.
 ///
-/// A rule in shadow, or off, asks nothing of a window that others read: its exactness is part of what they see, and a window whose
-/// exactness grows starts anew.
+/// A rule in shadow, or off, asks nothing of a window that others read: its exactness is part of what they see.
 pub(crate) fn windows(
     document: &Document,
     symbols: &Symbols,
@@ -27,44 +27,50 @@ pub(crate) fn windows(
 ) -> Vec<Window> {
     let mut windows = symbols.windows.clone();
     for window in &mut windows {
+        // The others are exact by themselves.
+        let most = match window.aggregate {
+            Aggregate::Count => EXACT_COUNT_MAX as u16 + 1,
+            Aggregate::Distinct(_) => EXACT_DISTINCT_MAX as u16,
+            _ => continue,
+        };
+        // Every threshold is at most EXACT_COUNT_MAX, so one more still is a small number.
+        let enough_for = |n: i64| (n as u16 + 1).min(most);
+        let is_distinct = matches!(window.aggregate, Aggregate::Distinct(_));
+        // What the file has to say for that many, as `exact` is read.
+        let said_for = |n: i64| if is_distinct { enough_for(n) } else { n as u16 };
         let asked = |all: &HashMap<FeatureId, i64>| all.get(&window.feature).copied();
-        let mut needed = [asked(&acting.thresholds), asked(limits)].into_iter().flatten().max();
         let row = symbols.features.row(window.feature);
         let declared = document.features.iter().find(|feature| feature.name.text == row.name);
-        if let Some(watched) = asked(&watching.thresholds).filter(|n| needed.is_none_or(|needed| needed < *n))
-        {
-            let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
-            let others = acting.read.contains(&window.feature)
-                || limited.into_iter().any(|word| word.text == row.name)
-                || declared.is_some_and(|feature| feature.for_model);
-            if !others {
-                needed = Some(watched);
-            } else if let Some(declared) = declared.filter(|_| i64::from(window.exact) <= watched) {
-                let message = format!(
-                    "`{}` is compared with {watched} by no rule that acts, and is not exact there",
-                    row.name
-                );
-                let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);
-                sink.push(fault.label(format!("`exact: {}` would make it so", watched + 1)));
+        let limited = document.limits.iter().filter_map(|limit| limit.feature.as_ref());
+        let others = acting.read.contains(&window.feature)
+            || limited.into_iter().any(|word| word.text == row.name)
+            || declared.is_some_and(|feature| feature.for_model);
+        let live = [asked(&acting.thresholds), asked(limits)].into_iter().flatten().max();
+        let watched = asked(&watching.thresholds);
+        let needed = if others { live } else { live.max(watched) };
+        let own = declared.is_some_and(|feature| feature.exact.is_some());
+        match needed.map(|n| (n, enough_for(n))) {
+            Some((n, enough)) if is_distinct && own && window.exact < enough => {
+                let message = format!("`{}` is compared with {n}, beyond its `exact`", row.name);
+                warn(declared, message, format!("{enough} would make the comparison exact"), sink);
             }
-        }
-        // Every threshold is at most EXACT_COUNT_MAX, so one more still is a small number.
-        let needed = needed.map_or(0, |n| n as u16 + 1);
-        match window.aggregate {
-            Aggregate::Count => window.exact = window.exact.max(needed),
-            Aggregate::Distinct(_) => {
-                let name = &row.name;
-                if let Some(declared) = declared.filter(|feature| feature.exact.is_some_and(|n| n < needed)) {
-                    let message = format!("`{name}` is compared with {}, beyond its `exact`", needed - 1);
-                    let fault = Diagnostic::warning(Code::OutOfRange, declared.name.place, message);
-                    sink.push(fault.label(format!("{needed} would make the comparison exact")));
-                }
-                if declared.is_none_or(|feature| feature.exact.is_none()) {
-                    window.exact = needed.clamp(EXACT_DISTINCT, EXACT_DISTINCT_MAX as u16);
-                }
-            }
+            Some((_, enough)) if !(is_distinct && own) => window.exact = window.exact.max(enough),
             _ => {}
+        }
+        if is_distinct && !own {
+            window.exact = window.exact.max(EXACT_DISTINCT);
+        }
+        if let Some(n) = watched.filter(|n| others && enough_for(*n) > window.exact) {
+            let message =
+                format!("`{}` is compared with {n} by no rule that acts, and is not exact there", row.name);
+            warn(declared, message, format!("`exact: {}` would make it so", said_for(n)), sink);
         }
     }
     windows
+}
+
+fn warn(declared: Option<&Feature>, message: String, label: String, sink: &mut Sink) {
+    if let Some(declared) = declared {
+        sink.push(Diagnostic::warning(Code::OutOfRange, declared.name.place, message).label(label));
+    }
 }

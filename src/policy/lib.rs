@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod advice;
+mod budget;
 mod cel;
 mod compile;
 mod diagnostic;
@@ -47,6 +48,7 @@ pub struct Bundle {
     pub guarded: Vec<Guarded>,
     /// The files' own tests.
     pub tests: Vec<testing::Test>,
+    constants: tenants::Constants,
 }
 
 /// What the engine does not need to know of a rule.

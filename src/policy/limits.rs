@@ -11,6 +11,8 @@ pub const FILES_MAX: usize = 256;
 pub const TOTAL_BYTES_MAX: usize = 16 << 20;
 /// Most YAML nodes of one policy after aliases are expanded: a bomb of aliases stops here.
 pub const NODES_MAX: usize = 1 << 20;
+/// All copies that anchors and aliases make of texts, in bytes: a bomb of one long text stops here.
+pub const COPIED_BYTES_MAX: usize = TOTAL_BYTES_MAX;
 /// Deepest nesting of YAML collections; the file format itself needs six.
 pub const DEPTH_MAX: usize = 16;
 /// Longest identifier (rule id, feature or list name), in bytes.
@@ -37,12 +39,21 @@ pub const TENANTS_MAX: usize = 64;
 pub const VALUES_MAX: usize = 256;
 /// Most steps of lowering one expression: macros inside macros multiply what is written by the lengths of their lists.
 pub const STEPS_MAX: usize = 20_000;
+/// Most steps of lowering all expressions of a policy, those of its tenants included: two hundred for each of ten thousand rules.
+pub const POLICY_STEPS_MAX: usize = 2_000_000;
+/// Bytes of a constant text that are copied or compared in one step.
+pub const STEP_BYTES: usize = 64;
+/// Longest constant text that texts put together become, in bytes: as long as an expression could write it out.
+pub const CONSTANT_BYTES_MAX: usize = EXPRESSION_BYTES_MAX;
+/// Most items of a list that lists put together become.
+pub const ITEMS_MAX: usize = 4 * MEMBERS_MAX;
 /// Largest automaton of one pattern, in bytes: what a pattern built to explode runs into.
 pub const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// All patterns of a policy together, in bytes of their automata.
+/// All patterns of a policy together, in bytes of their automata; one that is refused counts as the largest.
 pub const PATTERNS_BYTES_MAX: usize = 16 << 20;
 /// Most members of one list literal or one list of names.
 pub const MEMBERS_MAX: usize = 512;
 
+const _: () = assert!(STEPS_MAX <= POLICY_STEPS_MAX && PATTERN_BYTES_MAX <= PATTERNS_BYTES_MAX);
 const _: () = assert!(FILE_BYTES_MAX <= TOTAL_BYTES_MAX);
 const _: () = assert!(TOTAL_BYTES_MAX < u32::MAX as usize, "places are 32-bit");

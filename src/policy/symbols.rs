@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
-use engine::limits::{FEATURES_MAX, KEYS_MAX, LISTS_MAX, PENDING_MAX, WINDOWS_MAX};
+use engine::limits::{FEATURES_MAX, KEYS_MAX, PENDING_MAX};
 use engine::policy::{Aggregate, List, Matching, Status, Window};
 use engine::program::Kinds;
 use wire::Kind;
@@ -54,8 +54,9 @@ impl<'s> Names<'s> {
             }
             Some(first) => {
                 let message = format!("a second {} is named `{}`", self.what, name.text);
-                let first = self.sources.location(*first);
                 let fault = Diagnostic::error(Code::Duplicate, name.place, message);
+                // To find a line the file is read up to it.
+                let first = if sink.is_full() { String::new() } else { self.sources.location(*first) };
                 sink.push(fault.label(format!("the first stands at {first}")));
                 false
             }
@@ -188,10 +189,6 @@ impl Symbols {
             None if is_address => Matching::Network,
             None => Matching::Exact,
         };
-        if self.lists.len() >= LISTS_MAX {
-            sink.error(Code::Bound, list.name.place, format!("a policy has at most {LISTS_MAX} lists"));
-            return;
-        }
         self.list_numbers.insert(list.name.text.clone(), self.lists.len() as u16);
         self.lists.push(List { name: list.name.text.clone(), on, matching });
     }
@@ -222,11 +219,6 @@ impl Symbols {
         if key.is_empty() || key.len() != declared.key.len() || kinds == Kinds(0) {
             return;
         }
-        if self.windows.len() >= WINDOWS_MAX {
-            let message = format!("a policy has at most {WINDOWS_MAX} velocity features");
-            sink.error(Code::Bound, declared.name.place, message);
-            return;
-        }
         let row = Feature {
             name: declared.name.text.clone(),
             ty,
@@ -245,7 +237,11 @@ impl Symbols {
             key,
             window_ms,
             status,
-            exact: declared.exact.unwrap_or(0),
+            exact: match (aggregate, declared.exact) {
+                // To tell whether a count is over a number takes one more.
+                (Aggregate::Count, Some(n)) => n + 1,
+                (_, n) => n.unwrap_or(0),
+            },
         });
     }
 

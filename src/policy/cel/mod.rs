@@ -34,11 +34,21 @@ pub(crate) fn parse(text: &Text<'_>, sink: &mut Sink) -> Option<SpannedExpr> {
     parsed.ast
 }
 
-/// The whole name of a chain such as `device.id`; `None` for anything else.
-pub(crate) fn dotted(tree: &SpannedExpr) -> Option<String> {
-    match &tree.node {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Member { expr, field, optional: false } => Some(format!("{}.{field}", dotted(expr)?)),
-        _ => None,
+/// The names of a chain such as `device.id`, from the first on; `None` for anything else.
+pub(crate) fn dotted(tree: &SpannedExpr) -> Option<Vec<&str>> {
+    let (mut tree, mut names) = (tree, Vec::new());
+    loop {
+        match &tree.node {
+            Expr::Member { expr, field, optional: false } => {
+                names.push(field.as_str());
+                tree = expr;
+            }
+            Expr::Ident(name) => {
+                names.push(name);
+                names.reverse();
+                return Some(names);
+            }
+            _ => return None,
+        }
     }
 }

@@ -77,13 +77,12 @@ fn align(value: &str, raw: &str, style: Style, base: u32) -> Option<Vec<u32>> {
 mod tests {
     use super::*;
     use crate::diagnostic::Sink;
-    use crate::limits::NODES_MAX;
-    use crate::yaml::load::load;
+    use crate::yaml::load::{Room, load};
 
     /// The source text that the last word of the expression points at.
     fn pointed_at(yaml: &str, word: &str) -> String {
         let mut sink = Sink::default();
-        let tree = load(0, yaml, &mut NODES_MAX.clone(), &mut sink).unwrap();
+        let tree = load(0, yaml, &mut Room::default(), &mut sink).unwrap();
         let Data::Map(entries) = &tree.data else { panic!() };
         let text = Text::of(&entries[0].1, yaml).unwrap();
         let at = text.value.rfind(word).unwrap();

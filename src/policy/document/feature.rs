@@ -36,7 +36,8 @@ pub(crate) struct Feature {
 }
 
 const AGGREGATES: [&str; 6] = ["count", "sum", "distinct", "last", "first", "max"];
-const READERS: [(&str, bool); 2] = [("rules", false), ("model", true)];
+/// Who reads it.
+pub(crate) const READERS: [(&str, bool); 2] = [("rules", false), ("model", true)];
 const STATUSES: [(&str, Status); 2] = [("attempt", Status::Attempt), ("approved", Status::Approved)];
 
 pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature> {

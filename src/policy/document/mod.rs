@@ -15,11 +15,14 @@ pub(crate) mod settings;
 pub(crate) mod tenant;
 pub(crate) mod test;
 
+use std::collections::HashSet;
+
+use engine::limits::{BREAKERS_MAX, FEATURES_MAX, LIMITS_MAX, LISTS_MAX, RULES_MAX, WINDOWS_MAX};
 use engine::program::Kinds;
 use wire::Kind;
 
 use crate::diagnostic::{Code, Place, Sink};
-use crate::limits::TESTS_MAX;
+use crate::limits::{TENANTS_MAX, TESTS_MAX, VALUES_MAX};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Data, Node, Word, values};
 
@@ -39,6 +42,8 @@ pub(crate) struct Document {
     pub tests: Vec<test::Test>,
     /// Every name under schema, lists, features and values, whether or not its declaration could be read.
     pub names: Vec<String>,
+    /// Sections that hold more than they may, which was told.
+    over: HashSet<&'static str>,
 }
 
 impl Document {
@@ -51,48 +56,59 @@ impl Document {
         if let Some(node) = fields.get("schema") {
             named(node, "`schema`", sink, |name, node, sink| {
                 self.names.push(format!("ext.{}", name.text));
-                self.schema.extend(schema::read(name, node, sink));
+                add(&mut self.schema, EXT_FIELDS, &mut self.over, name.place, sink, |sink| {
+                    schema::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("lists") {
             named(node, "`lists`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                self.lists.extend(list::read(name, node, sink));
+                add(&mut self.lists, LISTS, &mut self.over, name.place, sink, |sink| {
+                    list::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("features") {
             named(node, "`features`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                self.features.extend(feature::read(name, node, sink));
+                add(&mut self.features, FEATURES, &mut self.over, name.place, sink, |sink| {
+                    feature::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("values") {
             named(node, "`values`", sink, |name, node, sink| {
                 self.names.push(name.text.clone());
-                self.values.extend(tenant::read_value(name, node, sink));
+                add(&mut self.values, VALUES, &mut self.over, name.place, sink, |sink| {
+                    tenant::read_value(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("tenants") {
             named(node, "`tenants`", sink, |name, node, sink| {
-                self.tenants.extend(tenant::read(name, node, sink));
+                add(&mut self.tenants, TENANTS, &mut self.over, name.place, sink, |sink| {
+                    tenant::read(name, node, sink)
+                });
             });
         }
         if let Some(node) = fields.get("limits") {
-            let limits = values::list(node, "a list of limits", sink);
-            self.limits.extend(limits.iter().filter_map(|node| limit::read(node, sink)));
+            for node in values::list(node, "a list of limits", sink) {
+                add(&mut self.limits, LIMITS, &mut self.over, node.place, sink, |sink| {
+                    limit::read(node, sink)
+                });
+            }
         }
         if let Some(node) = fields.get("breakers") {
-            let breakers = values::list(node, "a list of breakers", sink);
-            self.breakers.extend(breakers.iter().filter_map(|node| breaker::read(node, sink)));
+            for node in values::list(node, "a list of breakers", sink) {
+                add(&mut self.breakers, BREAKERS, &mut self.over, node.place, sink, |sink| {
+                    breaker::read(node, sink)
+                });
+            }
         }
         if let Some(node) = fields.get("rules") {
             for node in values::list(node, "a list of rules", sink) {
-                if self.rules.len() >= engine::limits::RULES_MAX {
-                    let message = format!("a policy has at most {} rules", engine::limits::RULES_MAX);
-                    sink.error(Code::Bound, node.place, message);
-                    break;
-                }
-                self.rules.extend(rule::read(node, sink));
+                add(&mut self.rules, RULES, &mut self.over, node.place, sink, |sink| rule::read(node, sink));
             }
         }
         if let Some(node) = fields.get("bands") {
@@ -100,14 +116,39 @@ impl Document {
         }
         if let Some(node) = fields.get("tests") {
             for node in values::list(node, "a list of tests", sink) {
-                if self.tests.len() >= TESTS_MAX {
-                    sink.error(Code::Bound, node.place, format!("a policy has at most {TESTS_MAX} tests"));
-                    break;
-                }
-                self.tests.extend(test::read(node, sink));
+                add(&mut self.tests, TESTS, &mut self.over, node.place, sink, |sink| test::read(node, sink));
             }
         }
         fields.finish(sink);
+    }
+}
+
+/// What a section holds, and how many of them.
+type Bound = (&'static str, usize);
+
+const EXT_FIELDS: Bound = ("extra fields", FEATURES_MAX);
+const LISTS: Bound = ("lists", LISTS_MAX);
+const FEATURES: Bound = ("velocity features", WINDOWS_MAX);
+const VALUES: Bound = ("values", VALUES_MAX);
+const TENANTS: Bound = ("tenants", TENANTS_MAX);
+const LIMITS: Bound = ("limits", LIMITS_MAX);
+const BREAKERS: Bound = ("breakers", BREAKERS_MAX);
+const RULES: Bound = ("rules", RULES_MAX);
+const TESTS: Bound = ("tests", TESTS_MAX);
+
+/// Reads one more declaration; the first beyond the bound is a fault, and those after it are not looked at.
+fn add<T>(
+    all: &mut Vec<T>,
+    (what, max): Bound,
+    over: &mut HashSet<&'static str>,
+    place: Place,
+    sink: &mut Sink,
+    read: impl FnOnce(&mut Sink) -> Option<T>,
+) {
+    if all.len() < max {
+        all.extend(read(sink));
+    } else if over.insert(what) {
+        sink.error(Code::Bound, place, format!("a policy has at most {max} {what}"));
     }
 }
 

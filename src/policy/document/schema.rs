@@ -2,6 +2,7 @@
 
 use engine::feature::{Scalar, Type};
 
+use super::feature::READERS;
 use crate::diagnostic::{Code, Sink};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
@@ -11,6 +12,8 @@ pub(crate) struct ExtField {
     pub name: Word,
     pub ty: Type,
     pub missing: Scalar,
+    /// Whether a model reads it, or a record: it is of use without a rule.
+    pub for_model: bool,
 }
 
 const TYPES: [(&str, Type); 4] =
@@ -21,6 +24,7 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<ExtField
     let mut fields = Fields::of(node, "an extra field", sink)?;
     let ty = fields.require("type").and_then(|node| values::choice(node, "a type", &TYPES, sink));
     let default = fields.get("default");
+    let for_model = fields.get("for").and_then(|node| values::choice(node, "a reader", &READERS, sink));
     fields.finish(sink);
     let ty = ty?;
     let missing = match default {
@@ -43,5 +47,10 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<ExtField
             },
         },
     };
-    named.then_some(ExtField { name: name.clone(), ty, missing: missing? })
+    named.then_some(ExtField {
+        name: name.clone(),
+        ty,
+        missing: missing?,
+        for_model: for_model.unwrap_or(false),
+    })
 }

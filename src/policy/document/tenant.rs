@@ -1,5 +1,7 @@
 //! `values:` and `tenants:` — constants that conditions name, and what single tenants have otherwise.
 
+use std::collections::HashSet;
+
 use engine::policy::Mode;
 
 use super::rule::MODES;
@@ -41,8 +43,10 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Tenant> 
         });
     }
     if let Some(node) = fields.get("values") {
-        super::named(node, "`values` of a tenant", sink, |name, node, _| {
-            tenant.values.push(Constant { name: name.clone(), node: node.clone() });
+        let mut over = HashSet::new();
+        super::named(node, "`values` of a tenant", sink, |name, node, sink| {
+            let value = || Constant { name: name.clone(), node: node.clone() };
+            super::add(&mut tenant.values, super::VALUES, &mut over, name.place, sink, |_| Some(value()));
         });
     }
     fields.finish(sink);

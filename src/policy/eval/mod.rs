@@ -8,7 +8,7 @@ use wire::limits::TIME_MS_MAX;
 
 pub use machine::{Fault, Lane, Machine, Registers};
 
-use crate::Compiled;
+use crate::budget::Budget;
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -17,6 +17,7 @@ use crate::lower::{Lowering, Moment, TIME_US_MIN, shown_span, shown_time};
 use crate::source::{Source, Sources};
 use crate::symbols::Symbols;
 use crate::yaml::{Data, Node, Style};
+use crate::{Bundle, Compiled};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,22 +81,23 @@ impl std::fmt::Display for Value {
 
 /// The value of an expression, or everything that is wrong with it.
 ///
-/// `given` is a JSON object of feature names and values, and of `lists`: the names of lists that the event is on. A name
-/// that no event has becomes a feature of the JSON value's own type, so that velocity features can be tried before they
-/// are declared; `policy`, where given, brings the features of compiled rule files.
+/// `given` is a JSON object of feature names and values, and of `lists`: the names of lists that the event is on. Fields of a
+/// group may stand together, as in an event: `{"device": {"os": "x"}}`. A name that no event has becomes a feature of the JSON
+/// value's own type, so that velocity features can be tried before they are declared; `bundle`, where given, brings the
+/// features and values of compiled rule files.
 ///
 /// # Errors
 /// The diagnostics, with the sources they point into.
 pub fn evaluate(
     expression: &str,
     given: &serde_json::Map<String, serde_json::Value>,
-    policy: Option<&engine::policy::Policy>,
+    bundle: Option<&Bundle>,
 ) -> Result<Value, Box<Compiled>> {
     let source = Source { name: "expression".to_owned(), text: expression.to_owned() };
     let sources = Sources { files: vec![source] };
     crate::on_deep_stack(|| {
         let mut sink = Sink::default();
-        let value = run(expression, given, policy, &mut sink);
+        let value = run(expression, &whole_names(given), bundle, &mut sink);
         match value {
             Some(value) if sink.errors() == 0 => Ok(value),
             _ => Err(Box::new(Compiled { bundle: None, diagnostics: sink.finish(), sources })),
@@ -107,11 +109,11 @@ pub fn evaluate(
 fn run(
     expression: &str,
     given: &serde_json::Map<String, serde_json::Value>,
-    policy: Option<&engine::policy::Policy>,
+    bundle: Option<&Bundle>,
     sink: &mut Sink,
 ) -> Option<Value> {
     let mut symbols = Symbols { velocity_from: usize::MAX, ..Symbols::default() };
-    if let Some(policy) = policy {
+    if let Some(Bundle { policy, .. }) = bundle {
         symbols.features = policy.features.clone();
         symbols.ext = policy.ext.clone();
         // What stands behind the first list of a name is the same list, looked up by another field.
@@ -133,7 +135,11 @@ fn run(
     };
     let text = Text::of(&node, expression)?;
     let tree = cel::parse(&text, sink)?;
-    let mut lowering = Lowering::new(&symbols, Moment::Alone);
+    let mut values = bundle.map(|bundle| bundle.constants.of(&lane.texts).clone()).unwrap_or_default();
+    values.retain(|(name, _)| !given.contains_key(name));
+    let budget = Budget::default();
+    let mut lowering = Lowering::new(&symbols, &budget, Moment::Alone);
+    lowering.bind(&values);
     let (value, _) = lowering.value(&tree, &text, sink)?;
     let Ok(program) = lowering.whole() else {
         sink.error(Code::Bound, node.place, "the expression takes more instructions than a policy may have");
@@ -143,6 +149,24 @@ fn run(
     let registers = machine.run(&program);
     let found = Found { program: &program, lane: &lane, machine: &machine, registers: &registers };
     Some(found.value(value).unwrap_or(Value::Fault))
+}
+
+/// The given values, those of a group by their whole names.
+fn whole_names(
+    given: &serde_json::Map<String, serde_json::Value>,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut whole = serde_json::Map::new();
+    for (name, value) in given {
+        match value {
+            serde_json::Value::Object(group) => {
+                whole.extend(group.iter().map(|(field, value)| (format!("{name}.{field}"), value.clone())));
+            }
+            value => {
+                whole.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    whole
 }
 
 /// What a run left behind.
@@ -323,7 +347,33 @@ mod tests {
         assert_eq!(value("1 / 0 == 1 || true", "{}"), Ok("true".into()));
         assert_eq!(value("[1][1]", "{}"), Ok(Value::Fault.to_string()));
         assert_eq!(value("null", "{}"), Ok("null".into()));
+        let device = r#"{"device": {"id": "d", "rooted": true}, "ext": {"tier": 3}}"#;
+        assert_eq!(value("device.rooted && device.id == \"d\" && ext.tier == 3", device), Ok("true".into()));
+        assert_eq!(
+            value("1", r#"{"device": {"rooted": {}}}"#),
+            Err("`device.rooted` cannot be given as {}".into())
+        );
         assert_eq!(value("acount", "{}"), Err("nothing is named `acount`".into()));
         assert_eq!(value("amount", r#"{"amount": true}"#), Err("`amount` cannot be given as true".into()));
+    }
+    #[test]
+    fn values_of_the_policy_have_their_names_and_a_given_tenant_has_its_own() {
+        let text = "
+schema: { brand: { type: text } }
+settings: { tenant: ext.brand }
+values: { cap: 200.00, word: \"cash\" }
+tenants: { corporate: { values: { cap: 2000 } } }
+rules:
+  - { id: over, tier: deny, when: amount > cap && text.contains(word), reason: { code: R1, text: t } }
+";
+        let compiled = crate::compile_sources(&[("t.yaml", text)]);
+        let value = |given: &str| {
+            let given = serde_json::from_str(given).unwrap();
+            evaluate("amount > cap", &given, compiled.bundle.as_ref()).unwrap().to_string()
+        };
+        assert_eq!(value(r#"{"amount": 300}"#), "true");
+        assert_eq!(value(r#"{"amount": 300, "ext": {"brand": "corporate"}}"#), "false");
+        assert_eq!(value(r#"{"amount": 300, "ext.brand": "another"}"#), "true");
+        assert_eq!(value(r#"{"amount": 300, "cap": 400}"#), "false");
     }
 }

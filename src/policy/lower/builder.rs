@@ -4,6 +4,7 @@
 //! instruction, and constants fold away before they cost anything.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use engine::limits::{JOINS_MAX, OPS_MAX};
 use engine::program::{Network, Number, Op, Output, Pattern, Program, Source, TextId, Truth, Words, Zone};
@@ -18,6 +19,10 @@ pub(crate) struct Builder {
     numbers: HashMap<Op, Number>,
     words: HashMap<Op, Words>,
     texts: HashMap<Vec<u8>, TextId>,
+    patterns: HashMap<String, u16>,
+    networks: HashMap<(IpAddr, u8), u16>,
+    zones: HashMap<String, u16>,
+    places: HashMap<[Source; 4], u16>,
     joins: usize,
     known: HashMap<Truth, bool>,
     negated: HashMap<Truth, Truth>,
@@ -43,6 +48,11 @@ impl Builder {
     /// As [`Builder::finish`].
     pub(crate) fn whole(self) -> Result<Program, &'static str> {
         self.full.map_or(Ok(self.program), Err)
+    }
+
+    /// Whether there is room for nothing more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.is_some()
     }
 
     /// The register of a truth instruction; the same instruction gives the same register.
@@ -112,25 +122,36 @@ impl Builder {
         id
     }
 
-    /// The place of a pattern, or of one that is written the same.
-    pub(crate) fn pattern(&mut self, text: &str) -> Option<u16> {
-        self.program.patterns.iter().position(|known| known.text == text).map(|at| at as u16)
+    /// The place of a pattern, if it is known.
+    pub(crate) fn pattern(&self, text: &str) -> Option<u16> {
+        self.patterns.get(text).copied()
     }
 
-    /// The place of a new pattern, and how many bytes all of them take.
-    pub(crate) fn add_pattern(&mut self, pattern: Pattern) -> (u16, usize) {
+    /// The place of a new pattern.
+    pub(crate) fn add_pattern(&mut self, pattern: Pattern) -> u16 {
+        let text = pattern.text.clone();
         let at = place(&mut self.program.patterns, pattern, &mut self.full);
-        (at, self.program.patterns.iter().map(|pattern| pattern.automaton.memory_usage()).sum())
+        self.patterns.insert(text, at);
+        at
     }
 
     /// The place of a network.
     pub(crate) fn network(&mut self, network: Network) -> u16 {
-        known_place(&mut self.program.networks, network, &mut self.full)
+        let Builder { networks, program, full, .. } = self;
+        let known = networks.entry((network.address, network.bits));
+        *known.or_insert_with(|| place(&mut program.networks, network, full))
+    }
+
+    /// The place of the time zone of that name, if it is known.
+    pub(crate) fn zone(&self, name: &str) -> Option<u16> {
+        self.zones.get(name).copied()
     }
 
     /// The place of a time zone.
-    pub(crate) fn zone(&mut self, zone: Zone) -> u16 {
-        known_place(&mut self.program.zones, zone, &mut self.full)
+    pub(crate) fn add_zone(&mut self, zone: Zone) -> u16 {
+        let Builder { zones, program, full, .. } = self;
+        let known = zones.entry(zone.name.clone());
+        *known.or_insert_with(|| place(&mut program.zones, zone, full))
     }
 
     /// The pattern at that place.
@@ -145,7 +166,8 @@ impl Builder {
 
     /// The place of two places.
     pub(crate) fn places(&mut self, places: [Source; 4]) -> u16 {
-        known_place(&mut self.program.places, places, &mut self.full)
+        let Builder { places: known, program, full, .. } = self;
+        *known.entry(places).or_insert_with(|| place(&mut program.places, places, full))
     }
 
     /// A truth known now.
@@ -234,14 +256,6 @@ fn place<T>(all: &mut Vec<T>, one: T, full: &mut Option<&'static str>) -> u16 {
         all.push(one);
     }
     (all.len().max(1) - 1) as u16
-}
-
-/// The place of one that is there already, or at the end.
-fn known_place<T: PartialEq>(all: &mut Vec<T>, one: T, full: &mut Option<&'static str>) -> u16 {
-    match all.iter().position(|known| *known == one) {
-        Some(at) => at as u16,
-        None => place(all, one, full),
-    }
 }
 
 trait ByNumber {

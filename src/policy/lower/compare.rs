@@ -24,6 +24,7 @@ impl Expression<'_, '_> {
         b: Value,
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
+        self.step(1, &tree.span)?;
         match (a, b) {
             (Value::Number(a), Value::Number(b)) => self.compare_numbers(comparison, a, b, tree),
             (Value::Text(a), Value::Text(b)) => self.compare_texts(comparison, &a, &b, tree),

@@ -5,15 +5,16 @@ use engine::feature::{Builtin, FeatureId, Type};
 use engine::policy::Witness;
 use engine::program::{Comparison, NumberType, Op, Source, TextSource, Truth};
 
-use super::value::{Item, List, Number, Text, Unit, Value, decimal};
+use super::value::{Item, List, Literal, Number, Text, Unit, Value, decimal};
 use super::{Expression, Lowered, Refused, Weight};
 use crate::advice;
 use crate::cel::dotted;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::limits::{ITEMS_MAX, STEP_BYTES};
 
-impl Expression<'_, '_> {
+impl<'t> Expression<'_, 't> {
     pub(super) fn lower(&mut self, tree: &SpannedExpr) -> Lowered<Value> {
-        self.step(&tree.span)?;
+        self.step(1, &tree.span)?;
         match &tree.node {
             Expr::Ident(_) | Expr::Member { optional: false, .. } => self.read(tree),
             Expr::Null => Ok(Value::Null),
@@ -24,8 +25,14 @@ impl Expression<'_, '_> {
                 let written = self.text.value.get(tree.span.clone()).unwrap_or("");
                 Ok(Value::Number(Number { decimal: decimal(written), ..Number::double(*x) }))
             }
-            Expr::String(text) => Ok(Value::text(text)),
-            Expr::Bytes(bytes) => Ok(Value::Bytes(Text::Constant(bytes.clone()))),
+            Expr::String(text) => {
+                self.step(text.len() / STEP_BYTES, &tree.span)?;
+                Ok(Value::text(text))
+            }
+            Expr::Bytes(bytes) => {
+                self.step(bytes.len() / STEP_BYTES, &tree.span)?;
+                Ok(Value::Bytes(Text::Constant(bytes.clone())))
+            }
             Expr::Unary { op: UnaryOp::Not, expr } => {
                 let a = self.truth(expr)?;
                 Ok(Value::Truth(self.lowering.builder.not(a)))
@@ -51,32 +58,55 @@ impl Expression<'_, '_> {
         self.refuse(Code::Unsupported, &tree.span, format!("{what} is not supported"), "here")
     }
 
-    /// A variable, a feature by its whole name, or a field of a map.
+    /// A variable, a named constant, a feature by its whole name, or a field of a map.
     fn read(&mut self, tree: &SpannedExpr) -> Lowered<Value> {
-        if let Expr::Ident(name) = &tree.node
-            && let Some((_, value)) = self.variables.iter().rev().find(|(known, _)| known == name)
-        {
-            return Ok(value.clone());
+        if let Expr::Ident(name) = &tree.node {
+            if let Some(at) = self.variables.iter().rposition(|(known, _)| known == name) {
+                self.step(self.variables[at].1.parts(), &tree.span)?;
+                return Ok(self.variables[at].1.clone());
+            }
+            if let Some(literal) = self.constant(name) {
+                let value = match literal {
+                    Literal::Truth(truth) => Value::Truth(self.lowering.builder.always(*truth)),
+                    Literal::Number(number) => Value::Number(*number),
+                    Literal::Text(text) => Value::text(text),
+                };
+                self.step(value.parts(), &tree.span)?;
+                return Ok(value);
+            }
         }
-        match (&tree.node, self.name_of(tree)) {
+        match (&tree.node, self.name_of(tree)?) {
             (_, Some(name)) => self.read_name(&name, tree),
             (Expr::Member { expr, field, .. }, None) => self.member(expr, field, tree),
             _ => Err(Refused),
         }
     }
 
-    /// The whole dotted name, unless it begins with a variable.
-    pub(super) fn name_of(&self, tree: &SpannedExpr) -> Option<String> {
-        dotted(tree).filter(|name| {
-            let first = name.split('.').next().unwrap_or(name);
-            !self.variables.iter().any(|(known, _)| known == first)
-        })
+    fn constant(&self, name: &str) -> Option<&'t Literal> {
+        self.lowering.named.iter().find(|(known, _)| known == name).map(|(_, literal)| literal)
+    }
+
+    /// The whole dotted name, unless it begins with a variable or a named constant.
+    pub(super) fn name_of(&mut self, tree: &SpannedExpr) -> Lowered<Option<String>> {
+        let Some(parts) = dotted(tree) else { return Ok(None) };
+        // A chain of fields is walked once for each of them.
+        self.step(parts.len(), &tree.span)?;
+        let first = parts[0];
+        let is_value =
+            self.variables.iter().any(|(known, _)| known == first) || self.constant(first).is_some();
+        Ok((!is_value).then(|| parts.join(".")))
     }
 
     fn read_name(&mut self, name: &str, tree: &SpannedExpr) -> Lowered<Value> {
         match name {
-            "lists" => return Ok(Value::List(self.declared_lists())),
-            "ext" => return Ok(Value::Map(self.ext())),
+            "lists" => {
+                self.step(self.lowering.symbols.list_numbers.len(), &tree.span)?;
+                return Ok(Value::List(self.declared_lists()));
+            }
+            "ext" => {
+                self.step(self.lowering.symbols.ext.len(), &tree.span)?;
+                return Ok(Value::Map(self.ext()));
+            }
             "time" => {
                 let to = self.lowering.builder.number(|to| Op::Time { to });
                 return Ok(Value::Number(Number::of(Unit::Time, Source::Register(to))));
@@ -174,14 +204,26 @@ impl Expression<'_, '_> {
     fn combine(&mut self, op: BinaryOp, a: Value, b: Value, tree: &SpannedExpr) -> Lowered<Value> {
         match (a, b) {
             (Value::Number(a), Value::Number(b)) => self.calculate(op, a, b, tree).map(Value::Number),
-            (Value::Text(a), Value::Text(b)) if op == BinaryOp::Add => Ok(Value::Text(self.join(a, b))),
-            (Value::Bytes(a), Value::Bytes(b)) if op == BinaryOp::Add => Ok(Value::Bytes(self.join(a, b))),
-            (Value::List(a), Value::List(b)) if op == BinaryOp::Add => {
+            (Value::Text(a), Value::Text(b)) if op == BinaryOp::Add => self.join(a, b, tree).map(Value::Text),
+            (Value::Bytes(a), Value::Bytes(b)) if op == BinaryOp::Add => {
+                self.join(a, b, tree).map(Value::Bytes)
+            }
+            (Value::List(mut a), Value::List(b)) if op == BinaryOp::Add => {
+                self.check_items(a.items.len() + b.items.len(), tree)?;
                 let sound = self.lowering.builder.and(a.sound, b.sound);
-                Ok(Value::List(List { items: [a.items, b.items].concat(), sound }))
+                a.items.extend(b.items);
+                Ok(Value::List(List { items: a.items, sound }))
             }
             (a, b) => self.unfit(sign(op), &[&a, &b], tree),
         }
+    }
+
+    fn check_items(&mut self, items: usize, tree: &SpannedExpr) -> Lowered<()> {
+        if items <= ITEMS_MAX {
+            return Ok(());
+        }
+        let message = format!("a list has at most {ITEMS_MAX} items, lists put together included");
+        self.refuse(Code::Bound, &tree.span, message, "use a declared list")
     }
 
     /// True for every value, and a fault where the value is one.
@@ -248,6 +290,8 @@ impl Expression<'_, '_> {
             (Value::Bytes(a), Value::Bytes(b)) => Value::Bytes(self.choose_text(condition, &a, &b)),
             (Value::Null, Value::Null) => Value::Null,
             (Value::List(a), Value::List(b)) => {
+                self.check_items(a.items.len() + b.items.len(), tree)?;
+                self.step(a.parts() + b.parts(), &tree.span)?;
                 let builder = &mut self.lowering.builder;
                 let sound = builder.choose(condition, a.sound, b.sound);
                 let otherwise = builder.not(condition);
@@ -268,7 +312,7 @@ impl Expression<'_, '_> {
 
     /// `has(x)`: only what an event may or may not carry can be asked about, and keys of maps.
     pub(super) fn has(&mut self, arg: &SpannedExpr) -> Lowered<Truth> {
-        let Some(name) = self.name_of(arg) else {
+        let Some(name) = self.name_of(arg)? else {
             if let Expr::Member { expr, field, .. } = &arg.node {
                 return self.has_member(expr, field, arg);
             }

@@ -69,6 +69,7 @@ impl Expression<'_, '_> {
             self.lowering.symbols.list_numbers.iter().map(|(name, &number)| (number, name)).collect();
         names.sort_unstable();
         let items = names.into_iter().map(|(number, name)| {
+            self.lowering.asked().lists.insert(number);
             let given = self.lowering.on_list(number);
             Item { given, value: Value::text(name) }
         });
@@ -98,7 +99,7 @@ impl Expression<'_, '_> {
         right: &SpannedExpr,
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
-        if self.name_of(right).as_deref() == Some("lists") {
+        if self.name_of(right)?.as_deref() == Some("lists") {
             let Expr::String(name) = &left.node else {
                 let message = "`lists` is asked by name, as in `\"vip\" in lists`";
                 let label = "expected the name of a list in quotes";
@@ -125,6 +126,7 @@ impl Expression<'_, '_> {
         let sound = self.lowering.builder.and(own, list.sound);
         let mut any = self.lowering.builder.always(false);
         for item in list.items {
+            self.step(value.parts(), &tree.span)?;
             let equal = self.compare(Comparison::Equal, value.clone(), item.value, tree)?;
             let there = self.lowering.builder.and(item.given, equal);
             any = self.lowering.builder.or(any, there);
@@ -219,6 +221,7 @@ impl Expression<'_, '_> {
         let any = map.values.first().cloned();
         let of_event = map.keys.items.iter().any(|item| self.lowering.builder.known(item.given).is_none());
         for (item, value) in map.keys.items.into_iter().zip(map.values) {
+            self.step(key.parts(), &tree.span)?;
             let same = self.compare(Comparison::Equal, item.value, key.clone(), tree)?;
             // Fields of `ext` are values of different types: only the one that is named takes part.
             match self.lowering.builder.known(same) {
@@ -390,6 +393,7 @@ impl Expression<'_, '_> {
         let List { items, mut sound } = list;
         let mut kept = Vec::new();
         for item in items {
+            self.step(item.value.parts(), &condition.span)?;
             let holds = self.with(variable, item.value.clone(), |this| this.truth(condition))?;
             let no = self.lowering.builder.always(false);
             let given = self.lowering.builder.choose(item.given, holds, no);

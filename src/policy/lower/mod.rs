@@ -35,9 +35,10 @@ pub(crate) use number::float;
 pub(crate) use renumber::{Renumbered, kinds, pruned};
 pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time, zone_named};
 
+use crate::budget::{Budget, Spent};
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::limits::STEPS_MAX;
+use crate::limits::{POLICY_STEPS_MAX, STEPS_MAX};
 use crate::symbols::Symbols;
 use value::{Literal, Value};
 
@@ -59,6 +60,7 @@ type Lowered<T> = Result<T, Refused>;
 /// Lowers expressions of one program.
 pub(crate) struct Lowering<'t> {
     symbols: &'t Symbols,
+    budget: &'t Budget,
     moment: Moment,
     builder: Builder,
     /// What the expressions that act ask of features, and what those ask that only watch.
@@ -66,7 +68,7 @@ pub(crate) struct Lowering<'t> {
     /// Whether what is lowered now only watches.
     watching: bool,
     /// Named constants, which are variables around every expression.
-    named: Vec<(String, Value)>,
+    named: &'t [(String, Literal)],
 }
 
 /// Every expression of one program, lowered.
@@ -86,6 +88,8 @@ pub(crate) struct Asked {
     pub thresholds: HashMap<FeatureId, i64>,
     /// Features that some expression reads.
     pub read: HashSet<FeatureId>,
+    /// Declared lists that some expression asks for, by number.
+    pub lists: HashSet<u16>,
 }
 
 /// One expression being lowered.
@@ -108,9 +112,9 @@ enum Weight {
 }
 
 impl<'t> Lowering<'t> {
-    pub(crate) fn new(symbols: &'t Symbols, moment: Moment) -> Lowering<'t> {
+    pub(crate) fn new(symbols: &'t Symbols, budget: &'t Budget, moment: Moment) -> Lowering<'t> {
         let (builder, asked) = (Builder::default(), <[Asked; 2]>::default());
-        Lowering { symbols, moment, builder, asked, watching: false, named: Vec::new() }
+        Lowering { symbols, budget, moment, builder, asked, watching: false, named: &[] }
     }
 
     /// The register of a condition, and what a reason quotes of it.
@@ -139,7 +143,7 @@ impl<'t> Lowering<'t> {
         text: &Text<'_>,
         sink: &mut Sink,
     ) -> Option<(Value, Option<Witness>)> {
-        let variables = self.named.clone();
+        let variables = Vec::new();
         let mut expression = Expression { lowering: self, text, sink, witness: None, variables, steps: 0 };
         let value = expression.lower(tree).ok()?;
         let witness = expression.witness.map(|(_, witness)| witness);
@@ -156,13 +160,13 @@ impl<'t> Lowering<'t> {
     }
 
     /// Gives the expressions that follow these named constants.
-    pub(crate) fn bind(&mut self, values: &[(String, Literal)]) {
-        let mut value = |literal: &Literal| match literal {
-            Literal::Truth(truth) => Value::Truth(self.builder.always(*truth)),
-            Literal::Number(number) => Value::Number(*number),
-            Literal::Text(text) => Value::text(text),
-        };
-        self.named = values.iter().map(|(name, literal)| (name.clone(), value(literal))).collect();
+    pub(crate) fn bind(&mut self, values: &'t [(String, Literal)]) {
+        self.named = values;
+    }
+
+    /// Whether there is room for no more instructions or constants.
+    pub(crate) fn is_full(&self) -> bool {
+        self.builder.is_full()
     }
 
     /// The condition that holds where a text field is that text.
@@ -200,9 +204,14 @@ impl<'t> Lowering<'t> {
 }
 
 /// The constant that an expression is; `None` where it reads something of the event, or is of another type.
-pub(crate) fn literal(tree: &SpannedExpr, text: &Text<'_>, sink: &mut Sink) -> Option<Literal> {
+pub(crate) fn literal(
+    tree: &SpannedExpr,
+    text: &Text<'_>,
+    budget: &Budget,
+    sink: &mut Sink,
+) -> Option<Literal> {
     let symbols = Symbols::default();
-    let mut alone = Lowering::new(&symbols, Moment::Alone);
+    let mut alone = Lowering::new(&symbols, budget, Moment::Alone);
     match alone.value(tree, text, sink)?.0 {
         Value::Truth(truth) => alone.builder.known(truth).map(Literal::Truth),
         Value::Number(number) => number.constant().map(|_| Literal::Number(number)),
@@ -219,15 +228,23 @@ impl Expression<'_, '_> {
         Err(Refused)
     }
 
-    /// Counts a step; too many of them end the expression.
-    fn step(&mut self, span: &Span) -> Lowered<()> {
-        self.steps += 1;
-        if self.steps == STEPS_MAX {
-            let message = format!("the macros of this expression unfold to more than {STEPS_MAX} parts");
-            return self.refuse(Code::Bound, span, message, "shorten the lists");
-        }
-        // The fault was told by the step that came to the bound.
-        if self.steps > STEPS_MAX { Err(Refused) } else { Ok(()) }
+    /// Counts steps, one for each part that is read, copied or compared; too many of them end the expression.
+    fn step(&mut self, steps: usize, span: &Span) -> Lowered<()> {
+        let before = self.steps;
+        self.steps = before.saturating_add(steps);
+        let told = match self.lowering.budget.step(steps) {
+            Ok(()) if self.steps <= STEPS_MAX => return Ok(()),
+            // The fault was told by the step that came to the bound.
+            Ok(()) if before > STEPS_MAX => return Err(Refused),
+            Err(Spent::Before) => return Err(Refused),
+            Ok(()) => format!("the macros of this expression unfold to more than {STEPS_MAX} parts"),
+            Err(Spent::Now) => {
+                format!(
+                    "the expressions of this policy unfold to more than {POLICY_STEPS_MAX} parts together"
+                )
+            }
+        };
+        self.refuse(Code::Bound, span, told, "shorten the lists")
     }
 
     /// The feature of that name, if it is known at this moment.

@@ -44,6 +44,7 @@ impl Expression<'_, '_> {
     pub(super) fn list_number(&mut self, name: &str, span: &Span) -> Option<u16> {
         let symbols = self.lowering.symbols;
         let number = symbols.list_numbers.get(name).copied();
+        self.lowering.asked().lists.extend(number);
         if number.is_none() && !symbols.faulty.contains(name) {
             let message = format!("no list is named `{}`", values::shortened(name));
             let fault = Diagnostic::error(Code::UnknownName, self.text.place(span), message)

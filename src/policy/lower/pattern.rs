@@ -36,21 +36,24 @@ impl Expression<'_, '_> {
     }
 
     fn add_pattern(&mut self, written: String, tree: &SpannedExpr) -> Lowered<u16> {
-        let place = self.text.place(&tree.span);
-        let automaton = match automaton(&written) {
-            Ok(automaton) => Arc::new(automaton),
-            Err(why) => {
-                self.sink.push(why.diagnostic(place));
-                return Err(Refused);
-            }
-        };
-        let (at, bytes) = self.lowering.builder.add_pattern(Pattern { text: written, automaton });
-        if bytes > PATTERNS_BYTES_MAX {
-            let message =
-                format!("the patterns of a policy take at most {} MiB together", PATTERNS_BYTES_MAX >> 20);
+        if !self.lowering.budget.has_patterns() {
+            let bound = PATTERNS_BYTES_MAX >> 20;
+            let message = format!("the patterns of a policy take at most {bound} MiB together");
             return self.refuse(Code::Bound, &tree.span, message, "this one is over it");
         }
-        Ok(at)
+        let automaton = automaton(&written);
+        let bytes = automaton.as_ref().map_or_else(Why::bytes, dense::DFA::memory_usage);
+        self.lowering.budget.take_pattern(bytes);
+        match automaton {
+            Ok(automaton) => {
+                let automaton = Arc::new(automaton);
+                Ok(self.lowering.builder.add_pattern(Pattern { text: written, automaton }))
+            }
+            Err(why) => {
+                self.sink.push(why.diagnostic(self.text.place(&tree.span)));
+                Err(Refused)
+            }
+        }
     }
 }
 
@@ -65,6 +68,14 @@ enum Why {
 }
 
 impl Why {
+    /// What finding it out took, in bytes: what is no pattern is not unfolded.
+    fn bytes(&self) -> usize {
+        match self {
+            Why::Syntax(_) => 0,
+            Why::Boundary | Why::Large => PATTERN_BYTES_MAX,
+        }
+    }
+
     fn diagnostic(self, place: crate::diagnostic::Place) -> Diagnostic {
         match self {
             Why::Syntax(why) => Diagnostic::error(Code::Expression, place, format!("not a pattern: {why}"))

@@ -4,14 +4,14 @@ use engine::program::{NumberType, Op, Program, Source, TextSource, TextTest};
 
 use super::compare::sign;
 use super::{Lowering, Moment};
+use crate::budget::Budget;
 use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Place, Severity, Sink};
 use crate::document::Document;
-use crate::limits::NODES_MAX;
 use crate::source::Sources;
 use crate::symbols::Symbols;
-use crate::yaml::load::load;
+use crate::yaml::load::{Room, load};
 use crate::yaml::{Data, Node, Style};
 
 const NAMES: &str = "
@@ -26,9 +26,10 @@ fn lower(expression: &str) -> Result<(Program, Option<String>), String> {
     let mut sink = Sink::default();
     let sources = Sources::of_texts(&[("names.yaml", NAMES)], &mut sink);
     let mut document = Document::default();
-    document.read(&load(0, NAMES, &mut NODES_MAX.clone(), &mut sink).unwrap(), &mut sink);
+    document.read(&load(0, NAMES, &mut Room::default(), &mut sink).unwrap(), &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
-    let mut lowering = Lowering::new(&symbols, Moment::Rules);
+    let budget = Budget::default();
+    let mut lowering = Lowering::new(&symbols, &budget, Moment::Rules);
     let data = Data::Scalar(expression.to_owned(), Style::Plain);
     let node = Node { place: Place { file: 0, start: 0, end: expression.len() as u32 }, data };
     let text = Text::of(&node, expression).unwrap();
@@ -50,7 +51,7 @@ fn symbols() -> Symbols {
     let mut sink = Sink::default();
     let sources = Sources::of_texts(&[("names.yaml", NAMES)], &mut sink);
     let mut document = Document::default();
-    document.read(&load(0, NAMES, &mut NODES_MAX.clone(), &mut sink).unwrap(), &mut sink);
+    document.read(&load(0, NAMES, &mut Room::default(), &mut sink).unwrap(), &mut sink);
     Symbols::build(&document, &sources, &mut sink)
 }
 

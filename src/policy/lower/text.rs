@@ -9,6 +9,7 @@ use super::compare::holds;
 use super::value::{Number, Text, Unit, Value};
 use super::{Expression, Lowered};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::limits::{CONSTANT_BYTES_MAX, STEP_BYTES};
 use crate::yaml::values;
 
 impl Expression<'_, '_> {
@@ -20,6 +21,7 @@ impl Expression<'_, '_> {
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
         if let (Text::Constant(a), Text::Constant(b)) = (a, b) {
+            self.step(a.len().min(b.len()) / STEP_BYTES, &tree.span)?;
             let truth = holds(comparison, Some(a.cmp(b)));
             return Ok(self.lowering.builder.always(truth));
         }
@@ -90,15 +92,21 @@ impl Expression<'_, '_> {
     }
 
     /// One text behind the other.
-    pub(super) fn join(&mut self, a: Text, b: Text) -> Text {
-        match (a, b) {
+    pub(super) fn join(&mut self, a: Text, b: Text, tree: &SpannedExpr) -> Lowered<Text> {
+        let bytes = a.constant_bytes() + b.constant_bytes();
+        if bytes > CONSTANT_BYTES_MAX {
+            let message = format!("a constant text has at most {CONSTANT_BYTES_MAX} bytes");
+            return self.refuse(Code::Bound, &tree.span, message, "this one is longer");
+        }
+        self.step(bytes / STEP_BYTES, &tree.span)?;
+        Ok(match (a, b) {
             (Text::Constant(a), Text::Constant(b)) => Text::Constant([a, b].concat()),
             (Text::Constant(empty), other) | (other, Text::Constant(empty)) if empty.is_empty() => other,
             (a, b) => {
                 let (a, b) = (self.text_source(&a), self.text_source(&b));
                 Text::Register(self.lowering.builder.words(|to| Op::Join { to, a, b }))
             }
-        }
+        })
     }
 
     pub(super) fn choose_text(&mut self, condition: Truth, a: &Text, b: &Text) -> Text {

@@ -121,7 +121,7 @@ impl Expression<'_, '_> {
         zone: Option<u16>,
         tree: &SpannedExpr,
     ) -> Lowered<Number> {
-        let zone = zone.unwrap_or_else(|| self.lowering.builder.zone(Zone::fixed("UTC", 0)));
+        let zone = zone.unwrap_or_else(|| self.lowering.builder.add_zone(Zone::fixed("UTC", 0)));
         if let Some(Constant::Int(us)) = moment.constant() {
             return match calendar(part, us, self.lowering.builder.zone_at(zone)) {
                 Some(n) => Ok(Number::int(n)),
@@ -139,8 +139,14 @@ impl Expression<'_, '_> {
             let message = "a time zone is written out";
             return self.refuse(Code::Unsupported, &tree.span, message, "expected a name in quotes");
         };
+        if let Some(known) = self.lowering.builder.zone(name) {
+            return Ok(known);
+        }
         match zone_named(name) {
-            Some(zone) => Ok(self.lowering.builder.zone(zone)),
+            Some(zone) => {
+                self.step(zone.offsets.len(), &tree.span)?;
+                Ok(self.lowering.builder.add_zone(zone))
+            }
             None => {
                 let message = format!("no time zone is named `{}`", values::shortened(name));
                 let fault = Diagnostic::error(Code::UnknownName, self.text.place(&tree.span), message);

@@ -3,6 +3,8 @@
 use engine::feature::FeatureId;
 use engine::program::{NumberType, Source, Truth, Words};
 
+use crate::limits::STEP_BYTES;
+
 /// Unit of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -102,12 +104,29 @@ pub(crate) enum Text {
     Register(Words),
 }
 
+impl Text {
+    /// How many bytes of it are known now.
+    pub(crate) fn constant_bytes(&self) -> usize {
+        match self {
+            Text::Constant(bytes) => bytes.len(),
+            Text::Feature(_) | Text::Register(_) => 0,
+        }
+    }
+}
+
 /// A list: values in order, each there where its condition holds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct List {
     pub items: Vec<Item>,
     /// True, or a fault where some part of the list is one: CEL makes a list before it looks into it.
     pub sound: Truth,
+}
+
+impl List {
+    /// As [`Value::parts`].
+    pub(crate) fn parts(&self) -> usize {
+        1 + self.items.iter().map(|item| item.value.parts()).sum::<usize>()
+    }
 }
 
 /// One value of a list.
@@ -174,6 +193,16 @@ impl Value {
     /// A constant text.
     pub(crate) fn text(text: &str) -> Value {
         Value::Text(Text::Constant(text.as_bytes().to_vec()))
+    }
+
+    /// How many parts it has, pieces of a long text among them: what copying it takes, in steps.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Value::Text(text) | Value::Bytes(text) => 1 + text.constant_bytes() / STEP_BYTES,
+            Value::List(list) => list.parts(),
+            Value::Map(map) => map.keys.parts() + map.values.iter().map(Value::parts).sum::<usize>(),
+            Value::Truth(_) | Value::Number(_) | Value::Null => 1,
+        }
     }
 
     /// Its type in words.

@@ -11,7 +11,7 @@ fn advice(text: &str) -> String {
 /// A rule of these keys beside a feature and a list.
 fn rule(keys: &str) -> String {
     format!(
-        "features:\n  claims_10m: {{ count: claim, by: account, window: 10m }}\nlists: {{ vip: {{ on: account }} }}\n\
+        "features:\n  claims_10m: {{ count: claim, by: account, window: 10m }}\nlists: {{ vip: {{ on: account, action: watch }} }}\n\
          rules:\n  - id: r\n    reason: {{ code: R1, text: t }}\n{keys}"
     )
 }

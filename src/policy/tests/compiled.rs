@@ -36,7 +36,7 @@ rules:
 ",
     );
     let exact: Vec<u16> = policy.windows.iter().map(|window| window.exact).collect();
-    assert_eq!(exact, [8, 0, 13, 16, 41, 9]);
+    assert_eq!(exact, [8, 0, 13, 16, 41, 10]);
 }
 
 #[test]
@@ -60,11 +60,57 @@ rules:
         said,
         [(
             "`shared` is compared with 30 by no rule that acts, and is not exact there",
-            "`exact: 31` would make it so"
+            "`exact: 30` would make it so"
         )]
     );
-    assert_eq!(exact(&text.replace("window: 10m", "window: 10m, exact: 31")), [31, 21]);
+    assert_eq!(exact(&text.replace("window: 10m", "window: 10m, exact: 30")), [31, 21]);
     assert_eq!(exact(&text.replace("shadow", "live")), [31, 21]);
+}
+
+#[test]
+fn what_a_warning_of_exactness_advises_ends_it() {
+    let text = |measure: &str, exact: &str, n: u8| {
+        format!(
+            "
+features: {{ many: {{ {measure}, by: device, window: 10m{exact} }} }}
+rules:
+  - {{ id: a, tier: deny, when: many > 1, reason: {{ code: R1, text: t }} }}
+  - {{ id: b, tier: deny, mode: shadow, when: many > {n}, reason: {{ code: R2, text: t }} }}
+"
+        )
+    };
+    let told = |text: &str| policy::compile_sources(&[("p.yaml", text)]).diagnostics;
+    for (measure, n) in
+        [("count: claim", 64), ("count: claim", 2), ("distinct: account", 64), ("distinct: account", 30)]
+    {
+        let first = told(&text(measure, "", n));
+        assert_eq!(first.len(), 1, "{measure} {n}: {first:?}");
+        let advised = first[0].label.split('`').nth(1).unwrap();
+        let then = told(&text(measure, &format!(", {advised}"), n));
+        assert!(then.is_empty(), "{advised}: {then:?}");
+    }
+    assert!(told(&text("distinct: account", "", 10)).is_empty(), "sixteen are exact by themselves");
+    assert!(told(&text("last: claim", "", 10)).is_empty(), "this one always is");
+    let beyond = text("distinct: account", ", exact: 3", 1).replace("many > 1,", "many > 64,");
+    assert_eq!(told(&beyond)[0].label, "64 would make the comparison exact");
+}
+
+#[test]
+fn what_was_longer_ago_than_its_window_is_never_seen() {
+    let told = |when: &str| {
+        let text = format!(
+            "
+features: {{ since: {{ last: mint, by: packet, window: 1h }} }}
+rules: [{{ id: a, tier: deny, when: {when}, reason: {{ code: R1, text: t }} }}]
+"
+        );
+        let told = policy::compile_sources(&[("p.yaml", &text)]).diagnostics;
+        told.first().map(|fault| format!("{}: {}", fault.message, fault.label))
+    };
+    let beyond = "this comparison by `>` is never true: `since` is from -1 to 3599";
+    assert_eq!(told("since > 7200").as_deref(), Some(beyond));
+    assert_eq!(told("since > 3599").as_deref(), Some(beyond));
+    assert_eq!(told("since > 3598"), None);
 }
 
 #[test]

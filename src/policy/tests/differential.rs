@@ -8,27 +8,26 @@ mod expressions;
 use std::cell::{Cell, RefCell};
 use std::sync::LazyLock;
 
-use engine::policy::Policy;
 use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use events::{Given, check, given, stated};
 use expressions::{NOW_MS, config, over_fields, truth};
 use policy::eval::{Value, evaluate};
-use policy::{Code, Severity};
+use policy::{Bundle, Code, Severity};
 use proptest::prelude::*;
 use wire::{Check, Kind, Verdict};
 
 const SCHEMA: &str = "schema: { wide: { type: int }, ratio: { type: double }, gold: { type: bool } }\n";
 
-static FIELDS: LazyLock<Policy> = LazyLock::new(|| compiled(SCHEMA).expect("the schema compiles"));
+static FIELDS: LazyLock<Bundle> = LazyLock::new(|| compiled(SCHEMA).expect("the schema compiles"));
 
-/// The policy of that file; `None` where it is refused, which may only be because some part fails for every event.
-fn compiled(file: &str) -> Option<Policy> {
+/// The bundle of that file; `None` where it is refused, which may only be because some part fails for every event.
+fn compiled(file: &str) -> Option<Bundle> {
     let compiled = policy::compile_sources(&[("r.yaml", file)]);
     let errors = compiled.diagnostics.iter().filter(|fault| fault.severity == Severity::Error);
     for fault in errors {
         assert_eq!(fault.code, Code::OutOfRange, "{}", compiled.render(false));
     }
-    compiled.bundle.map(|bundle| bundle.policy)
+    compiled.bundle
 }
 
 mod core {
@@ -133,7 +132,7 @@ fn decided(expression: &str, events: &[Given]) -> Option<[Vec<Verdict>; 2]> {
         static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::new(0));
         static NEXT: Cell<u64> = const { Cell::new(0) };
     }
-    let policy = compiled(&format!(
+    let Bundle { policy, .. } = compiled(&format!(
         "{SCHEMA}rules:\n- id: r\n  tier: deny\n  on: [pay, claim]\n  reason: {{ code: R1, text: t }}\n  when: >-\n    {expression}\n"
     ))?;
     let checks = || -> Vec<Check<'_>> {

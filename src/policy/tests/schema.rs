@@ -32,7 +32,7 @@ const MAPS: [(&str, &str); 15] = [
 ];
 
 /// Each closed set of the schema, and a file with a strange word in place of one of its members.
-const SETS: [(&str, &str); 18] = [
+const SETS: [(&str, &str); 19] = [
     ("/$defs/kind", "rules: [{ on: ? }]"),
     ("/$defs/challenge", "rules: [{ tier: challenge, challenge: ? }]"),
     ("/$defs/challenge", "settings: { band_challenge: ? }"),
@@ -41,6 +41,7 @@ const SETS: [(&str, &str); 18] = [
     ("/$defs/refusal", "limits: [{ then: ? }]"),
     ("/$defs/refusal", "breakers: [{ then: ? }]"),
     ("/$defs/extra_field/properties/type", "schema: { a: { type: ? } }"),
+    ("/$defs/extra_field/properties/for", "schema: { a: { type: int, for: ? } }"),
     ("/$defs/list/properties/match", "lists: { a: { on: ip, match: ? } }"),
     ("/$defs/list/properties/action", "lists: { a: { on: ip, action: ? } }"),
     ("/$defs/feature/properties/status", "features: { a: { count: any, status: ? } }"),

@@ -4,22 +4,37 @@ use std::collections::{HashMap, HashSet};
 
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span, options};
 
-use super::{Data, Node, Style, Word};
+use super::{Data, Node, Style, Word, values};
 use crate::advice;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
-use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::limits::{COPIED_BYTES_MAX, DEPTH_MAX, NODES_MAX};
+
+/// What is left for the trees of a policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Values and keys.
+    pub nodes: usize,
+    /// Bytes of the texts that anchors and aliases copy.
+    pub copied: usize,
+}
+
+impl Default for Room {
+    fn default() -> Room {
+        Room { nodes: NODES_MAX, copied: COPIED_BYTES_MAX }
+    }
+}
 
 /// The tree of a file; `None` if it is empty or beyond reading, which is then in the sink.
 ///
-/// `budget` is what is left of [`NODES_MAX`] for the whole policy.
-pub(crate) fn load(file: u16, text: &str, budget: &mut usize, sink: &mut Sink) -> Option<Node> {
+/// `room` is what is left for the whole policy.
+pub(crate) fn load(file: u16, text: &str, room: &mut Room, sink: &mut Sink) -> Option<Node> {
     let limits = options! {
         emit_comments: false,
         disallow_directives: true,
         flow_nesting_limit: DEPTH_MAX,
         block_nesting_limit: DEPTH_MAX,
     };
-    let mut tree = Tree::new(file, text, budget, sink);
+    let mut tree = Tree::new(file, text, room, sink);
     for event in Parser::new_from_str_with_options(text, limits) {
         let step = match event {
             Ok((event, span)) => tree.take(event, span),
@@ -57,7 +72,7 @@ enum Inside {
 struct Tree<'a> {
     file: u16,
     text: &'a str,
-    budget: &'a mut usize,
+    room: &'a mut Room,
     sink: &'a mut Sink,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
@@ -68,8 +83,8 @@ struct Tree<'a> {
 type Step = Result<(), Diagnostic>;
 
 impl<'a> Tree<'a> {
-    fn new(file: u16, text: &'a str, budget: &'a mut usize, sink: &'a mut Sink) -> Tree<'a> {
-        Tree { file, text, budget, sink, open: Vec::new(), anchors: HashMap::new(), root: None, documents: 0 }
+    fn new(file: u16, text: &'a str, room: &'a mut Room, sink: &'a mut Sink) -> Tree<'a> {
+        Tree { file, text, room, sink, open: Vec::new(), anchors: HashMap::new(), root: None, documents: 0 }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Step {
@@ -103,18 +118,19 @@ impl<'a> Tree<'a> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(place)?,
             Event::Alias(anchor) => {
-                let Some(mut node) = self.anchors.get(&anchor).cloned() else {
+                let Some(size) = self.anchors.get(&anchor).map(Size::of) else {
                     return Err(Diagnostic::error(
                         Code::Yaml,
                         place,
                         "an alias stands inside what it repeats",
                     ));
                 };
+                self.copy(size, place)?;
+                let mut node = self.anchors[&anchor].clone();
                 // Faults inside a copy are shown where the copy is asked for only if the copy is a scalar.
                 if matches!(node.data, Data::Scalar(..)) {
                     node.place = place;
                 }
-                self.spend(size(&node), place)?;
                 self.finish(node, 0)?;
             }
             _ => {}
@@ -132,15 +148,32 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Counts nodes against the policy's bound.
-    fn spend(&mut self, nodes: usize, place: Place) -> Step {
-        match self.budget.checked_sub(nodes) {
+    /// Counts what is about to be copied.
+    fn copy(&mut self, size: Size, place: Place) -> Step {
+        self.spend(size.nodes, place)?;
+        match self.room.copied.checked_sub(size.bytes) {
             Some(left) => {
-                *self.budget = left;
+                self.room.copied = left;
                 Ok(())
             }
             None => {
-                *self.budget = 0;
+                self.room.copied = 0;
+                let bound = COPIED_BYTES_MAX >> 20;
+                let message = format!("anchors and aliases of the policy copy more than {bound} MiB");
+                Err(Diagnostic::error(Code::Bound, place, message))
+            }
+        }
+    }
+
+    /// Counts nodes against the policy's bound.
+    fn spend(&mut self, nodes: usize, place: Place) -> Step {
+        match self.room.nodes.checked_sub(nodes) {
+            Some(left) => {
+                self.room.nodes = left;
+                Ok(())
+            }
+            None => {
+                self.room.nodes = 0;
                 let message = format!("the policy has more than {NODES_MAX} values, aliases expanded");
                 Err(Diagnostic::error(Code::Bound, place, message))
             }
@@ -173,6 +206,7 @@ impl<'a> Tree<'a> {
     fn finish(&mut self, node: Node, anchor: usize) -> Step {
         self.spend(1, node.place)?;
         if anchor != 0 {
+            self.copy(Size::of(&node), node.place)?;
             self.anchors.insert(anchor, node.clone());
         }
         let Some(open) = self.open.last_mut() else {
@@ -189,7 +223,7 @@ impl<'a> Tree<'a> {
                     *key = Some(Word { text, place: node.place });
                 }
                 Some(key) if seen.contains(&key.text) => {
-                    let message = format!("`{}` stands twice in one map", key.text);
+                    let message = format!("`{}` stands twice in one map", values::shortened(&key.text));
                     self.sink.error(Code::Duplicate, key.place, message);
                 }
                 Some(key) => {
@@ -214,12 +248,31 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Nodes in a tree. Its depth is bounded, so the recursion is.
-fn size(node: &Node) -> usize {
-    1 + match &node.data {
-        Data::Scalar(..) => 0,
-        Data::List(nodes) => nodes.iter().map(size).sum(),
-        Data::Map(entries) => entries.iter().map(|(_, value)| 1 + size(value)).sum::<usize>(),
+/// What a copy of a tree takes.
+#[derive(Clone, Copy)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Size {
+    /// Of that tree. Its depth is bounded, so the recursion is.
+    fn of(node: &Node) -> Size {
+        let mut size = Size { nodes: 1, bytes: 0 };
+        match &node.data {
+            Data::Scalar(text, _) => size.bytes += text.len(),
+            Data::List(nodes) => nodes.iter().for_each(|node| size.add(Size::of(node))),
+            Data::Map(entries) => entries.iter().for_each(|(key, value)| {
+                size.add(Size { nodes: 1, bytes: key.text.len() });
+                size.add(Size::of(value));
+            }),
+        }
+        size
+    }
+
+    fn add(&mut self, other: Size) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
     }
 }
 
@@ -229,15 +282,15 @@ mod tests {
 
     fn faults(text: &str) -> Vec<String> {
         let mut sink = Sink::default();
-        let mut budget = 10_000;
-        load(0, text, &mut budget, &mut sink);
+        let mut room = Room { nodes: 10_000, copied: 10_000 };
+        load(0, text, &mut room, &mut sink);
         sink.finish().into_iter().map(|d| d.message).collect()
     }
 
     #[test]
     fn amounts_keep_their_digits() {
         let mut sink = Sink::default();
-        let tree = load(0, "max: 5000.00", &mut NODES_MAX.clone(), &mut sink).unwrap();
+        let tree = load(0, "max: 5000.00", &mut Room::default(), &mut sink).unwrap();
         let Data::Map(entries) = tree.data else { panic!() };
         assert_eq!(entries[0].1.data, Data::Scalar("5000.00".into(), Style::Plain));
         assert_eq!(entries[0].1.place, Place { file: 0, start: 5, end: 12 });
@@ -250,6 +303,19 @@ mod tests {
             let inner = vec![format!("*a{}", i - 1); 9].join(", ");
             text += &format!("a{i}: &a{i} [{inner}]\n");
         }
+        assert!(faults(&text)[0].contains("aliases expanded"), "{:?}", faults(&text));
+    }
+
+    #[test]
+    fn one_long_text_is_not_copied_without_end() {
+        let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000), "*a, ".repeat(100));
+        assert!(faults(&text)[0].contains("anchors and aliases of the policy copy"), "{:?}", faults(&text));
+    }
+
+    #[test]
+    fn anchors_around_anchors_are_copies_too() {
+        let nested: String = (0..12).map(|i| format!("&a{i} [")).collect();
+        let text = format!("{nested}{}{}", "x, ".repeat(1_000), "]".repeat(12));
         assert!(faults(&text)[0].contains("aliases expanded"), "{:?}", faults(&text));
     }
 

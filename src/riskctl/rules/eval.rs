@@ -20,10 +20,11 @@ pub const EXAMPLES: &str = "Examples:\n  \
 pub struct Options {
     /// The expression, in CEL
     expression: String,
-    /// Values of features as a JSON object, and `lists`: names of lists the event is on; others have their missing value
+    /// Values of features as a JSON object, of a group together or by their whole names, and `lists`: names of lists the event is
+    /// on; others have their missing value
     #[arg(long, value_name = "JSON", default_value = "{}")]
     given: String,
-    /// Directory of rule files that brings its features
+    /// Directory of rule files that brings its features and values
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
     /// Print JSON
@@ -35,8 +36,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Outcome {
     let given: Map<String, serde_json::Value> =
         serde_json::from_str(&options.given).map_err(|error| Failure::of("--given", error))?;
-    let policy = options.rules.as_deref().map(super::compile).transpose()?;
-    match evaluate(&options.expression, &given, policy.as_ref()) {
+    let bundle = options.rules.as_deref().map(super::bundle).transpose()?.map(|(bundle, _)| bundle);
+    match evaluate(&options.expression, &given, bundle.as_ref()) {
         Ok(value) => {
             if options.json {
                 print::out(&print::pretty(&json!({ "value": to_json(&value) })));

@@ -178,6 +178,14 @@ fn rules_are_checked_tested_priced_and_tried() {
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
     assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");
+    let (valued, _) = file(
+        "values.yaml",
+        "values: { cap: 200.00 }\nrules:\n- { id: r, tier: deny, when: amount > cap, reason: { code: R, text: t } }\n",
+    );
+    let over_cap =
+        ["rules", "eval", "amount > cap && device.rooted", "--rules", valued.path().to_str().unwrap()];
+    let given = ["--given", r#"{"amount": "200.01", "device": {"id": "d", "rooted": true}}"#];
+    assert_eq!(ends(0, &[&over_cap[..], &given[..]].concat()), "true\n");
     assert!(ends(1, &["rules", "eval", "amoun > 1.00"]).contains("did you mean `amount`"));
     let (folder, _) = file("broken.yaml", &RULES.replace("pays_1h >= 3", "pays_2h >= 3"));
     let output = ends(1, &["rules", "check", folder.path().to_str().unwrap()]);
