@@ -357,7 +357,7 @@ fn declarations_are_read_up_to_a_bound() {
     let own = filled(1, "tenants:\n  t:\n    values:\n", |i| format!("      v{i}: 1\n"));
     refused_all(&own);
     // A second declaration of each name, in another file.
-    let mut twice = filled(1, "tests: []\nvalues:\n", |i| format!("  v{}: 1\n", i));
+    let mut twice = filled(1, "tests: []\nvalues:\n", |i| format!("  v{i}: 1\n"));
     twice.push(("twice.yaml".to_owned(), twice[0].1.clone()));
     refused_all(&twice);
 }
