@@ -128,6 +128,42 @@ fn a_hang_up_that_comes_while_it_starts_ends_nothing() {
 }
 
 #[test]
+fn what_a_hang_up_could_not_put_in_force_is_told_on_the_admin_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = begin(folder.path(), riskd().arg("serve"));
+    let (_, admin) = addresses(&mut child);
+    let token = std::fs::read_to_string(folder.path().join("data/admin.token")).unwrap();
+    let policy = || {
+        let head = format!("Authorization: Bearer {}\r\n", token.trim());
+        let mut stream = TcpStream::connect(&admin).unwrap();
+        write!(stream, "GET /v1/policy HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{head}\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        serde_json::from_str::<serde_json::Value>(reply.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    assert!(policy()["last_reload"].is_null());
+    std::fs::write(folder.path().join("rules/x.yaml"), RULES.replace("amount", "amuont")).unwrap();
+    signal(&child, "-HUP");
+    let began = Instant::now();
+    let told = loop {
+        let told = policy()["last_reload"].clone();
+        if !told.is_null() {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "it is never told");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(
+        (&told["cause"], &told["result"], &told["reason"]),
+        (&"SIGHUP".into(), &"refused".into(), &"policy".into())
+    );
+    assert!(told["text"].as_str().unwrap().contains("x.yaml:4"), "{told}");
+    assert!(told["diagnostics"][0]["message"].as_str().unwrap().contains("amuont"), "{told}");
+    signal(&child, "-TERM");
+    assert_eq!(ended(child).code(), Some(0));
+}
+
+#[test]
 fn it_ends_at_terminate_though_a_reload_takes_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let (child, _) = serve(folder.path());
