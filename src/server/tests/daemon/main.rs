@@ -17,3 +17,4 @@ mod limits;
 mod lists;
 mod models;
 mod reload;
+mod watched;
