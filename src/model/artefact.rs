@@ -271,13 +271,15 @@ fn split_shares(forest: &ForestSpec) -> Vec<f64> {
 pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     let failed =
         |error: std::io::Error| LoadError::Read { path: path.to_path_buf(), error: error.to_string() };
-    let mut bytes = Vec::new();
+    let too_large = || LoadError::TooLarge { path: path.to_path_buf(), bytes_max };
     let file = File::open(path).map_err(failed)?;
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(LoadError::TooLarge { path: path.to_path_buf(), bytes_max });
+    if file.metadata().map_err(failed)?.len() > bytes_max {
+        return Err(too_large());
     }
-    Ok(bytes)
+    // It may grow meanwhile.
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
