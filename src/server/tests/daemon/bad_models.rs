@@ -133,7 +133,9 @@ fn bad_models_are_refused_with_the_reason_and_the_models_before_go_on() {
             write(&models.path().join(role), FOREST, |manifest| manifest);
         }
         let growth = peak_kb() - peak;
-        assert!(growth <= GROWTH_KB_MAX, "{growth} KB");
+        // Under cargo's own runner other tests take memory of the same process.
+        let alone = std::env::var_os("NEXTEST").is_some();
+        assert!(!alone || growth <= GROWTH_KB_MAX, "{growth} KB");
         assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     }
 }
