@@ -69,9 +69,11 @@ impl Reloader {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let result = self.try_reload(cause).map_err(Arc::new);
         let refusal = result.as_ref().err().cloned();
-        self.shared.metrics.reloaded(refusal.as_ref().map(|refusal| refusal.reason()));
+        let reason = refusal.as_ref().map(|refusal| refusal.reason());
         let last = LastReload { time_ms: self.shared.clock.now_ms(), cause, refusal };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        // Whoever sees it counted finds it told.
+        self.shared.metrics.reloaded(reason);
         match &result {
             Ok(active) => tracing::info!(cause, policy = active.snapshot.policy_version(), "reloaded"),
             Err(refusal) => tracing::error!(cause, "reload refused, the old snapshot stays: {refusal}"),
