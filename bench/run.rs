@@ -102,7 +102,7 @@ pub fn run(plan: &Plan) -> Result<Report, String> {
     rows.extend(lists);
     Ok(Report {
         fill_s,
-        fills: fills(&site),
+        fills: fills(&site, stream.block().1),
         allocations: tally.allocations,
         verdicts: tally.shares(),
         rows,
@@ -187,8 +187,8 @@ impl Tally {
     }
 }
 
-fn fills(site: &Site) -> Vec<(String, u64, u64)> {
-    site.tables.fill().iter().map(|fill| (fill.name.to_owned(), fill.entries, fill.capacity)).collect()
+fn fills(site: &Site, now_ms: i64) -> Vec<(String, u64, u64)> {
+    site.tables.fill(now_ms).iter().map(|fill| (fill.name.to_owned(), fill.entries, fill.capacity)).collect()
 }
 
 /// The middle of some figures.

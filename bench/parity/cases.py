@@ -58,6 +58,19 @@ def probes(rng, x, edges, rows, missing, categorical, infinite):
     return y
 
 
+CHAIN = 30           # splits of a tree that is one chain, as deep as models here are
+
+
+def staircase(rng):
+    """Rows whose best split always parts the largest target from the rest, so that a tree grows as a chain: on one side of
+    thirty splits stand the few smallest."""
+    rows = CHAIN + 6
+    x = np.zeros((rows, WIDTH))
+    x[:, 0] = np.arange(rows)
+    x[:, 1] = rng.integers(0, 2, rows)
+    return x, 3.0 ** np.arange(rows)
+
+
 def tree_count(rng, number, most):
     """One tree, the most, or between them: as many below the square root of the most as above."""
     if number % 7 == 1:
@@ -71,18 +84,20 @@ class Folder:
     def __init__(self, path):
         self.path, self.count = Path(path), 0
 
-    def write(self, name, model, ending, rows, raw, score, exact, note, parts=None):
+    def write(self, name, model, ending, rows, raw, score, exact, note, parts=None, library=(None, ())):
         """`exact`: raw scores must agree to the last bit; else both within the tolerance. `parts`: of the first rows what each
-        input contributes, and in the last column the base."""
+        input contributes, and in the last column the base. `library`: rows of their own and the scores of the library that
+        trained the model, where `score` is another program's."""
         at = self.path / f"{self.count:03}-{name}"
         at.mkdir(parents=True)
         self.count += 1
         (at / f"model.{ending}").write_bytes(model)
         explained = 0 if parts is None else len(parts)
-        for file, numbers in [("rows", rows), ("raw", raw), ("score", score), ("parts", parts)]:
+        for file, numbers in [("rows", rows), ("raw", raw), ("score", score), ("parts", parts),
+                              ("library_rows", library[0]), ("library", library[1] if len(library[1]) else None)]:
             if numbers is None:
                 continue
             (at / f"{file}.f64").write_bytes(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
         case = {"file": f"model.{ending}", "width": WIDTH, "rows": len(rows), "exact": exact, "explained": explained,
-                "note": note}
+                "library_rows": len(library[1]), "note": note}
         (at / "case.json").write_text(json.dumps(case))

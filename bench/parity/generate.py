@@ -29,6 +29,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     folder, began, number = Folder(given.folder), time.monotonic(), 0
+    for maker in MAKERS:
+        maker.chain(folder, np.random.default_rng([given.seed, given.models]), given.rows)
     while folder.count < given.models:
         # Every model has a seed of its own, so that one can be made again alone.
         rng = np.random.default_rng([given.seed, number])

@@ -3,12 +3,14 @@
 import lightgbm as lgb
 import numpy as np
 
-from cases import CATEGORIES, EXPLAINED, TRAIN_ROWS, probes, table, target, tree_count
+from cases import CATEGORIES, CHAIN, EXPLAINED, TRAIN_ROWS, probes, staircase, table, target, tree_count
 
 OBJECTIVES = [
     "binary", "regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie",
     "cross_entropy", "cross_entropy_lambda", "sqrt", "sigmoid", "lambdarank", "constant", "none",
 ]
+# Those of regression, which all take `reg_sqrt`, whatever becomes of it.
+ROOTED = ["regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie"]
 
 
 def label(objective, y):
@@ -37,6 +39,20 @@ def thresholds(model):
     return edges
 
 
+def chain(folder, rng, rows):
+    """One tree that is a chain."""
+    x, y = staircase(rng)
+    params = {"objective": "regression", "verbose": -1, "num_threads": 1, "max_depth": CHAIN, "num_leaves": CHAIN + 1,
+              "min_data_in_leaf": 1, "min_data_in_bin": 1, "min_sum_hessian_in_leaf": 0.0, "boost_from_average": False,
+              "learning_rate": 1.0}
+    booster = lgb.train(params, lgb.Dataset(x, y), 1)
+    rows_ = probes(rng, x, thresholds(booster.model_to_string()), rows, True, False, infinite=True)
+    folder.write(
+        "lightgbm-chain", booster.model_to_string().encode(), "txt", rows_, booster.predict(rows_, raw_score=True),
+        booster.predict(rows_), True, f"a chain of {CHAIN}", booster.predict(rows_[:EXPLAINED], pred_contrib=True),
+    )
+
+
 def make(folder, rng, number, rows, trees_max):
     """One model; the number runs through what must each be there, the rest is drawn."""
     name = OBJECTIVES[number % len(OBJECTIVES)]
@@ -52,7 +68,7 @@ def make(folder, rng, number, rows, trees_max):
         "learning_rate": float(rng.choice([0.02, 0.1, 0.5])), "zero_as_missing": bool(rng.random() < 0.3),
         "use_missing": bool(rng.random() < 0.85), "boost_from_average": bool(rng.random() < 0.7),
         "max_cat_to_onehot": int(rng.choice([1, 4, 300])), "cat_smooth": 1.0, "min_data_per_group": 5,
-        "reg_sqrt": name == "sqrt", "sigmoid": 0.7 if name == "sigmoid" else 1.0,
+        "reg_sqrt": name == "sqrt" or (name in ROOTED and bool(rng.random() < 0.4)), "sigmoid": 0.7 if name == "sigmoid" else 1.0,
         "max_bin": int(rng.choice([15, 255])),
     }
     if booster == "rf":

@@ -1,5 +1,6 @@
 """Models in ONNX: scikit-learn's forests and boosted trees through skl2onnx, and CatBoost's own export. The scores to
-meet are those of onnxruntime on one thread: it adds trees up in their order, in the precision of the input."""
+meet are those of onnxruntime on one thread: it adds trees up in their order, in the precision of the input. On plain rows
+the library's own answers are met too, as near as a conversion to `float` leaves them."""
 
 import tempfile
 import warnings
@@ -12,7 +13,7 @@ import onnxruntime
 from skl2onnx import to_onnx
 from sklearn import ensemble, tree
 
-from cases import TRAIN_ROWS, probes, table, target, tree_count
+from cases import CHAIN, TRAIN_ROWS, probes, staircase, table, target, tree_count
 
 MAKERS = [
     "RandomForestClassifier", "GradientBoostingClassifier", "CatBoostClassifier", "HistGradientBoostingClassifier",
@@ -20,6 +21,9 @@ MAKERS = [
     "CatBoostRegressor", "ExtraTreesRegressor", "DecisionTreeClassifier", "DecisionTreeRegressor",
     "IsolationForest",
 ]
+
+# Those for which skl2onnx does not write where missing values go, so that its model is another one for them.
+SILENT = ("DecisionTree", "RandomForest", "ExtraTrees")
 
 make_attribute = onnx.helper.make_attribute
 
@@ -106,6 +110,26 @@ def isolation(folder, rng, trees, rows):
     folder.write("onnx-IsolationForest", model.SerializeToString(), "onnx", rows_, raw, score, False, f"{trees} trees")
 
 
+def own(trained, rows):
+    """What the library itself answers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(trained, "predict_proba"):
+            return trained.predict_proba(rows)[:, 1]
+        return trained.predict(rows)
+
+
+def chain(folder, rng, rows):
+    """One tree that is a chain."""
+    x, y = staircase(rng)
+    trained = tree.DecisionTreeRegressor(max_depth=CHAIN, random_state=1).fit(x, y)
+    model = to_onnx(trained, x[:1].astype(np.float32), target_opset={"": 15, "ai.onnx.ml": 3})
+    rows_ = probes(rng, x, {0: [float(at) + 0.5 for at in range(len(x))]}, rows, False, False, infinite=True)
+    answers = scores(model, rows_)
+    folder.write("onnx-chain", model.SerializeToString(), "onnx", rows_, answers, answers, False, f"a chain of {CHAIN}",
+                 library=(x, own(trained, x)))
+
+
 def make(folder, rng, number, rows, trees_max):
     """One model; the number runs through what must each be there, the rest is drawn."""
     name = MAKERS[number % len(MAKERS)]
@@ -145,6 +169,8 @@ def make(folder, rng, number, rows, trees_max):
         if mode != b"LEAF":
             edges.setdefault(feature, []).append(float(value))
     rows_ = probes(rng, x, edges, rows, missing, False, infinite=True)
+    # What both forms of the model can hold.
+    plain = table(rng, rows, missing and not name.startswith(SILENT), False).astype(np.float32).astype(np.float64)
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     for attribute in ensemble_node(bare).attribute:
@@ -153,4 +179,5 @@ def make(folder, rng, number, rows, trees_max):
     folder.write(
         f"onnx-{name}", model.SerializeToString(), "onnx", rows_, scores(bare, rows_), scores(model, rows_), False,
         f"{'double' if double else 'float'}, {len(set(held['nodes_treeids']))} trees, depth {depth}",
+        library=(plain, own(trained, plain)),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import xgboost as xgb
 
-from cases import CATEGORIES, EXPLAINED, TRAIN_ROWS, WIDTH, probes, table, target, tree_count
+from cases import CATEGORIES, CHAIN, EXPLAINED, TRAIN_ROWS, WIDTH, probes, staircase, table, target, tree_count
 
 OBJECTIVES = [
     "binary:logistic", "reg:squarederror", "binary:logitraw", "reg:logistic", "binary:hinge", "count:poisson",
@@ -30,6 +30,31 @@ def matrix(objective, x, y, types, rng):
     if objective == "rank:pairwise":
         data.set_group([20] * (len(y) // 20))
     return data
+
+
+def thresholds(booster):
+    """Thresholds by column."""
+    edges = {}
+    frame = booster.trees_to_dataframe()
+    frame = frame[(frame.Feature != "Leaf") & frame.Split.notna()]
+    for feature, split in zip(frame.Feature, frame.Split):
+        edges.setdefault(int(feature[1:]), []).append(float(split))
+    return edges
+
+
+def chain(folder, rng, rows):
+    """One tree that is a chain."""
+    x, y = staircase(rng)
+    params = {"objective": "reg:squarederror", "tree_method": "exact", "max_depth": CHAIN, "eta": 1.0, "nthread": 1,
+              "min_child_weight": 0.0, "lambda": 0.0, "base_score": 0.0, "verbosity": 0}
+    booster = xgb.train(params, xgb.DMatrix(x, y), 1)
+    rows_ = probes(rng, x, thresholds(booster), rows, True, False, infinite=False)
+    data = xgb.DMatrix(rows_)
+    folder.write(
+        "xgboost-chain", bytes(booster.save_raw("ubj")), "ubj", rows_, booster.predict(data, output_margin=True),
+        booster.predict(data), True, f"a chain of {CHAIN}",
+        booster.predict(xgb.DMatrix(rows_[:EXPLAINED]), pred_contribs=True),
+    )
 
 
 def make(folder, rng, number, rows, trees_max):
@@ -59,12 +84,7 @@ def make(folder, rng, number, rows, trees_max):
     types = ["c" if categorical and column in CATEGORIES else "q" for column in range(WIDTH)]
     x = table(rng, TRAIN_ROWS, missing, categorical)
     booster = xgb.train(params, matrix(name, x, target(rng, x), types, rng), rounds)
-    edges = {}
-    frame = booster.trees_to_dataframe()
-    frame = frame[(frame.Feature != "Leaf") & frame.Split.notna()]
-    for feature, split in zip(frame.Feature, frame.Split):
-        edges.setdefault(int(feature[1:]), []).append(float(split))
-    rows_ = probes(rng, x, edges, rows, missing, categorical, infinite=False)
+    rows_ = probes(rng, x, thresholds(booster), rows, missing, categorical, infinite=False)
     data = xgb.DMatrix(rows_, feature_types=types, enable_categorical=True)
     explained = xgb.DMatrix(rows_[:EXPLAINED], feature_types=types, enable_categorical=True)
     ending = "json" if number % 2 else "ubj"

@@ -122,6 +122,34 @@ fn matches_of_shadow_rules_allocate_nothing() {
 }
 
 #[test]
+fn more_matches_than_anything_has_room_for_allocate_nothing() {
+    let rule = |n: usize| {
+        let tier = ["guard", "deny", "review", "score"][n / 15];
+        let (score, mode) =
+            (if tier == "score" { ", score: 0.1" } else { "" }, ["live", "shadow"][n % 5 / 4]);
+        format!(
+            "  - {{ id: r{n}, tier: {tier}{score}, mode: {mode}, when: true, reason: {{ code: R{n}, text: t }} }}\n"
+        )
+    };
+    let text = format!("rules:\n{}", (0..60).map(rule).collect::<String>());
+    let site = Site::fill(2_000).expect("a site");
+    let compiled = policy::compile_sources(&[("many.yaml", &text)]);
+    let policy = compiled.bundle.expect("the rules compile").policy;
+    let snapshot =
+        Snapshot::build(Parts { policy, ..Parts::default() }, &site.tables, None).expect("a snapshot");
+    let (mut stream, mut decisions, mut scratch) = (site.stream("t"), Vec::new(), Scratch::new(0));
+    for turn in 0..8 {
+        let (checks, ms) = stream.block();
+        let checks = checks.to_vec();
+        let count = allocations(&site, &snapshot, (&checks, ms), 64, &mut decisions, &mut scratch);
+        assert!(turn < 4 || count == 0, "{count} in turn {turn}");
+    }
+    let (_, _, bytes) = scratch.records().next().expect("records");
+    let record = Record::decode(bytes).expect("a record of the engine's own");
+    assert_eq!((record.hits.len(), record.unkept), (16, 44));
+}
+
+#[test]
 fn breakers_in_every_state_allocate_nothing() {
     let text = "
 breakers:

@@ -1,6 +1,7 @@
 //! No manifest and no model file, whatever their bytes, may do more than be refused.
 #![no_main]
 
+use engine::forest::Precision;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -12,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(contents) = model::file::decode(file) {
         for tree in &contents.trees {
-            let checked = model::check::check_tree(tree, contents.inputs);
+            let checked = model::check::check_tree(tree, contents.inputs, Precision::Double);
             assert_eq!(checked, Ok(()), "what the reader passes is sound");
         }
     }

@@ -41,7 +41,11 @@ pub(crate) fn pass(snapshot: &Snapshot, now_ms: i64, fresh: u64, kinds: &[u64], 
                     None => Passage::Closed,
                 };
                 let (state, value) = match passage {
-                    Passage::Closed | Passage::Trial => continue,
+                    Passage::Closed => continue,
+                    Passage::Trial | Passage::Recovered => {
+                        scratch.tally.went_on(wired.breaker, passage);
+                        continue;
+                    }
                     Passage::Opened => (BreakerState::Opened, 0),
                     Passage::Open { left_ms } => (BreakerState::Open, seconds(left_ms)),
                     Passage::Spent { used } => (BreakerState::HalfOpen, i64::from(used)),

@@ -133,6 +133,7 @@ fn decide_lanes(
     let number = tables.take_numbers(fresh.count_ones() as usize);
     for (at, lane) in lanes(fresh).enumerate() {
         let (check, decision) = (&checks[lane], &mut decisions[lane]);
+        scratch.tally.decided(check.kind);
         *decision = verdict::decide(snapshot, lane, scratch);
         decision.number = number + at as u64;
         match decision.verdict {

@@ -57,15 +57,19 @@ impl Decision {
         hits: [Hit::NONE; REASONS_MAX],
     };
 
-    /// Live matches, deciding tier first.
+    /// Live matches, deciding tier first, as many as an answer carries: the one that decided is among them.
     pub fn hits(&self) -> &[Hit] {
         &self.hits[..usize::from(self.count)]
     }
 
-    pub(crate) fn push(&mut self, hit: Hit) {
-        if let Some(free) = self.hits.get_mut(usize::from(self.count)) {
+    /// Takes a match, if there is room for it.
+    pub(crate) fn push(&mut self, hit: Hit) -> bool {
+        let free = self.hits.get_mut(usize::from(self.count));
+        let fits = free.is_some();
+        if let Some(free) = free {
             *free = hit;
             self.count += 1;
         }
+        fits
     }
 }

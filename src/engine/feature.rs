@@ -144,7 +144,7 @@ builtins! {
     DeviceRooted "device.rooted" Bool Scalar::Bool(false), "the system is rooted or jailbroken";
     Lat "geo.lat" Double Scalar::Double(f64::NAN), "latitude, degrees WGS 84; every comparison is false when absent";
     Lon "geo.lon" Double Scalar::Double(f64::NAN), "longitude, degrees WGS 84; every comparison is false when absent";
-    Amount "amount" Money Scalar::Money(0), "amount, major units with two decimals";
+    Amount "amount" Money Scalar::Money(0), "amount; in rules in major units with two decimals";
     Kyc "kyc" Int Scalar::Int(0), "real-name tier, 0 to 3";
     Factors "factors" Int Scalar::Int(0), "authentication factors passed, 0 to 3";
     Face "biometric.face" Double Scalar::Double(0.0), "face match, 0 to 1";

@@ -8,6 +8,9 @@ pub const FEATURES_MAX: usize = 512;
 pub const WINDOWS_MAX: usize = 256;
 /// Most distinct keys (field tuples) that velocity features are kept by.
 pub const KEYS_MAX: usize = 16;
+/// Most tables that windows and breakers lie in. What a reload changed lies in a table of its own beside what else is kept by
+/// its key, each a look-up of every check and as much memory as the others; a start lays all of a key together again.
+pub const GROUPS_MAX: usize = 32;
 /// Most fields in one key.
 pub const KEY_FIELDS_MAX: usize = 4;
 /// Most approved velocity features that one kind of event may count in: each is remembered with the decision.
@@ -44,7 +47,8 @@ pub const EXACT_STEP: usize = 8;
 pub const EXACT_COUNT_MAX: usize = 64;
 /// Most distinct values that `distinct` holds exactly.
 pub const EXACT_DISTINCT_MAX: usize = 64;
-/// Most rule matches kept of one decision; the rest are counted.
+/// Most matches that a record holds of one decision, of those that act and of those in shadow each, and most that rules may have
+/// together; the rest are counted.
 pub const HITS_MAX: usize = 16;
 /// Longest prefix in a prefix list, in characters.
 pub const LIST_PREFIX_MAX: usize = 16;
@@ -69,8 +73,8 @@ pub const MODEL_VERSION_BYTES_MAX: usize = 128;
 pub const TREES_MAX: usize = 4_096;
 /// Most nodes of a forest over all its trees.
 pub const NODES_MAX: usize = 4_000_000;
-/// Deepest tree.
-pub const DEPTH_MAX: usize = 64;
+/// Deepest tree. Forests that grow until each leaf holds one row are 80 deep on skewed data; explanations recurse as deep.
+pub const DEPTH_MAX: usize = 128;
 /// Most input features of a forest.
 pub const FOREST_INPUTS_MAX: usize = 256;
 /// Most categories that a split of a tree can tell apart.
@@ -88,6 +92,8 @@ pub const RECORD_BYTES_MAX: usize = 8 * 1024;
 
 const _: () = assert!(LANES == u64::BITS as usize, "a mask is one word");
 const _: () = assert!(WINDOWS_MAX < FEATURES_MAX);
+const _: () =
+    assert!(GROUPS_MAX >= KEYS_MAX + WINDOWS_MAX / crate::table::PARTS_MAX, "what is within bounds has room");
 const _: () = assert!(FEATURES_MAX <= u16::MAX as usize && OPS_MAX <= 1 << 16);
 const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);

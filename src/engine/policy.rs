@@ -4,6 +4,7 @@ use wire::{Challenge, Verdict};
 
 use crate::feature::{FeatureId, FeatureTable};
 use crate::program::{Kinds, NumberType, Program, Source, Truth, Zone};
+use crate::reasons::BuiltinReason;
 use crate::table::Terms;
 
 /// Order of decision: the first tier with a live match decides.
@@ -21,6 +22,33 @@ pub enum Tier {
     Challenge,
     /// Adds to the score only.
     Score,
+}
+
+impl Tier {
+    /// Its name in rule files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tier::Guard => "guard",
+            Tier::Deny => "deny",
+            Tier::Allow => "allow",
+            Tier::Review => "review",
+            Tier::Challenge => "challenge",
+            Tier::Score => "score",
+        }
+    }
+}
+
+/// What a match does if it acts and its tier decides, or would do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effect {
+    /// Where it stands in the order; none for the score bands, which come last.
+    pub tier: Option<Tier>,
+    /// The verdict; none for what adds to the score only.
+    pub verdict: Option<Verdict>,
+    /// Proof to ask for, with a verdict of challenge.
+    pub challenge: Option<Challenge>,
+    /// What it adds to the score, whatever decides.
+    pub score: f64,
 }
 
 /// Whether a rule acts.
@@ -121,7 +149,7 @@ pub enum Aggregate {
     Distinct(FeatureId),
     /// Seconds since the event before this one; -1 when there was none in the window.
     Last,
-    /// Seconds since the first event, as far as the key is remembered; 0 for the first itself.
+    /// Seconds since the first event within the window; 0 for the first itself, and too long by one sub-window at most.
     First,
 }
 
@@ -152,6 +180,25 @@ pub struct Window {
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
     /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
+}
+
+/// Events or values of a key that are told apart in any case, however few busy keys there is memory for.
+const CERTAIN: i64 = 4;
+
+impl Window {
+    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and was not evicted
+    /// before its time. Any other may be above the true one, by the events of one sub-window at most. `exact` is what the
+    /// window is laid out for, where every key has memory for it; 0 where some may be without.
+    pub fn certain_below(&self, exact: u16) -> i64 {
+        let exact = i64::from(exact);
+        match (self.aggregate, self.status) {
+            (Aggregate::Last | Aggregate::First, _) => i64::MAX,
+            (Aggregate::Count, Status::Attempt) => exact.max(CERTAIN),
+            (Aggregate::Distinct(_), _) => exact.max(CERTAIN.min(i64::from(self.exact))),
+            // Whether all that was approved is known one by one the value does not tell.
+            (Aggregate::Count | Aggregate::Sum(_) | Aggregate::Max(_), _) => 1,
+        }
+    }
 }
 
 /// A maximum on an approved count or sum, reserved before the verdict.
@@ -332,6 +379,35 @@ impl Policy {
             Origin::Limit(at) => demote(&mut self.limits[at].mode),
             Origin::Breaker(at, _) => demote(&mut self.breakers[at].mode),
             Origin::Own(_) => {}
+        }
+    }
+
+    /// What a match of that does, or would do if it acted; none for what is not in this policy.
+    pub fn effect(&self, origin: Origin) -> Option<Effect> {
+        let guard = |verdict, challenge: Option<Challenge>| Effect {
+            tier: Some(Tier::Guard),
+            verdict: Some(verdict),
+            challenge: challenge.filter(|_| verdict == Verdict::Challenge),
+            score: 0.0,
+        };
+        match origin {
+            Origin::Rule(at) => self.rules.get(at).map(|rule| Effect {
+                tier: Some(rule.tier),
+                verdict: Some(rule.verdict).filter(|_| rule.tier != Tier::Score),
+                challenge: rule.challenge.filter(|_| rule.verdict == Verdict::Challenge),
+                score: rule.score,
+            }),
+            Origin::Limit(at) => self.limits.get(at).map(|limit| guard(limit.verdict, limit.challenge)),
+            Origin::Breaker(at, _) => self.breakers.get(at).map(|one| guard(one.verdict, one.challenge)),
+            Origin::Own(at) => BuiltinReason::ALL.get(at).map(|reason| match reason.band() {
+                None => guard(Verdict::Deny, None),
+                Some(verdict) => Effect {
+                    tier: None,
+                    verdict: Some(verdict),
+                    challenge: self.band_challenge.filter(|_| verdict == Verdict::Challenge),
+                    score: 0.0,
+                },
+            }),
         }
     }
 

@@ -55,7 +55,8 @@ pub(crate) fn write(
         decision.challenge.map_or(NO_CHALLENGE, Challenge::code),
     ]);
     out.extend(decision.degraded.to_le_bytes());
-    out.extend([(decision.hits().len() + kept) as u8, INPUTS.len() as u8]);
+    let live = || decision.hits().iter().chain(&slots.beyond);
+    out.extend([(live().count() + kept) as u8, INPUTS.len() as u8]);
     out.extend(decision.number.to_le_bytes());
     out.extend(slots.time_ms.to_le_bytes());
     out.extend(now.ms.to_le_bytes());
@@ -74,7 +75,7 @@ pub(crate) fn write(
         write_text(out, version);
         out.extend(challenged.scores[lane].to_bits().to_le_bytes());
     }
-    for hit in decision.hits() {
+    for hit in live() {
         write_hit(out, hit.index, false, hit.value, hit.threshold);
     }
     for hit in verdict::shadows(snapshot, lane, scratch).take(kept) {
@@ -250,7 +251,7 @@ impl Record {
         Ok(Record { features_count: features_count + added, features, ..record })
     }
 
-    /// Whether the deadline left no time for the model, so that its score is none.
+    /// Whether a model's score is none: the deadline left no time for it, or it was no number.
     pub fn model_skipped(&self) -> bool {
         self.degraded & Degraded::Model.bit() != 0
     }

@@ -3,13 +3,17 @@
 use std::net::IpAddr;
 
 use arrayvec::{ArrayString, ArrayVec};
+use wire::Check;
+use wire::limits::REASONS_MAX;
 
 use crate::breaker::Tripped;
+use crate::decision::Hit;
 use crate::feature::{FeatureId, Scalar, Type};
+use crate::fields;
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, KEYS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
+    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
     MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
 use crate::lists;
@@ -17,10 +21,14 @@ use crate::models::{Challenged, ScoreTally};
 use crate::rules::Registers;
 use crate::snapshot::Snapshot;
 use crate::table::Sought;
+use crate::tally::MatchTally;
 use crate::velocity::{Pending, Refused};
 
 /// One value a lane.
 pub(crate) type Column = [u64; LANES];
+
+/// Live matches that a record holds beside those of the answer.
+pub(crate) const BEYOND_MAX: usize = HITS_MAX - REASONS_MAX;
 
 /// A match of a rule, live or shadow, before it becomes a reason.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +58,10 @@ pub(crate) struct Lane {
     pub matches: ArrayVec<Match, HITS_MAX>,
     /// Matches beyond the room for them.
     pub unkept: u32,
+    /// What live ones of these add to the score.
+    pub unkept_score: f64,
+    /// Reasons of the decision that an answer has no room for.
+    pub beyond: ArrayVec<Hit, BEYOND_MAX>,
 }
 
 impl Lane {
@@ -68,6 +80,8 @@ impl Lane {
             token: None,
             matches: ArrayVec::new(),
             unkept: 0,
+            unkept_score: 0.0,
+            beyond: ArrayVec::new(),
         }
     }
 
@@ -84,6 +98,8 @@ impl Lane {
         self.token = None;
         self.matches.clear();
         self.unkept = 0;
+        self.unkept_score = 0.0;
+        self.beyond.clear();
     }
 }
 
@@ -112,6 +128,7 @@ pub struct Scratch {
     /// By the snapshot's challengers.
     pub(crate) challenged: Vec<Challenged>,
     pub(crate) scores: ScoreTally,
+    pub(crate) tally: MatchTally,
     pub(crate) lanes: Vec<Lane>,
     /// By the plan's groups.
     pub(crate) windows: Vec<Sought>,
@@ -139,8 +156,9 @@ impl Scratch {
             sampled: Lanes::default(),
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
+            tally: MatchTally::default(),
             lanes: vec![Lane::new(); LANES],
-            windows: vec![Sought::default(); KEYS_MAX],
+            windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),
             ids: Sought::default(),
@@ -168,6 +186,7 @@ impl Scratch {
                 wire::limits::BATCH_CHECKS_MAX * (1024 + challengers * (9 + MODEL_VERSION_BYTES_MAX))
                     + RECORD_BYTES_MAX,
             );
+            self.tally.fit(&snapshot.policy);
             self.types.clear();
             self.types.extend(snapshot.policy.features.iter().map(|(_, row)| row.ty));
         }
@@ -183,9 +202,40 @@ impl Scratch {
         Scalar::from_bits(self.types[feature.index()], self.columns[feature.index()][lane])
     }
 
+    /// Whether a check of the latest call had that feature: the event carried it, or the engine could tell it.
+    pub fn is_present(&self, feature: FeatureId, lane: usize) -> bool {
+        self.present[feature.index()] >> lane & 1 != 0
+    }
+
+    /// Whether a check of the latest call is on that list, by its place in the policy.
+    pub fn is_on(&self, list: u16, lane: usize) -> bool {
+        self.on_lists[usize::from(list)] >> lane & 1 != 0
+    }
+
+    /// Event time of a check of the latest call, in Unix milliseconds, within its bounds.
+    pub fn time_ms(&self, lane: usize) -> i64 {
+        self.lanes[lane].time_ms
+    }
+
+    /// A text feature of a check of the latest call; empty where it has none.
+    pub fn text<'a>(
+        &'a self,
+        snapshot: &Snapshot,
+        check: &'a Check<'_>,
+        feature: FeatureId,
+        lane: usize,
+    ) -> &'a str {
+        fields::text(snapshot, check, &self.lanes[lane], feature)
+    }
+
     /// How the scores of models were distributed since this was emptied; of the snapshot that the latest call was with.
     pub fn score_tally(&mut self) -> &mut ScoreTally {
         &mut self.scores
+    }
+
+    /// What was decided and what matched since this was emptied; of the snapshot that the latest call was with.
+    pub fn match_tally(&mut self) -> &mut MatchTally {
+        &mut self.tally
     }
 
     /// Places in the policy of the rules that a check of the latest call matched, those in shadow included; `lane` as in

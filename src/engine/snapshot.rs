@@ -12,9 +12,10 @@ use crate::forest::{ForestError, ForestSpec};
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
-use crate::plan::Plan;
+use crate::plan::{Laid, Plan};
 use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
+use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
@@ -90,34 +91,6 @@ impl std::fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
-
-/// Reasons that are the engine's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub(crate) enum BuiltinReason {
-    TokenInvalid,
-    TokenExpired,
-    TokenMismatch,
-    BandChallenge,
-    BandReview,
-    BandDeny,
-}
-
-impl Origin {
-    /// Whether it is a score band: the tier that decides where no other did.
-    pub fn is_band(self) -> bool {
-        matches!(self, Origin::Own(at) if at >= BuiltinReason::BandChallenge as usize)
-    }
-}
-
-const BUILTIN_REASONS: [(&str, &str, &str); 6] = [
-    ("G101", "token", "the QR token does not open with a known key"),
-    ("G102", "token", "the QR token has expired"),
-    ("G103", "token", "the QR token stands for another packet"),
-    ("B101", "score-challenge", "the score reaches the challenge band"),
-    ("B102", "score-review", "the score reaches the review band"),
-    ("B103", "score-deny", "the score reaches the deny band"),
-];
 
 /// Words and versions by number. A book only grows from snapshot to snapshot, so an old decision finds its words.
 #[derive(Clone, Default)]
@@ -246,6 +219,31 @@ impl Snapshot {
     /// for: beyond that they are never too low, and at most one sub-window too high. The next start makes room.
     pub fn narrowed(&self) -> impl Iterator<Item = &str> {
         self.plan.narrowed.iter().map(|&feature| self.policy.features.row(feature).name.as_str())
+    }
+
+    /// Velocity features and breakers that did not change and forgot what they held all the same: after reloads that changed
+    /// windows of so many keys that there was no table left, some of one key were laid together.
+    pub fn begun_anew(&self) -> impl Iterator<Item = &str> {
+        self.plan.begun_anew.iter().map(String::as_str)
+    }
+
+    /// Bytes that a velocity feature takes of each key, and beside them of a busy one, which sees more than a few events in a
+    /// window; none for what is no velocity feature. A key's slot is made of whole lines of 64 bytes over all features of the key.
+    pub fn bytes_of(&self, feature: FeatureId) -> Option<[usize; 2]> {
+        let mut windows = self.plan.groups.iter().flat_map(|group| &group.windows);
+        windows.find(|window| window.feature == feature).map(Laid::bytes)
+    }
+
+    /// By the policy's windows, below what a value is certain: [`Window::certain_below`].
+    pub fn certain_below(&self) -> Vec<i64> {
+        let laid = |window: &Window| {
+            let groups = self.plan.groups.iter();
+            let exact = groups.filter(|group| group.table.has_blocks_for_all()).find_map(|group| {
+                group.windows.iter().find(|laid| laid.feature == window.feature).map(|laid| laid.exact)
+            });
+            window.certain_below(exact.unwrap_or(0))
+        };
+        self.policy.windows.iter().map(laid).collect()
     }
 
     /// Content hash of the policy.

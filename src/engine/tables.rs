@@ -9,6 +9,7 @@ use crate::limits::RETENTION_MS;
 use crate::lists::{self, Lists};
 use crate::profile;
 use crate::replay;
+use crate::snapshot::Snapshot;
 use crate::table::{Ordering, Pins, Shape, Slots, Word};
 
 /// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
@@ -98,11 +99,11 @@ impl std::error::Error for SizeError {}
 pub struct Fill<'a> {
     /// Which table.
     pub name: &'a str,
-    /// Slots that hold or held a key.
+    /// Keys of which something is known that has not expired; of a large table reckoned from a part of it.
     pub entries: u64,
-    /// Slots there are.
+    /// Keys that it is made for. It is built larger than that, so that it holds them wherever their hashes put them.
     pub capacity: u64,
-    /// Keys evicted before what was known of them had expired.
+    /// Keys evicted before what was known of them had expired, over all reloads.
     pub evictions: u64,
 }
 
@@ -118,6 +119,10 @@ pub struct Tables {
     pub(crate) velocity_keys: usize,
     busy_keys: usize,
     velocity: Mutex<Vec<Weak<Slots>>>,
+    /// Of all velocity tables, those that are gone included.
+    velocity_evictions: Arc<Word>,
+    /// Keys that accounts, devices and decisions are made for.
+    capacity: [usize; 3],
     number: Word,
     tag: Word,
     /// Bytes that velocity tables may take from here on.
@@ -210,6 +215,8 @@ impl Tables {
             lists: Lists::new(sizes.list_entries, seed.clone()),
             pins,
             velocity: Mutex::new(Vec::new()),
+            velocity_evictions: Arc::new(Word::new(0)),
+            capacity: [sizes.accounts, sizes.devices, sizes.decisions],
             velocity_keys: sizes.velocity_keys,
             busy_keys: sizes.busy_keys,
             number: Word::new(1),
@@ -266,37 +273,45 @@ impl Tables {
         let busy = Some(self.busy_keys).filter(|&busy| busy < entries);
         let slots = Slots::new(entries, Shape { busy, ..shape }, expiry_ms, &self.pins)
             .ok_or(SizeError::NoMemory { table: "velocity_keys", entries })?;
-        let slots = Arc::new(slots.with_soon(soon));
+        let slots = Arc::new(slots.with_soon(soon).with_evictions(&self.velocity_evictions));
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);
         velocity.push(Arc::downgrade(&slots));
         Ok(slots)
     }
 
+    /// Forgets all that was decided with this snapshot, lists apart. For whoever runs one test after another: nobody may be
+    /// deciding meanwhile.
+    pub fn forget(&self, snapshot: &Snapshot) {
+        let windows = snapshot.plan.groups.iter().map(|group| &*group.table);
+        [&self.accounts, &self.devices, &self.decisions].into_iter().chain(windows).for_each(Slots::forget);
+    }
+
     /// How full every table is.
-    pub fn fill(&self) -> Vec<Fill<'static>> {
-        let row = |name: &'static str, slots: &Slots| Fill {
+    pub fn fill(&self, now_ms: i64) -> Vec<Fill<'static>> {
+        let [accounts, devices, decisions] = self.capacity;
+        let row = |name: &'static str, slots: &Slots, capacity: usize| Fill {
             name,
-            entries: slots.claimed(),
-            capacity: slots.slots() as u64,
+            entries: slots.live(now_ms),
+            capacity: capacity as u64,
             evictions: slots.live_evictions(),
         };
         let mut rows = vec![
-            row("accounts", &self.accounts),
-            row("devices", &self.devices),
-            row("decisions", &self.decisions),
+            row("accounts", &self.accounts, accounts),
+            row("devices", &self.devices, devices),
+            row("decisions", &self.decisions, decisions),
             Fill { name: "lists", entries: self.lists.len(), capacity: self.lists.capacity(), evictions: 0 },
         ];
         let velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         let standing: Vec<Arc<Slots>> = velocity.iter().filter_map(Weak::upgrade).collect();
-        let sum = |count: fn(&Slots) -> u64| standing.iter().map(|table| count(table)).sum();
+        drop(velocity);
         rows.push(Fill {
             name: "velocity",
-            entries: sum(Slots::claimed),
-            capacity: sum(|table| table.slots() as u64),
-            evictions: sum(Slots::live_evictions),
+            entries: standing.iter().map(|table| table.live(now_ms)).sum(),
+            capacity: (standing.len() * self.velocity_keys) as u64,
+            evictions: self.velocity_evictions.load(Ordering::Relaxed),
         });
-        let busy = standing.iter().filter_map(|table| table.blocks());
+        let busy = standing.iter().filter_map(|table| table.live_blocks(now_ms));
         let (entries, capacity) = busy.fold((0, 0), |sum, (taken, count)| (sum.0 + taken, sum.1 + count));
         if capacity > 0 {
             rows.push(Fill { name: "busy", entries, capacity, evictions: 0 });

@@ -11,7 +11,7 @@ use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::{Distinct, Full, Max, Ordering, Payload, Permits, Recent, Reserved, Sum};
+use crate::table::{Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum};
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +89,10 @@ pub(crate) fn reserve(
         for lane in lanes(fresh) {
             let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
             let payload = group.table.payload(found.slot);
+            // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there go.
+            let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
             for window in group.of_status(Status::Attempt) {
-                let number = attempt(window, payload, &checks[lane], lane, scratch);
+                let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
                 set(window, lane, number, scratch);
             }
         }
@@ -129,8 +131,14 @@ fn set(window: &Laid, lane: usize, number: i64, scratch: &mut Scratch) {
 }
 
 /// A window over every check: the value includes this one if it is of the window's kinds.
-fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, scratch: &Scratch) -> i64 {
-    let time_ms = scratch.lanes[lane].time_ms;
+fn attempt(
+    window: &Laid,
+    payload: Payload<'_>,
+    time_ms: i64,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &Scratch,
+) -> i64 {
     let takes = window.kinds.has(check.kind);
     let (near, far) = window.words(&payload);
     match window.aggregate {
@@ -166,11 +174,9 @@ fn attempt(window: &Laid, payload: Payload<'_>, check: &Check<'_>, lane: usize, 
             }
         }
         Aggregate::First => {
-            let first = near[0].load(Ordering::Acquire) as i64;
-            if first == 0 && takes {
-                let _ = near[0].compare_exchange(0, time_ms as u64, Ordering::AcqRel, Ordering::Acquire);
-            }
-            if first == 0 { 0 } else { (time_ms - first).max(0) / 1000 }
+            let first = First::new(near, far, &window.span);
+            let age_ms = if takes { first.add(time_ms) } else { first.age_ms(time_ms) };
+            age_ms / 1000
         }
     }
 }
@@ -188,13 +194,12 @@ fn approve(
     scratch: &mut Scratch,
 ) -> i64 {
     if !window.kinds.has(check.kind) {
-        let (sum, permits) = views(window, payload);
-        return counted(window, &permits, now_ms, sum.value(now_ms));
+        return approved(window, payload).value(now_ms);
     }
     let pending = pending(snapshot, window, key, now_ms, lane, scratch);
     let limit = tightest(snapshot, window, lane, scratch);
     let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
-    let (pending, value) = match take(window, payload, now_ms, pending.delta, max) {
+    let (pending, value) = match approved(window, payload).reserve(now_ms, pending.delta, max) {
         Ok(Reserved { value, time_ms }) => {
             // Those in shadow would have refused.
             let beyond = |_, limit: &Limit| limit.mode == Mode::Shadow && limit.max < value;
@@ -256,36 +261,6 @@ fn refuse(
     refused.extend(those.map(|(limit, of)| Refused { limit, value, shadow: of.mode == Mode::Shadow }));
     // There is room for every limit of a policy.
     let _ = scratch.lanes[lane].refused.try_extend_from_slice(&refused);
-}
-
-/// Takes so much of an approved window, if it stays within `max`.
-fn take(window: &Laid, payload: Payload<'_>, now_ms: i64, delta: i64, max: i64) -> Result<Reserved, Full> {
-    let (sum, permits) = views(window, payload);
-    match &permits {
-        // Within the exact range the permits decide; the sum follows.
-        Some(permits) if max <= i64::from(window.exact) && permits.complete(now_ms) => {
-            permits.reserve(now_ms, max.max(0) as usize).map(|reserved| {
-                let total = sum.add(reserved.time_ms, delta);
-                Reserved { value: exact_or_more(reserved.value as usize, window.exact, total), ..reserved }
-            })
-        }
-        _ => sum.reserve(now_ms, delta, max).map(|reserved| {
-            if let Some(permits) = &permits {
-                permits.take(reserved.time_ms);
-            }
-            Reserved { value: counted(window, &permits, reserved.time_ms, reserved.value), ..reserved }
-        }),
-    }
-}
-
-/// The value of an approved window: of its permits where they tell all, else of its sum, which is never low.
-fn counted(window: &Laid, permits: &Option<Permits<'_>>, time_ms: i64, total: i64) -> i64 {
-    match permits {
-        Some(permits) if permits.complete(time_ms) => {
-            exact_or_more(permits.count(time_ms), window.exact, total)
-        }
-        _ => total,
-    }
 }
 
 /// The limits of a window that apply to the check.
@@ -350,11 +325,7 @@ pub(crate) fn release(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
     if !group.table.held_since(slot, pending.time_ms) {
         return;
     }
-    let (sum, permits) = views(window, group.table.payload(slot));
-    if let Some(permits) = permits {
-        permits.release(pending.time_ms);
-    }
-    sum.release(pending.time_ms, pending.delta);
+    approved(window, group.table.payload(slot)).release(pending.time_ms, pending.delta);
 }
 
 /// Takes what a challenged check would have reserved, dated now and within the limits that applied to it, and within those that
@@ -378,22 +349,14 @@ pub(crate) fn restore(
         // Without limits it goes uncounted, like a check whose key has no room.
         return if max == i64::MAX { Ok(*pending) } else { Err(full) };
     };
-    let taken = take(window, group.table.payload(found.slot), now_ms, pending.delta, max);
+    let taken = approved(window, group.table.payload(found.slot)).reserve(now_ms, pending.delta, max);
     taken.map(|reserved| Pending { time_ms: reserved.time_ms, ..*pending }).map_err(|_| full)
 }
 
-/// The sum of an approved window, and its permits if it is a count with an exact range.
-fn views<'a>(window: &'a Laid, payload: Payload<'a>) -> (Sum<'a>, Option<Permits<'a>>) {
+/// What an approved window holds of the key of that payload.
+fn approved<'a>(window: &'a Laid, payload: Payload<'a>) -> Approved<'a> {
     let (near, far) = window.words(&payload);
-    let (sum_near, near) = near.split_at(Sum::ROOM.near);
-    let (sum_far, far) = far.split(Sum::ROOM.far);
-    let sum = Sum::new(sum_near, sum_far, &window.span);
-    (sum, (!near.is_empty()).then(|| Permits::new(near, far, &window.span)))
-}
-
-/// A count below its exact range is exact; beyond it the sum answers, which is never below the truth.
-fn exact_or_more(count: usize, exact: u16, total: i64) -> i64 {
-    if count < usize::from(exact) { count as i64 } else { total.max(i64::from(exact)) }
+    Approved::new(near, far, &window.span, window.exact)
 }
 
 /// A whole-number or money feature of the event itself; negative ones count as nothing.

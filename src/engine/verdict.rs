@@ -1,5 +1,8 @@
-//! Stage `verdict`: the first tier with a live match decides; every match is a reason.
+//! Stage `verdict`: the first tier with a live match decides; every match is a reason, counts, and adds what it has to the score,
+//! whether there is room to keep it or not.
 
+use arrayvec::ArrayVec;
+use wire::limits::REASONS_MAX;
 use wire::{Challenge, Value, Verdict};
 
 use crate::breaker::Tripped;
@@ -7,8 +10,9 @@ use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
-use crate::scratch::{Lane, Match, Scratch};
-use crate::snapshot::{BuiltinReason, Snapshot};
+use crate::reasons::BuiltinReason;
+use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
+use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
 use crate::verify::TokenState;
 
@@ -44,44 +48,61 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
                 continue;
             }
             let found = Match { rule: at, shadow: mode == Mode::Shadow };
+            scratch.tally.matched(at as usize, found.shadow);
             if scratch.lanes[lane].matches.try_push(found).is_err() {
-                scratch.lanes[lane].unkept += 1;
-                // Live matches decide and must not be lost to shadow ones.
-                if !found.shadow
-                    && let Some(shadow) = scratch.lanes[lane].matches.iter().rposition(|m| m.shadow)
-                {
-                    scratch.lanes[lane].matches.remove(shadow);
-                    let _ = scratch.lanes[lane].matches.try_push(found);
-                }
+                crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
             }
         }
     }
 }
 
-/// The decision of one lane.
+/// Takes a match into a lane that is full: live ones decide and must not be lost to those in shadow, nor a severe one to the
+/// milder ones of its tier that came before it.
+#[cold]
+fn crowd(rules: &[Rule], found: Match, lane: &mut Lane) {
+    let rule = |of: &Match| &rules[of.rule as usize];
+    let mut left = found;
+    if !found.shadow {
+        let shadow = lane.matches.iter().rposition(|kept| kept.shadow);
+        let milder =
+            |kept: &Match| rule(kept).tier == rule(&found).tier && rule(kept).verdict < rule(&found).verdict;
+        if let Some(at) = shadow.or_else(|| lane.matches.iter().rposition(milder)) {
+            left = lane.matches.remove(at);
+            lane.matches.push(found);
+        }
+    }
+    lane.unkept += 1;
+    if !left.shadow {
+        lane.unkept_score += rule(&left).score;
+    }
+}
+
+/// The decision of one lane. What of its matches an answer has no room for is left in the lane.
 pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) -> Decision {
-    let mut tally = Tally { decision: Decision::EMPTY, decided: None };
-    tally.decision.degraded = scratch.lanes[lane].degraded;
-    tally.decision.version = snapshot.version();
-    guards(snapshot, lane, scratch, &mut tally);
+    let mut judge = Judge::new();
+    judge.decision.degraded = scratch.lanes[lane].degraded;
+    judge.decision.version = snapshot.version();
+    guards(snapshot, lane, scratch, &mut judge);
 
     let mut score = f64::from_bits(scratch.columns[Builtin::ModelScore.id().index()][lane]);
+    score += scratch.lanes[lane].unkept_score;
     for found in scratch.lanes[lane].matches.iter().filter(|found| !found.shadow) {
         let rule = &snapshot.policy.rules[found.rule as usize];
         score += rule.score;
-        let witness = variant(rule, lane, scratch).map_or(rule.witness, |variant| variant.witness);
-        let (value, threshold) = witness
-            .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
-        tally.decision.push(snapshot.hit(Origin::Rule(found.rule as usize), value, threshold));
+        let hit = of_rule(snapshot, found, lane, scratch);
+        judge.report(hit);
         if rule.tier != Tier::Score {
-            tally.weigh(rule.tier, rule.verdict, rule.challenge);
+            judge.weigh(hit, rule.tier, rule.verdict, rule.challenge);
         }
     }
     let score = score.clamp(0.0, 1.0);
     scratch.set(Builtin::Score.id(), lane, Scalar::Double(score));
-    tally.decision.score = score;
-    bands(snapshot, score, &mut tally);
-    tally.decision
+    judge.decision.score = score;
+    bands(snapshot, score, scratch, &mut judge);
+    if !judge.beyond.is_empty() {
+        judge.spill(&mut scratch.lanes[lane]);
+    }
+    judge.decision
 }
 
 /// The rule as the tenant of a lane has it, where that is otherwise.
@@ -89,25 +110,63 @@ fn variant<'r>(rule: &'r Rule, lane: usize, scratch: &Scratch) -> Option<&'r Var
     rule.variants.iter().find(|variant| scratch.registers.holds(variant.of, lane))
 }
 
-struct Tally {
+struct Judge {
     decision: Decision,
+    /// Matches that the answer has no room for.
+    beyond: ArrayVec<Hit, BEYOND_MAX>,
+    /// How many the record has none for either.
+    unkept: u32,
     decided: Option<Tier>,
+    /// The match that decided.
+    by: Hit,
 }
 
-impl Tally {
+impl Judge {
+    fn new() -> Judge {
+        let (decision, beyond) = (Decision::EMPTY, ArrayVec::new());
+        Judge { decision, beyond, unkept: 0, decided: None, by: Hit::NONE }
+    }
+
+    /// Keeps a match as far as there is room.
+    fn report(&mut self, hit: Hit) {
+        if !self.decision.push(hit) && self.beyond.try_push(hit).is_err() {
+            self.unkept += 1;
+        }
+    }
+
     /// Takes a match into the verdict: an earlier tier decides; within one tier the severest verdict does.
-    fn weigh(&mut self, tier: Tier, verdict: Verdict, challenge: Option<Challenge>) {
+    fn weigh(&mut self, hit: Hit, tier: Tier, verdict: Verdict, challenge: Option<Challenge>) {
         let severer = self.decided == Some(tier) && verdict > self.decision.verdict;
         if self.decided.is_none_or(|decided| tier < decided) || severer {
             self.decided = Some(tier);
+            self.by = hit;
             self.decision.verdict = verdict;
             self.decision.challenge = challenge;
+        }
+    }
+
+    /// Leaves what an answer has no room for in the lane.
+    #[cold]
+    fn spill(&mut self, lane: &mut Lane) {
+        self.show();
+        lane.unkept += self.unkept;
+        lane.beyond = std::mem::take(&mut self.beyond);
+    }
+
+    /// Has the match that decided among those of the answer, before the last of them.
+    fn show(&mut self) {
+        let by = self.by.index;
+        if self.decided.is_some() && !self.decision.hits.iter().any(|shown| shown.index == by) {
+            let last = std::mem::replace(&mut self.decision.hits[REASONS_MAX - 1], self.by);
+            let freed = self.beyond.iter().position(|hit| hit.index == by);
+            self.beyond.remove(freed.unwrap_or(BEYOND_MAX - 1));
+            self.beyond.insert(0, last);
         }
     }
 }
 
 /// Guards that are no rules: the token, limits that left no room, and breakers that let nothing through.
-fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally) {
+fn guards(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch, judge: &mut Judge) {
     let token = match scratch.lanes[lane].token {
         None | Some(TokenState::Valid) => None,
         Some(TokenState::Invalid) => Some(BuiltinReason::TokenInvalid),
@@ -115,20 +174,39 @@ fn guards(snapshot: &Snapshot, lane: usize, scratch: &Scratch, tally: &mut Tally
         Some(TokenState::Mismatch) => Some(BuiltinReason::TokenMismatch),
     };
     if let Some(reason) = token {
-        let origin = Origin::Own(reason as usize);
-        tally.decision.push(snapshot.hit(origin, Value::Absent, Value::Absent));
-        tally.weigh(Tier::Guard, Verdict::Deny, None);
+        let hit = snapshot.hit(Origin::Own(reason as usize), Value::Absent, Value::Absent);
+        scratch.tally.matched(snapshot.hit_index(&hit), false);
+        judge.report(hit);
+        judge.weigh(hit, Tier::Guard, Verdict::Deny, None);
     }
-    for refused in scratch.lanes[lane].refused.iter().filter(|refused| !refused.shadow) {
-        let limit = &snapshot.policy.limits[refused.limit];
-        tally.decision.push(of_limit(snapshot, refused));
-        tally.weigh(Tier::Guard, limit.verdict, limit.challenge);
+    for at in 0..scratch.lanes[lane].refused.len() {
+        let refused = scratch.lanes[lane].refused[at];
+        let (limit, hit) = (&snapshot.policy.limits[refused.limit], of_limit(snapshot, &refused));
+        scratch.tally.matched(snapshot.hit_index(&hit), refused.shadow);
+        if !refused.shadow {
+            judge.report(hit);
+            judge.weigh(hit, Tier::Guard, limit.verdict, limit.challenge);
+        }
     }
-    for tripped in scratch.lanes[lane].tripped.iter().filter(|tripped| !tripped.shadow) {
+    for at in 0..scratch.lanes[lane].tripped.len() {
+        let tripped = scratch.lanes[lane].tripped[at];
         let breaker = &snapshot.policy.breakers[tripped.breaker];
-        tally.decision.push(of_breaker(snapshot, tripped, lane, scratch));
-        tally.weigh(Tier::Guard, breaker.verdict, breaker.challenge);
+        let hit = of_breaker(snapshot, &tripped, lane, scratch);
+        scratch.tally.matched(snapshot.hit_index(&hit), tripped.shadow);
+        if !tripped.shadow {
+            judge.report(hit);
+            judge.weigh(hit, Tier::Guard, breaker.verdict, breaker.challenge);
+        }
     }
+}
+
+/// What a rule found, as the tenant of the lane has it.
+fn of_rule(snapshot: &Snapshot, found: &Match, lane: usize, scratch: &Scratch) -> Hit {
+    let rule = &snapshot.policy.rules[found.rule as usize];
+    let witness = variant(rule, lane, scratch).map_or(rule.witness, |variant| variant.witness);
+    let (value, threshold) =
+        witness.map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
+    snapshot.hit(Origin::Rule(found.rule as usize), value, threshold)
 }
 
 /// What refused or would have, with the value that the limit left no room for.
@@ -167,12 +245,11 @@ pub(crate) fn shadows(snapshot: &Snapshot, lane: usize, scratch: &Scratch) -> im
     let state = &scratch.lanes[lane];
     let limits = state.refused.iter().filter(|refused| refused.shadow);
     let breakers = state.tripped.iter().filter(|tripped| tripped.shadow);
-    let rules = state.matches.iter().filter(|found| found.shadow).map(move |found| {
-        let witness = snapshot.policy.rules[found.rule as usize].witness;
-        let (value, threshold) = witness
-            .map_or((Value::Absent, Value::Absent), |witness| quote(snapshot, &witness, lane, scratch));
-        snapshot.hit(Origin::Rule(found.rule as usize), value, threshold)
-    });
+    let rules = state
+        .matches
+        .iter()
+        .filter(|found| found.shadow)
+        .map(move |found| of_rule(snapshot, found, lane, scratch));
     limits
         .map(move |refused| of_limit(snapshot, refused))
         .chain(breakers.map(move |tripped| of_breaker(snapshot, tripped, lane, scratch)))
@@ -180,7 +257,7 @@ pub(crate) fn shadows(snapshot: &Snapshot, lane: usize, scratch: &Scratch) -> im
 }
 
 /// The last tier: what the score alone asks for.
-fn bands(snapshot: &Snapshot, score: f64, tally: &mut Tally) {
+fn bands(snapshot: &Snapshot, score: f64, scratch: &mut Scratch, judge: &mut Judge) {
     let bands = &snapshot.policy.bands;
     let reached = [
         (bands.deny, BuiltinReason::BandDeny, Verdict::Deny),
@@ -188,11 +265,12 @@ fn bands(snapshot: &Snapshot, score: f64, tally: &mut Tally) {
         (bands.challenge, BuiltinReason::BandChallenge, Verdict::Challenge),
     ];
     let reached = reached.into_iter().find(|(threshold, ..)| score >= *threshold);
-    if let (Some((threshold, reason, verdict)), None) = (reached, tally.decided) {
+    if let (Some((threshold, reason, verdict)), None) = (reached, judge.decided) {
         let origin = Origin::Own(reason as usize);
-        tally.decision.push(snapshot.hit(origin, Value::Double(score), Value::Double(threshold)));
-        tally.decision.verdict = verdict;
-        tally.decision.challenge = snapshot.policy.band_challenge.or(Some(Challenge::Sms));
+        let hit = snapshot.hit(origin, Value::Double(score), Value::Double(threshold));
+        scratch.tally.matched(snapshot.hit_index(&hit), false);
+        judge.report(hit);
+        judge.weigh(hit, Tier::Score, verdict, snapshot.policy.band_challenge.or(Some(Challenge::Sms)));
     }
 }
 

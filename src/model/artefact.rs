@@ -272,12 +272,12 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadE
     let failed =
         |error: std::io::Error| LoadError::Read { path: path.to_path_buf(), error: error.to_string() };
     let too_large = || LoadError::TooLarge { path: path.to_path_buf(), bytes_max };
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > bytes_max {
         return Err(too_large());
     }
-    // It may grow meanwhile.
-    let mut bytes = Vec::new();
+    // What has no length of its own, or grows meanwhile, is bounded all the same.
     file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > bytes_max { Err(too_large()) } else { Ok(bytes) }
 }

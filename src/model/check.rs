@@ -2,8 +2,7 @@
 //!
 //! A model file is outside input. A cycle, a child out of range or a leaf that is no number is found here, with its place.
 
-use engine::feature::{FeatureTable, Type};
-use engine::forest::{ForestSpec, Node, Split, Test, Tree};
+use engine::forest::{ForestSpec, Node, Precision, Split, Test, Tree};
 use engine::limits;
 
 /// Why a forest is refused.
@@ -29,7 +28,7 @@ pub enum ForestError {
         /// What is wrong with it.
         fault: TreeFault,
     },
-    /// The number added to the sum is not finite.
+    /// The number that the sum starts from is not finite in its precision.
     BaseNotFinite,
     /// The transform's parameter is not a finite number above 0.
     Transform,
@@ -37,15 +36,6 @@ pub enum ForestError {
     Calibration,
     /// The same input twice.
     DuplicateInput(String),
-    /// An input that no feature has.
-    UnknownInput {
-        /// The name.
-        name: String,
-        /// The nearest name that there is.
-        nearest: String,
-    },
-    /// An input that is text: trees compare numbers.
-    TextInput(String),
 }
 
 /// What is wrong with a node.
@@ -61,6 +51,8 @@ pub enum TreeFault {
     Unreachable,
     /// A leaf or threshold that is infinite or not a number.
     NotFinite,
+    /// A leaf that is infinite in the precision of the sum. Two of them would make a sum that is no number.
+    LeafTooLarge,
     /// An input past the forest's inputs.
     InputOutOfRange,
     /// Deeper than [`limits::DEPTH_MAX`].
@@ -75,6 +67,9 @@ impl std::fmt::Display for TreeFault {
             TreeFault::ReachedTwice => f.write_str("reached twice: a cycle, or two parents"),
             TreeFault::Unreachable => f.write_str("reached by no parent"),
             TreeFault::NotFinite => f.write_str("the number is infinite or not a number"),
+            TreeFault::LeafTooLarge => {
+                f.write_str("the leaf is past the largest number that the sum can hold")
+            }
             TreeFault::InputOutOfRange => f.write_str("the input is past the last one"),
             TreeFault::TooDeep => write!(f, "deeper than {} splits", limits::DEPTH_MAX),
         }
@@ -89,14 +84,12 @@ impl std::fmt::Display for ForestError {
                 write!(f, "{found} {what}, at most {max} are allowed")
             }
             ForestError::Tree { tree, node, fault } => write!(f, "tree {tree}, node {node}: {fault}"),
-            ForestError::BaseNotFinite => f.write_str("the base is infinite or not a number"),
+            ForestError::BaseNotFinite => {
+                f.write_str("the base is infinite or not a number in the precision of the sum")
+            }
             ForestError::Transform => f.write_str("the transform's parameter is not a finite number above 0"),
             ForestError::Calibration => f.write_str("the calibration does not rise from 0 to 1"),
             ForestError::DuplicateInput(name) => write!(f, "input `{name}` is named twice"),
-            ForestError::UnknownInput { name, nearest } => {
-                write!(f, "no feature is named `{name}`; the nearest is `{nearest}`")
-            }
-            ForestError::TextInput(name) => write!(f, "feature `{name}` is text, and trees compare numbers"),
         }
     }
 }
@@ -126,7 +119,7 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
     if forest.trees.is_empty() {
         return Err(ForestError::Empty);
     }
-    if !forest.base.is_finite() {
+    if !forest.sums_as.round(forest.base).is_finite() {
         return Err(ForestError::BaseNotFinite);
     }
     if !forest.transform.is_sound() {
@@ -141,11 +134,8 @@ pub fn check_forest(forest: &ForestSpec) -> Result<(), ForestError> {
         }
     }
     for (tree, nodes) in forest.trees.iter().enumerate() {
-        check_tree(nodes, forest.inputs.len()).map_err(|(node, fault)| ForestError::Tree {
-            tree,
-            node,
-            fault,
-        })?;
+        check_tree(nodes, forest.inputs.len(), forest.sums_as)
+            .map_err(|(node, fault)| ForestError::Tree { tree, node, fault })?;
     }
     Ok(())
 }
@@ -157,11 +147,12 @@ fn category_words(node: &Node) -> usize {
     }
 }
 
-/// Checks one tree: finite numbers, inputs and children in range, every node reached exactly once, bounded depth.
+/// Checks one tree: finite numbers, leaves as the sum takes them, inputs and children in range, every node reached exactly
+/// once, bounded depth.
 ///
 /// # Errors
 /// The node at fault and what is wrong with it.
-pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> {
+pub fn check_tree(tree: &Tree, inputs: usize, sums_as: Precision) -> Result<(), (usize, TreeFault)> {
     if tree.nodes.is_empty() {
         return Err((0, TreeFault::NoNode));
     }
@@ -177,6 +168,9 @@ pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> 
         }
         match node {
             Node::Leaf(value) if !value.is_finite() => return Err((at, TreeFault::NotFinite)),
+            Node::Leaf(value) if !sums_as.round(*value).is_finite() => {
+                return Err((at, TreeFault::LeafTooLarge));
+            }
             Node::Leaf(_) => {}
             Node::Split(split) => {
                 if let Test::AtMost(number) | Test::Equal(number) = split.test
@@ -198,44 +192,9 @@ pub fn check_tree(tree: &Tree, inputs: usize) -> Result<(), (usize, TreeFault)> 
     }
 }
 
-/// Checks that every input is a feature of that table, and a number.
-///
-/// # Errors
-/// [`ForestError::UnknownInput`] or [`ForestError::TextInput`], for the first one.
-pub fn check_inputs(forest: &ForestSpec, features: &FeatureTable) -> Result<(), ForestError> {
-    for name in &forest.inputs {
-        match features.find(name) {
-            Some(id) if features.row(id).ty == Type::Text => {
-                return Err(ForestError::TextInput(name.clone()));
-            }
-            Some(_) => {}
-            None => {
-                let nearest = features.iter().min_by_key(|(_, row)| edits(name, &row.name));
-                let nearest = nearest.map(|(_, row)| row.name.clone()).unwrap_or_default();
-                return Err(ForestError::UnknownInput { name: name.clone(), nearest });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Levenshtein distance in bytes: how many edits turn one name into the other.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
-    use engine::forest::{Calibration, Precision, Transform};
+    use engine::forest::{Calibration, Transform};
 
     use super::*;
 
@@ -288,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn a_leaf_or_base_that_the_sum_cannot_hold_is_refused() {
+        // Infinite as floats: a row that met both leaves would have no score at all.
+        let single = |base, leaves: [f64; 2]| ForestSpec {
+            sums_as: Precision::Single,
+            base,
+            trees: leaves.map(|leaf| Tree { nodes: vec![Node::Leaf(leaf)] }).to_vec(),
+            ..forest(vec![])
+        };
+        let refused = check_forest(&single(0.0, [0.5, -1e300])).unwrap_err().to_string();
+        assert_eq!(refused, "tree 1, node 0: the leaf is past the largest number that the sum can hold");
+        assert_eq!(check_forest(&single(1e39, [0.5, 0.5])), Err(ForestError::BaseNotFinite));
+        let largest = f64::from(f32::MAX);
+        assert_eq!(check_forest(&single(largest, [largest, -largest])), Ok(()));
+        let double = ForestSpec { sums_as: Precision::Double, ..single(1e39, [1e300, -1e300]) };
+        assert_eq!(check_forest(&double), Ok(()));
+    }
+
+    #[test]
     fn too_much_of_anything_is_refused() {
         let mut many = forest(vec![Node::Leaf(0.5)]);
         many.trees = vec![Tree { nodes: vec![Node::Leaf(0.5)] }; limits::TREES_MAX + 1];
@@ -298,17 +275,5 @@ mod tests {
         let mut big = forest(vec![]);
         big.trees = vec![Tree { nodes: vec![Node::Leaf(0.5); limits::NODES_MAX + 1] }];
         assert!(matches!(check_forest(&big), Err(ForestError::TooMany { what: "nodes", .. })));
-    }
-
-    #[test]
-    fn an_unknown_feature_is_refused_with_the_nearest_name() {
-        let mut model = forest(vec![Node::Leaf(0.5)]);
-        assert_eq!(check_inputs(&model, &FeatureTable::default()), Ok(()));
-        model.inputs.push("account_agee_s".to_owned());
-        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
-        assert_eq!(error.to_string(), "no feature is named `account_agee_s`; the nearest is `account_age_s`");
-        model.inputs = vec!["channel".to_owned()];
-        let error = check_inputs(&model, &FeatureTable::default()).unwrap_err();
-        assert_eq!(error, ForestError::TextInput("channel".to_owned()));
     }
 }

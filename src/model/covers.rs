@@ -7,6 +7,9 @@
 use engine::forest::{ForestSpec, Node, Side, Tree};
 use serde::{Deserialize, Serialize};
 
+/// Rows between two calls that tell how far counting is.
+const TOLD_ROWS: usize = 1024;
+
 /// What covers are numbers of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,15 +59,32 @@ impl Covers {
     /// # Panics
     /// If a tree was not checked by [`crate::check::check_tree`].
     pub fn count(forest: &ForestSpec, of: CoverOf, values: &[f64]) -> Covers {
+        Covers::count_telling(forest, of, values, &|_| {})
+    }
+
+    /// As [`Covers::count`]; `done` is told how many rows one of the cores has sent through its trees.
+    ///
+    /// # Panics
+    /// As [`Covers::count`].
+    pub fn count_telling(
+        forest: &ForestSpec,
+        of: CoverOf,
+        values: &[f64],
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Covers {
         let mut by_node: Vec<Vec<f64>> =
             forest.trees.iter().map(|tree| vec![0.0; tree.nodes.len()]).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let chunk = forest.trees.len().div_ceil(cores).max(1);
         std::thread::scope(|scope| {
-            for (trees, counts) in forest.trees.chunks(chunk).zip(by_node.chunks_mut(chunk)) {
+            let chunks = forest.trees.chunks(chunk).zip(by_node.chunks_mut(chunk));
+            for (core, (trees, counts)) in chunks.enumerate() {
                 scope.spawn(move || {
                     let mut rounded = Vec::new();
-                    for row in values.chunks_exact(forest.inputs.len().max(1)) {
+                    for (number, row) in values.chunks_exact(forest.inputs.len().max(1)).enumerate() {
+                        if core == 0 && number.is_multiple_of(TOLD_ROWS) {
+                            done(number);
+                        }
                         rounded.clear();
                         rounded.extend(row.iter().map(|&value| forest.inputs_as.round(value)));
                         for (tree, counts) in trees.iter().zip(&mut *counts) {

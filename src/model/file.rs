@@ -268,6 +268,7 @@ fn fail(line: usize, message: String) -> FileError {
 
 #[cfg(test)]
 mod tests {
+    use engine::forest::Precision;
     use proptest::prelude::*;
 
     use super::*;
@@ -406,7 +407,7 @@ mod tests {
             let text = encode(std::slice::from_ref(&tree), 3, &covers);
             let Contents { trees: back, inputs, covers: read } = decode(&text).unwrap();
             prop_assert_eq!((inputs, read.is_empty()), (3, !known));
-            prop_assert_eq!(check_tree(&back[0], 3), Ok(()));
+            prop_assert_eq!(check_tree(&back[0], 3, Precision::Double), Ok(()));
             let read = Covers::new(CoverOf::TrainingRows, read);
             prop_assert_eq!(encode(&back, 3, &read), text);
             for (ours, theirs) in leaves(&tree).into_iter().zip(leaves(&back[0])) {
@@ -421,7 +422,7 @@ mod tests {
         fn no_text_makes_the_reader_panic(text in "(riskd-forest 1\n)?(inputs [0-9]{1,3}\n)?(tree\n|= [0-9.eE-]{0,5}( [0-9.e-]{0,4})?\n|[0-9] [0-9.]{0,4}\n|[0-9] [={]?[0-9,]{0,4}}?( left| never)?\n|.{0,9}\n){0,40}") {
             if let Ok(contents) = decode(&text) {
                 for tree in &contents.trees {
-                    prop_assert_eq!(check_tree(tree, contents.inputs), Ok(()));
+                    prop_assert_eq!(check_tree(tree, contents.inputs, Precision::Double), Ok(()));
                 }
             }
         }

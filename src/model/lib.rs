@@ -15,20 +15,22 @@ pub mod explain;
 pub mod file;
 #[cfg(feature = "import")]
 pub mod import;
+pub mod inputs;
 pub mod manifest;
 pub mod quality;
 pub mod report;
+pub mod scale;
 pub mod split;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod walk;
 
 pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
-pub use check::check_inputs;
 pub use covers::{CoverOf, Covers};
 pub use dataset::Dataset;
 pub use drift::Drift;
 pub use explain::{Explainer, Explanation};
+pub use inputs::check_inputs;
 pub use manifest::{Kind, Manifest};
 #[cfg(feature = "train")]
 pub use train::{Settings, TrainError, train};

@@ -80,8 +80,12 @@ pub struct Manifest {
 pub struct Input {
     /// Name in the feature table.
     pub name: String,
-    /// Unit of its values, as trained on.
+    /// Unit of its values, as trained on; [`crate::inputs::UNKNOWN`] where no feature table told.
     pub unit: String,
+    /// Value that training saw where an event had none; NaN where that is one. Absent where no feature table told, and in
+    /// manifests of before there was this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<f64>,
     /// Share of the forest's splits that ask for it, 0 to 1.
     #[serde(default)]
     pub splits: f64,

@@ -63,8 +63,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Measures a forest on those rows. `None` without both fraud and honest rows, or if the engine refuses the forest.
-    pub fn of(forest: &ForestSpec, rows: &Dataset) -> Option<Report> {
+    /// Measures a forest on those rows; `done` is told how many inputs are weighed. `None` without both fraud and honest rows, or
+    /// if the engine refuses the forest.
+    pub fn of(forest: &ForestSpec, rows: &Dataset, done: &(dyn Fn(usize) + Sync)) -> Option<Report> {
         let calibrated = scored(forest, rows)?;
         let raw = scored(&ForestSpec { calibration: Calibration::None, ..forest.clone() }, rows)?;
         Some(Report {
@@ -72,7 +73,7 @@ impl Report {
             raw: fit(&raw),
             calibrated: fit(&calibrated),
             reliability: reliability(&calibrated),
-            importances: importances(forest, rows)?,
+            importances: importances(forest, rows, done)?,
         })
     }
 }
@@ -122,7 +123,11 @@ fn reliability(rows: &[Scored]) -> Vec<Bin> {
 
 /// Each input's values change places among the rows, all others staying. Places are multiples of a prime, which scatters
 /// them and is the same in every run.
-fn importances(forest: &ForestSpec, rows: &Dataset) -> Option<Vec<Importance>> {
+fn importances(
+    forest: &ForestSpec,
+    rows: &Dataset,
+    done: &(dyn Fn(usize) + Sync),
+) -> Option<Vec<Importance>> {
     let step = |fraud| {
         let of_kind = (0..rows.len()).filter(|row| rows.is_fraud(*row) == fraud).count();
         of_kind.div_ceil(WEIGHED_ROWS).max(1)
@@ -158,6 +163,7 @@ fn importances(forest: &ForestSpec, rows: &Dataset) -> Option<Vec<Importance>> {
         for row in 0..rows.len() {
             values[row * width + input] = rows.row(row)[input];
         }
+        done(input + 1);
     }
     found.sort_by(|a, b| b.loss.total_cmp(&a.loss));
     Some(found)
@@ -198,7 +204,7 @@ mod tests {
     #[test]
     fn quality_reliability_and_importance_are_those_of_the_case() {
         let (forest, rows) = case();
-        let report = Report::of(&forest, &rows).unwrap();
+        let report = Report::of(&forest, &rows, &|_| {}).unwrap();
         assert_eq!((report.quality.frauds, report.quality.average_precision), (90, 1.0));
         let curve: Vec<(usize, f64, f64)> =
             report.reliability.iter().map(|bin| (bin.rows, bin.score, bin.fraud)).collect();
@@ -213,7 +219,7 @@ mod tests {
     fn calibration_changes_the_fit_and_not_the_ranking() {
         let (mut forest, rows) = case();
         forest.calibration = Calibration::Isotonic { knots: vec![[0.5, 0.99]] };
-        let report = Report::of(&forest, &rows).unwrap();
+        let report = Report::of(&forest, &rows, &|_| {}).unwrap();
         assert_eq!(report.quality.roc_auc, 1.0);
         assert!(report.calibrated.brier < report.raw.brier / 100.0);
         assert!(report.calibrated.log_loss < report.raw.log_loss);
@@ -222,6 +228,6 @@ mod tests {
     #[test]
     fn one_class_is_no_report() {
         let (forest, rows) = case();
-        assert_eq!(Report::of(&forest, &rows.filter(|row| rows.is_fraud(row))), None);
+        assert_eq!(Report::of(&forest, &rows.filter(|row| rows.is_fraud(row)), &|_| {}), None);
     }
 }

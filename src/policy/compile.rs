@@ -90,7 +90,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
     }
     let asked = [&gate.acting, &lowered.acting, &lowered.watching];
     review::unread(document, &symbols, asked.map(|asked| &asked.read), sink);
-    let tests = testing::compile(&document.tests, &symbols, &ids(document, &rules), sink);
+    let tests = testing::compile(document, &symbols, &ids(document, &rules), sink);
     let windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
     let lists = symbols.all_lists();

@@ -29,6 +29,8 @@ pub const DIAGNOSTICS_MAX: usize = 500;
 pub const TESTS_MAX: usize = 10_000;
 /// Most events in one test.
 pub const TEST_EVENTS_MAX: usize = 1_000;
+/// Most comparisons of one rule that are told of a test that fails.
+pub const TRACE_MAX: usize = 24;
 /// Most tenants of one policy: a condition that names a value may be compiled for each.
 pub const TENANTS_MAX: usize = 64;
 /// Most named values of one policy.

@@ -289,7 +289,7 @@ fn describe(declared: &DeclaredFeature, measured: &Declared, kinds: Kinds, statu
     let aggregate = match measured {
         Declared::Count => "count".to_owned(),
         Declared::Last => "seconds since the last".to_owned(),
-        Declared::First => "seconds since the first".to_owned(),
+        Declared::First => "seconds since the first within the window".to_owned(),
         Declared::Sum(word) => format!("sum of {}", word.text),
         Declared::Max(word) => format!("largest {}", word.text),
         Declared::Distinct(word) => format!("distinct {}", word.text),

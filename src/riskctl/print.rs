@@ -122,6 +122,29 @@ pub fn progress(length: Option<u64>, what: &str) -> ProgressBar {
         }
         None => (ProgressBar::no_length(), "{msg} {spinner} {human_pos}, {per_sec}"),
     };
+    shown(bar, style, what)
+}
+
+/// Long work with a progress bar; it is given what to call with how much of the length is done.
+pub fn with_progress<T>(length: u64, what: &str, work: impl FnOnce(&(dyn Fn(usize) + Sync)) -> T) -> T {
+    let bar = progress(Some(length), what);
+    let result = work(&|done| bar.set_position(done as u64));
+    bar.finish_and_clear();
+    result
+}
+
+/// Long work that says nothing until it is done, with the time that it takes.
+pub fn with_clock<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let bar = match io::stderr().is_terminal() {
+        true => shown(ProgressBar::no_length(), "{msg} {spinner} {elapsed}", what),
+        false => ProgressBar::hidden(),
+    };
+    let result = work();
+    bar.finish_and_clear();
+    result
+}
+
+fn shown(bar: ProgressBar, style: &str, what: &str) -> ProgressBar {
     bar.enable_steady_tick(Duration::from_millis(200));
     let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style).with_message(what.to_owned())

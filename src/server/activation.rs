@@ -18,7 +18,7 @@ use crate::demotions::{Demotion, Demotions};
 use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::memory;
-use crate::metrics::{Matches, Metrics, ScoreHistogram};
+use crate::metrics::{MatchCounters, Metrics, ScoreHistogram};
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
@@ -31,8 +31,8 @@ pub struct Activation {
     pub facts: Arc<Facts>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
-    /// Counters of its matches, by [`Policy::index_of`].
-    pub hits: Vec<Matches>,
+    /// Counters of its matches.
+    pub hits: MatchCounters,
     /// Where the scores of its models are counted, in the order of [`Snapshot::models`].
     pub scores: Vec<Arc<ScoreHistogram>>,
     /// What of it only watches because it refused too much.
@@ -51,6 +51,8 @@ pub struct Facts {
     pub guarded: Vec<Guarded>,
     /// Words of every match, by [`Policy::index_of`].
     pub words: Vec<ReasonText>,
+    /// By the policy's windows, below what a recorded value is certain.
+    pub certain_below: Vec<i64>,
     /// Who answers for each rule, in the policy's order; may be empty.
     pub owners: Vec<String>,
     /// The files' own tests that passed.
@@ -177,8 +179,8 @@ impl Models {
 
     /// Checks that they read what a policy has.
     pub fn check(&self, features: &FeatureTable) -> Result<(), Refusal> {
-        for Artefact { forest, .. } in self.all() {
-            model::check_inputs(forest, features)
+        for Artefact { manifest, forest, .. } in self.all() {
+            model::check_inputs(manifest, features)
                 .map_err(|error| Refusal::Model(format!("{}: {error}", forest.version)))?;
         }
         Ok(())
@@ -243,6 +245,9 @@ pub fn prepare(
             "kept its counts; until the next start it is exact to fewer events than the rules ask"
         );
     }
+    for name in snapshot.begun_anew() {
+        tracing::warn!(name, "begins anew: reloads since the start have changed windows of too many keys");
+    }
     // A list that rules look other fields up in stands there again for each of them, under one name.
     let mut names = HashSet::new();
     let declared: Vec<KnownList> = bundle
@@ -273,6 +278,7 @@ pub fn prepare(
     let beside = models.anomaly.into_iter().chain(challengers);
     let facts = Facts {
         words,
+        certain_below: snapshot.certain_below(),
         owners: bundle.rules.iter().map(|rule| rule.owner.clone()).collect(),
         tests: bundle.tests.len(),
         guarded: bundle.guarded,

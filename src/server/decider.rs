@@ -29,7 +29,7 @@ type Current = Rc<Arc<Activation>>;
 pub struct Decider {
     shared: Arc<Shared>,
     latest: Cache<Arc<ArcSwap<Activation>>, Arc<Activation>>,
-    /// The latest that was seen, whose rules the tally counts.
+    /// The latest that was seen, whose rules the scratch counts.
     active: Current,
     scratch: Scratch,
     ring: Producer,
@@ -72,7 +72,7 @@ impl Decider {
     /// The way of a worker. Takes its memory now.
     pub fn new(shared: Arc<Shared>, worker: usize, ring: Producer) -> Decider {
         let active = Rc::new(shared.active.load_full());
-        let mut decider = Decider {
+        Decider {
             latest: Cache::new(shared.active.clone()),
             active,
             scratch: Scratch::new(worker),
@@ -85,9 +85,7 @@ impl Decider {
             overdue: false,
             tally: Tally::default(),
             shared,
-        };
-        decider.tally.hits = vec![0; decider.active.hits.len()];
-        decider
+        }
     }
 
     /// Answers a frame of checks.
@@ -130,8 +128,6 @@ impl Decider {
         if !Arc::ptr_eq(latest, &self.active) {
             let latest = latest.clone();
             self.tell();
-            self.tally.hits.clear();
-            self.tally.hits.resize(latest.hits.len(), 0);
             self.active = Rc::new(latest);
         }
         self.active.clone()
@@ -149,7 +145,8 @@ impl Decider {
     }
 
     fn tell(&mut self) {
-        self.shared.metrics.take(&mut self.tally, &self.active.hits);
+        self.shared.metrics.take(&mut self.tally);
+        self.shared.metrics.take_matches(self.scratch.match_tally(), &self.active.hits);
         for (histogram, (counts, sum)) in self.active.scores.iter().zip(self.scratch.score_tally().take()) {
             histogram.add(&counts, sum);
         }
@@ -261,11 +258,6 @@ impl Decider {
             head.degraded |= Degraded::Journal.bit();
         }
         self.tally.answered(check.kind, head.verdict, head.replayed, head.degraded);
-        if !head.replayed {
-            for hit in decision.hits() {
-                self.tally.hit(active.snapshot.hit_index(hit));
-            }
-        }
         sink.answer(&head, active.snapshot.reasons(&decision));
     }
 

@@ -16,7 +16,7 @@ pub fn check(spec: &ForestSpec) -> Result<(), String> {
     if total > NODES_MAX {
         return Err(format!("a forest has at most {NODES_MAX} nodes, not {total}"));
     }
-    if !spec.base.is_finite() {
+    if !spec.sums_as.round(spec.base).is_finite() {
         return Err("the base is not finite".to_owned());
     }
     if !spec.transform.is_sound() {
@@ -26,12 +26,12 @@ pub fn check(spec: &ForestSpec) -> Result<(), String> {
         return Err("the calibration does not rise from 0 to 1".to_owned());
     }
     for (at, tree) in spec.trees.iter().enumerate() {
-        check_tree(tree, spec.inputs.len()).map_err(|why| format!("tree {at}: {why}"))?;
+        check_tree(tree, spec).map_err(|why| format!("tree {at}: {why}"))?;
     }
     Ok(())
 }
 
-fn check_tree(tree: &Tree, inputs: usize) -> Result<(), String> {
+fn check_tree(tree: &Tree, spec: &ForestSpec) -> Result<(), String> {
     let mut level = vec![0];
     let mut reached = 0;
     for _ in 0..=DEPTH_MAX {
@@ -42,12 +42,13 @@ fn check_tree(tree: &Tree, inputs: usize) -> Result<(), String> {
                 None => return Err(format!("node {at} does not exist")),
                 // A node too many means that one was reached twice, so that cycles end here.
                 Some(_) if reached > tree.nodes.len() => return Err("a node has two parents".to_owned()),
-                Some(Node::Leaf(value)) if !value.is_finite() => {
+                // As the sum takes it: of two infinite leaves it could be no number.
+                Some(Node::Leaf(value)) if !spec.sums_as.round(*value).is_finite() => {
                     return Err(format!("leaf {at} is not finite"));
                 }
                 Some(Node::Leaf(_)) => {}
                 Some(Node::Split(split)) => {
-                    check_split(split, inputs).map_err(|why| format!("node {at}: {why}"))?;
+                    check_split(split, spec.inputs.len()).map_err(|why| format!("node {at}: {why}"))?;
                     next.extend([split.left, split.right]);
                 }
             }

@@ -237,6 +237,44 @@ fn what_is_no_forest_is_refused() {
     let leaf = Tree { nodes: vec![Node::Leaf(1.0)] };
     let flat = ForestSpec { transform: Transform::Logistic { slope: 0.0 }, ..plain(vec![leaf]) };
     assert!(Forest::new(&flat).is_err());
+    let leaf = |value| Tree { nodes: vec![Node::Leaf(value)] };
+    for (base, leaves) in [(0.0, [1e300, -1e300]), (1e39, [0.5, 0.5])] {
+        let spec = ForestSpec { base, ..plain(leaves.map(leaf).to_vec()) };
+        assert!(Forest::new(&spec).is_ok(), "doubles hold it");
+        let spec = ForestSpec { sums_as: Precision::Single, ..spec };
+        assert!(
+            Forest::new(&spec).err().is_some_and(|error| error.0.contains("not finite")),
+            "floats do not"
+        );
+    }
+}
+
+/// A split for each level, of which the right child leads on.
+fn chain(splits: usize) -> Tree {
+    let mut nodes = Vec::new();
+    for level in 0..splits as u32 {
+        let split = Node::at_most((level % 4) as u16, f64::from(level), 2 * level + 1, 2 * level + 2);
+        nodes.extend([split, Node::Leaf(f64::from(level) / 7.0)]);
+    }
+    nodes.push(Node::Leaf(99.0));
+    Tree { nodes }
+}
+
+#[test]
+fn the_deepest_trees_score_as_the_slow_twin_does_and_a_deeper_one_is_refused() {
+    let deepest = crate::limits::DEPTH_MAX;
+    let spec = plain(vec![chain(deepest), chain(3), chain(deepest - 1)]);
+    let rows: Vec<f64> = (0..4 * 130).map(|at| f64::from(at / 4) + f64::from(at % 3) / 2.0).collect();
+    for vectors in Vectors::available() {
+        let forest = Forest::with_vectors(&spec, vectors).unwrap();
+        let mut scores = [0.0; 130];
+        forest.score_rows(&rows, 4, &mut scores);
+        for (row, score) in rows.chunks(4).zip(scores) {
+            assert_eq!(score.to_bits(), twin(&spec, row).to_bits(), "{vectors:?}");
+            assert_eq!(forest.score(row).to_bits(), score.to_bits(), "{vectors:?}");
+        }
+    }
+    assert!(Forest::new(&plain(vec![chain(deepest + 1)])).is_err());
 }
 
 fn side_of(test: Test, missing: Missing, value: f64) -> Side {

@@ -1,4 +1,5 @@
-//! Stage `model`: the scores, as far as the deadlines leave time for them. What only watches is skipped first.
+//! Stage `model`: the scores, as far as the deadlines leave time for them. What only watches is skipped first. A score that is
+//! no number (`PROBIT` of a sum past 1) counts as not made, and the answer says so.
 
 use wire::{Check, Degraded};
 
@@ -68,6 +69,11 @@ fn act(
         model.forest.score_lanes(&mut scratch.model, &mut scores[..checks.len()]);
         for lane in lanes(scored) {
             let score = scores[lane].clamp(0.0, 1.0);
+            if score.is_nan() {
+                // No band would be met, so that it would pass for harmless.
+                scratch.lanes[lane].degraded |= Degraded::Model.bit();
+                continue;
+            }
             scratch.set(feature.id(), lane, Scalar::Double(score));
             scratch.scores.count(place, score);
         }
@@ -127,6 +133,11 @@ fn watch(models: &Models, model: &Model, at: usize, count: usize, filled: &mut u
     }
     for lane in lanes(asked) {
         let score = scores[lane].clamp(0.0, 1.0);
+        if score.is_nan() {
+            scratch.challenged[at].lanes &= !(1 << lane);
+            scratch.lanes[lane].degraded |= Degraded::Shadow.bit();
+            continue;
+        }
         scratch.challenged[at].scores[lane] = score;
         scratch.scores.count(place, score);
     }

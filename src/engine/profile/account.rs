@@ -3,6 +3,7 @@
 use wire::{Check, Kind};
 
 use super::amounts::Amounts;
+use super::hours::{self, Hours};
 use super::latest::Latest;
 use super::{BESIDE, load, time_of, timed};
 use crate::feature::{Builtin, Scalar};
@@ -22,8 +23,8 @@ const PLACE_MS: usize = 3;
 const PLACES: std::ops::Range<usize> = 4..6;
 /// The latest six devices.
 const DEVICES: std::ops::Range<usize> = 6..9;
-/// Two words of twelve hours each, five bits an hour.
-const HOURS: std::ops::Range<usize> = 9..11;
+/// The hours of the day that it is seen at.
+const HOURS: std::ops::Range<usize> = 9..9 + hours::WORDS;
 /// Amounts received, spent and moved.
 const AMOUNTS: usize = 11;
 
@@ -33,8 +34,6 @@ const EVENTS_MAX: u64 = 1_000_000;
 const PLACE_NOISE_KM: f64 = 5.0;
 /// A place farther than this from all the latest ones is new.
 const PLACE_NEW_KM: f64 = 50.0;
-/// Hours are compared with the account's own only after so many checks.
-const HOURS_MIN: u64 = 20;
 
 const _: () = assert!(EVENTS_MAX + (crate::limits::WORKERS_MAX as u64) < BESIDE);
 
@@ -87,7 +86,7 @@ pub(super) fn visit(words: &[Word], device: u64, check: &Check<'_>, lane: usize,
     if let Some(amount) = check.amount_minor {
         compare_amount(words, Class::of(check.kind), amount, lane, scratch);
     }
-    visit_hours(&words[HOURS], lane, scratch);
+    visit_hours(Hours(&words[HOURS]), lane, scratch);
 }
 
 /// Devices are known by half of their keys: one in a thousand million is taken for another.
@@ -108,7 +107,7 @@ fn visit_place(words: &[Word], here: (f64, f64), lane: usize, scratch: &mut Scra
     let before_ms = load(words, PLACE_MS) as i64;
     if before_ms != 0 {
         let km = distance_km(unpack_place(load(words, PLACE)), here);
-        let hours = (time_ms - before_ms).max(1_000) as f64 / 3_600_000.0;
+        let hours = (time_ms - before_ms).abs().max(1_000) as f64 / 3_600_000.0;
         let speed = if km < PLACE_NOISE_KM { 0.0 } else { km / hours };
         scratch.set(Builtin::DistanceKm.id(), lane, Scalar::Double(km));
         scratch.set(Builtin::SpeedKmh.id(), lane, Scalar::Double(speed));
@@ -117,9 +116,16 @@ fn visit_place(words: &[Word], here: (f64, f64), lane: usize, scratch: &mut Scra
         met_as = if km <= PLACE_NEW_KM { places.entries().next() } else { places.entries().find(near) };
         scratch.set(Builtin::PlaceNew.id(), lane, Scalar::Bool(met_as.is_none()));
     }
-    places.meet(met_as, coarse(here));
-    words[PLACE].store(pack_place(here), Ordering::Relaxed);
-    words[PLACE_MS].store(time_ms as u64, Ordering::Relaxed);
+    if time_ms >= before_ms {
+        places.meet(met_as, coarse(here));
+        words[PLACE].store(pack_place(here), Ordering::Relaxed);
+        words[PLACE_MS].store(time_ms as u64, Ordering::Relaxed);
+    } else if met_as.is_none() {
+        // It comes late: the place is known from now on, and the last one stays the last.
+        let last = places.entries().next();
+        places.meet(None, coarse(here));
+        last.into_iter().for_each(|last| places.meet(None, last));
+    }
 }
 
 /// The amount against the account's approved ones of its class; while they are few, of all that it spends and moves.
@@ -141,29 +147,13 @@ pub(super) fn approve(words: &[Word], kind: Kind, amount: i64) {
     Amounts::add(&words[Class::of(kind).word()], amount);
 }
 
-/// The share of the account's checks near this hour, then this check among them. Counters of five bits: when one is full
-/// all are halved, so the profile follows a change of habit.
-fn visit_hours(words: &[Word], lane: usize, scratch: &mut Scratch) {
-    const HOUR_BITS: u32 = 5;
-    const FULL: u64 = (1 << HOUR_BITS) - 1;
+/// The share of the account's checks near this hour, then this check among them.
+fn visit_hours(hours: Hours<'_>, lane: usize, scratch: &mut Scratch) {
     let hour = scratch.columns[Builtin::Hour.id().index()][lane] as usize;
-    let held = [load(words, 0), load(words, 1)];
-    let count = |hour: usize| held[hour / 12] >> (hour % 12 * HOUR_BITS as usize) & FULL;
-    let total: u64 = (0..24).map(count).sum();
-    if total >= HOURS_MIN {
-        let near = count((hour + 23) % 24) + count(hour) + count((hour + 1) % 24);
-        scratch.set(Builtin::HourShare.id(), lane, Scalar::Double(near as f64 / total as f64));
+    if let Some(share) = hours.share(hour) {
+        scratch.set(Builtin::HourShare.id(), lane, Scalar::Double(share));
     }
-    let unit = 1_u64 << (hour % 12 * HOUR_BITS as usize);
-    if count(hour) < FULL {
-        words[hour / 12].fetch_add(unit, Ordering::Relaxed);
-    } else {
-        // Each counter's lowest bit is dropped, so that no bit crosses into its neighbour.
-        const LOW_BITS: u64 = 0x0084_2108_4210_8421;
-        for (word, held) in words.iter().zip(held) {
-            word.store((held & !LOW_BITS) >> 1, Ordering::Relaxed);
-        }
-    }
+    hours.add(hour);
 }
 
 /// A place in one word, to a millionth of a degree (eleven centimetres).

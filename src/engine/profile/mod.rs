@@ -7,6 +7,7 @@
 mod account;
 mod amounts;
 mod device;
+mod hours;
 mod latest;
 
 use wire::{Check, Degraded, Kind};

@@ -151,15 +151,15 @@ impl Blocks {
         shared.into_iter().flat_map(move |shared| {
             (0..count.min(shared.count)).filter_map(move |at| {
                 let block = (first as usize + at) % shared.count;
-                let slot = (shared.holders.words()[block].load(Ordering::Acquire) as usize).checked_sub(1)?;
-                Some((slot, block))
+                Some((self.holder(block)?, block))
             })
         })
     }
 
-    /// Blocks that slots hold or held, where they are shared.
-    pub fn taken(&self) -> Option<u64> {
-        self.shared.as_ref().map(|shared| shared.fresh.load(Ordering::Relaxed))
+    /// The slot that held a shared block a moment ago.
+    pub fn holder(&self, block: usize) -> Option<usize> {
+        let holders = &self.shared.as_ref()?.holders;
+        (holders.words()[block].load(Ordering::Acquire) as usize).checked_sub(1)
     }
 
     /// Blocks there are.

@@ -13,7 +13,7 @@ const AHEAD: u64 = 8_192;
 /// The cells of one window of one key. `BITS` are for what a cell holds, the rest numbers its sub-window.
 ///
 /// Sub-window numbers wrap after 2^(64 − BITS). A cell left over from a turn ago would count again, which is too much, never
-/// too little; or it would look as if it lay ahead: see [`Cells::clear_later`].
+/// too little; or it would look as if it lay ahead: see [`Cells::put_surely`].
 #[derive(Clone, Copy)]
 pub(super) struct Cells<'a, const BITS: u32> {
     pub near: &'a [Word],
@@ -148,27 +148,56 @@ impl<const BITS: u32> Cells<'_, BITS> {
         }
     }
 
-    /// Empties the cells that look later than `newest`, the latest sub-window that anything was put into: they are from a turn
-    /// ago, and would keep what comes now from being put in.
-    pub fn clear_later(&self, newest: &Word) {
+    /// The same as [`Cells::put`] for whatever others do meanwhile. `newest` is the latest sub-window that anything was put into,
+    /// raised before it is; `None` for a sub-window that is too old for the cells. `cleared` is told of what was emptied that
+    /// had been left from a turn ago.
+    #[inline]
+    pub fn put_surely(
+        &self,
+        epoch: i64,
+        newest: &Word,
+        next: impl Fn(u64) -> u64,
+        cleared: impl Fn(u64),
+    ) -> Option<u64> {
+        loop {
+            // Read each time: a thread that rests here may be overtaken by a whole window.
+            let latest = newest.load(Ordering::Acquire) as i64;
+            if latest - epoch >= CELLS {
+                return None;
+            }
+            // Where a wrapped number makes a cell look newer than the event it counts with the latest ones.
+            if let Some(expired) = self.put(epoch, &next).or_else(|| self.put(latest, &next)) {
+                return Some(expired);
+            }
+            self.clear_later(newest, &cleared);
+        }
+    }
+
+    /// Empties the cells that look later than `newest`: they are from a turn ago, and would keep what comes now from being put
+    /// in.
+    #[cold]
+    fn clear_later(&self, newest: &Word, cleared: impl Fn(u64)) {
         for cell in self.near.iter().chain(self.far.used()) {
             // In this order: `newest` is raised before a cell is written.
             let held = cell.load(Ordering::Acquire);
             let newest = newest.load(Ordering::Acquire) as i64;
-            if held & Self::HELD_MAX > 0 && Self::age(held, newest) < 0 {
-                exchange(cell, held, held & !Self::HELD_MAX);
+            let later = held & Self::HELD_MAX > 0 && Self::age(held, newest) < 0;
+            if later && exchange(cell, held, held & !Self::HELD_MAX) {
+                cleared(held & Self::HELD_MAX);
             }
         }
     }
 
     /// What the cells within the window of `epoch` hold.
     pub fn inside(&self, epoch: i64) -> impl Iterator<Item = u64> {
-        self.near
-            .iter()
-            .chain(self.far.used())
-            .map(|cell| cell.load(Ordering::Acquire))
-            .filter(move |&cell| (0..CELLS).contains(&Self::age(cell, epoch)))
-            .map(|cell| cell & Self::HELD_MAX)
+        self.aged(epoch).map(|(_, held)| held)
+    }
+
+    /// How many sub-windows the cells within the window of `epoch` lie behind it, and what they hold.
+    pub fn aged(&self, epoch: i64) -> impl Iterator<Item = (i64, u64)> {
+        let cells = self.near.iter().chain(self.far.used()).map(|cell| cell.load(Ordering::Acquire));
+        let aged = cells.map(move |cell| (Self::age(cell, epoch), cell & Self::HELD_MAX));
+        aged.filter(|(age, _)| (0..CELLS).contains(age))
     }
 }
 

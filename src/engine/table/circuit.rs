@@ -1,8 +1,8 @@
 //! The state of one breaker of one key, in one word: when it opened, and how many trials it has let through since.
 //!
 //! Closed, open and half open are not written down: they are how long ago it opened. So nothing has to happen for a breaker
-//! to half-open or to close, and every change is one exchange of the word: of threads that trip it at once one does, and
-//! no interleaving lets more trials through than there are.
+//! to half-open or to close, and every change is one exchange of the word: of threads that trip it at once one does,
+//! no interleaving lets more trials through than there are, and of those that find it closed again one says so.
 
 use super::{Ordering, Word};
 
@@ -27,6 +27,8 @@ pub struct Terms {
 pub enum Passage {
     /// It is closed: the event goes on.
     Closed,
+    /// It has closed, and the event is the first to find it so: it goes on.
+    Recovered,
     /// The event opened it and is refused.
     Opened,
     /// It is open, for so many milliseconds more.
@@ -43,7 +45,7 @@ pub enum Passage {
     },
 }
 
-/// A view over a breaker's word; zero is one that never opened.
+/// A view over a breaker's word; zero is one that never opened, or was found closed since.
 #[derive(Clone, Copy)]
 pub struct Circuit<'a> {
     word: &'a Word,
@@ -69,8 +71,10 @@ impl<'a> Circuit<'a> {
                 return Passage::Open { left_ms: open_ms - age_ms };
             } else if trips {
                 (Passage::Opened, (now_ms.max(1) as u64) << TRIAL_BITS)
-            } else if closed {
+            } else if held == 0 {
                 return Passage::Closed;
+            } else if closed {
+                (Passage::Recovered, 0)
             } else if used >= trials {
                 return Passage::Spent { used };
             } else {
@@ -107,7 +111,8 @@ mod tests {
         assert_eq!(pass(12_000, false), Passage::Trial);
         assert_eq!(pass(12_001, false), Passage::Trial);
         assert_eq!(pass(16_999, false), Passage::Spent { used: 2 });
-        assert_eq!(pass(17_000, false), Passage::Closed);
+        assert_eq!(pass(17_000, false), Passage::Recovered);
+        assert_eq!(pass(17_000, false), Passage::Closed, "once");
         assert_eq!(pass(17_000, true), Passage::Opened, "and it can open again");
     }
 
@@ -156,6 +161,7 @@ mod tests {
         };
         assert_eq!(count(1_000, true, Passage::Opened), 1);
         assert_eq!(count(11_000, false, Passage::Trial), 50);
+        assert_eq!(count(16_000, false, Passage::Recovered), 1);
     }
 
     /// The states written out, one variable each.
@@ -172,7 +178,12 @@ mod tests {
                 Some(since) if since < terms.open_ms => {
                     return Passage::Open { left_ms: terms.open_ms - since };
                 }
-                Some(since) if since >= terms.open_ms + terms.half_open_ms => self.opened_ms = None,
+                Some(since) if since >= terms.open_ms + terms.half_open_ms => {
+                    self.opened_ms = None;
+                    if !trips {
+                        return Passage::Recovered;
+                    }
+                }
                 _ => {}
             }
             if trips {

@@ -5,7 +5,7 @@
 
 use super::Word;
 use super::span::Ages;
-#[cfg(any(not(target_arch = "x86_64"), loom, test))]
+#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
 use super::span::FREE;
 
 /// What was seen, a bit a place.
@@ -40,7 +40,7 @@ impl Four {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 mod vectors {
     use std::arch::x86_64::*;
 
@@ -92,10 +92,10 @@ mod vectors {
     }
 }
 
-#[cfg(any(not(target_arch = "x86_64"), loom))]
+#[cfg(any(not(target_arch = "x86_64"), loom, miri))]
 use one_by_one as vectors;
 
-#[cfg(any(not(target_arch = "x86_64"), loom, test))]
+#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
 mod one_by_one {
     use super::super::{Ordering, Word};
     use super::{Ages, FREE, Four};

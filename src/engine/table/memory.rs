@@ -35,7 +35,8 @@ impl Memory {
         if start == libc::MAP_FAILED {
             return None;
         }
-        #[cfg(target_os = "linux")]
+        // Miri runs what follows, and knows no advice.
+        #[cfg(all(target_os = "linux", not(miri)))]
         // SAFETY: the range is this mapping; the advice changes no content and a refusal changes nothing.
         unsafe {
             libc::madvise(start, bytes, libc::MADV_HUGEPAGE);

@@ -5,12 +5,15 @@
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
 //! correct under any interleaving by itself.
 
+mod approved;
 mod blocks;
 mod busy;
 mod cells;
 mod circuit;
 mod claim;
 mod distinct;
+mod fill;
+mod first;
 mod four;
 mod halves;
 #[cfg_attr(loom, path = "loom_memory.rs")]
@@ -27,9 +30,11 @@ mod span;
 mod stamps;
 mod sum;
 
+pub use approved::Approved;
 pub use blocks::PARTS_MAX;
 pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
+pub use first::First;
 pub use memory::Memory;
 pub use payload::{Far, Payload, Room};
 pub use permits::Permits;
@@ -52,3 +57,11 @@ use std::{hint::spin_loop, sync::atomic::fence};
 
 #[cfg(loom)]
 use loom::{sync::atomic::fence, thread::yield_now as spin_loop};
+
+/// Stands where a word is read after another was written, and all threads are to see both in one order. Accesses that are `SeqCst`
+/// are in one order by themselves; loom takes them for weaker ones, and asks for the fence.
+#[inline]
+fn one_order() {
+    #[cfg(loom)]
+    fence(Ordering::SeqCst);
+}

@@ -7,7 +7,7 @@
 use super::halves::{self, Place};
 use super::payload::{Far, Room};
 use super::span::{FREE, Span};
-use super::{Full, Ordering, Reserved, Word, spin_loop};
+use super::{Full, Ordering, Reserved, Word, one_order, spin_loop};
 
 /// Words before the times.
 const HEAD: usize = 3;
@@ -80,7 +80,7 @@ impl<'a> Permits<'a> {
             if total >= self.places(total).min(max as u64) {
                 return Err(Full { current: total as i64 });
             }
-            match self.total.compare_exchange_weak(total, total + 1, Ordering::AcqRel, Ordering::Acquire) {
+            match self.total.compare_exchange_weak(total, total + 1, Ordering::SeqCst, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(seen) => total = seen,
             }
@@ -94,8 +94,15 @@ impl<'a> Permits<'a> {
     /// hold, permits that are given back would let too many in, and whoever asks has to ask the sum.
     #[inline]
     pub fn complete(&self, time_ms: i64) -> bool {
-        let displaced = self.displaced.load(Ordering::Acquire) as i64;
+        let displaced = self.displaced.load(Ordering::SeqCst) as i64;
         displaced == 0 || self.span.has_left(displaced, time_ms)
+    }
+
+    /// Permits that are taken, about to be, or not yet given back, in one order with what others take of the sum beside them.
+    #[inline]
+    pub(super) fn taken(&self) -> i64 {
+        one_order();
+        self.total.load(Ordering::SeqCst) as i64
     }
 
     /// Takes a permit at that time without regard to a maximum, for events that the sum decides. Where none is free the
@@ -103,25 +110,27 @@ impl<'a> Permits<'a> {
     pub fn take(&self, time_ms: i64) {
         self.count(time_ms);
         let free = |total: u64| (total < self.places(total)).then_some(total + 1);
-        if self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok() {
-            self.put(time_ms);
-        } else {
-            self.replace_oldest(time_ms);
+        loop {
+            if self.total.fetch_update(Ordering::SeqCst, Ordering::Acquire, free).is_ok() {
+                return self.put(time_ms);
+            }
+            if self.replace_oldest(time_ms) {
+                return;
+            }
+            // Every place is free: each belongs to a permit about to be written there, or one was given back meanwhile.
+            spin_loop();
         }
     }
 
-    fn replace_oldest(&self, time_ms: i64) {
-        let age = |place: &Place<'_>| {
-            if place.stamp == FREE { i64::MIN } else { self.span.age(place.stamp, time_ms) }
+    /// Takes the place of the oldest permit that is written, if there is one that stays what it is.
+    fn replace_oldest(&self, time_ms: i64) -> bool {
+        let age = |place: &Place<'_>| self.span.age(place.stamp, time_ms);
+        let Some(oldest) = self.times().filter(|place| place.stamp != FREE).max_by_key(age) else {
+            return false;
         };
-        // A free place belongs to a permit that is about to be written there.
-        while let Some(oldest) = self.times().max_by_key(age).filter(|place| place.stamp != FREE) {
-            let kept = age(&oldest).max(0);
-            self.displaced.fetch_max(self.span.time_ms(kept, time_ms) as u64, Ordering::AcqRel);
-            if oldest.exchange(self.span.stamp(time_ms)) {
-                return;
-            }
-        }
+        let kept = age(&oldest).max(0);
+        self.displaced.fetch_max(self.span.time_ms(kept, time_ms) as u64, Ordering::SeqCst);
+        oldest.exchange(self.span.stamp(time_ms))
     }
 
     /// Gives a permit back; nothing happens if it has expired meanwhile.

@@ -1,14 +1,15 @@
 //! Many words at a look: vector loads where the processor has them, one word after the other elsewhere.
 //!
 //! A vector load of atomic words is an atomic load of each, in no order among them: so x86 processors do it, and so it is asked for
-//! here, by an instruction the compiler leaves alone. All that is said of such a look holds for a loop of acquiring loads too.
+//! here, by an instruction the compiler leaves alone. All that is said of such a look holds for a loop of acquiring loads too, which
+//! is what loom and Miri run.
 #![allow(unsafe_code)]
 
 use super::Word;
 use super::slots::LINE;
 
 /// Two words.
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 #[inline]
 pub(super) fn two(words: &[Word; 2]) -> std::arch::x86_64::__m128i {
     let held;
@@ -27,7 +28,7 @@ pub(super) fn two(words: &[Word; 2]) -> std::arch::x86_64::__m128i {
 }
 
 /// The heads of two lines that have this tag; a bit each, those of the first line lowest.
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 #[inline]
 pub(super) fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
     use std::arch::x86_64::*;
@@ -48,13 +49,13 @@ pub(super) fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
 }
 
 /// The heads of two lines that have this tag; a bit each, those of the first line lowest.
-#[cfg(any(not(target_arch = "x86_64"), loom))]
+#[cfg(any(not(target_arch = "x86_64"), loom, miri))]
 pub(super) fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
     one_by_one(lines, tag)
 }
 
 /// Without branches: where a key stands is as random as the key.
-#[cfg(any(not(target_arch = "x86_64"), loom, test))]
+#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
 fn one_by_one(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
     use super::Ordering;
     use super::slots::tag_of;

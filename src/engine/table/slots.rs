@@ -5,7 +5,7 @@
 //! lines fill evenly (Azar, Broder, Karlin and Upfal 1999): the share of lines with one more live key than others falls by
 //! squares, where in one set of sixteen it would fall by Poisson's tail, one in thirteen at two thirds. The payload begins with
 //! the other half of the key and the time it came in; what follows, near and far words, belongs to whoever owns the table and starts zeroed. A key, once in, stays
-//! in its slot until the slot is given to another key, and slots never become empty again.
+//! in its slot until the slot is given to another key, and slots never become empty again, but for [`Slots::forget`].
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ pub struct Slots {
 /// What is counted, apart from what every look-up reads: whoever puts a key in must not take that from the others' caches.
 #[repr(align(128))]
 pub(super) struct Counters {
-    pub live_evictions: Word,
+    pub live_evictions: Arc<Word>,
     pub claimed: Word,
 }
 
@@ -153,7 +153,7 @@ impl Slots {
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
             soon: Vec::new(),
-            counters: Counters { live_evictions: Word::new(0), claimed: Word::new(0) },
+            counters: Counters { live_evictions: Arc::new(Word::new(0)), claimed: Word::new(0) },
         })
     }
 
@@ -162,6 +162,13 @@ impl Slots {
     #[must_use]
     pub fn with_soon(self, soon: Vec<std::ops::Range<usize>>) -> Slots {
         Slots { soon, ..self }
+    }
+
+    /// The same with a count of evictions that other tables share and that outlives this one.
+    #[must_use]
+    pub fn with_evictions(mut self, live_evictions: &Arc<Word>) -> Slots {
+        self.counters.live_evictions = live_evictions.clone();
+        self
     }
 
     /// Bytes that a table for `capacity` keys of that shape takes; `None` if they are more than can be counted.
@@ -265,7 +272,7 @@ impl Slots {
         touch(time_ms).wrapping_sub(claimed) < 1 << 31
     }
 
-    /// Keys evicted before their windows had expired.
+    /// Keys evicted before their windows had expired, of this table and those that share its count.
     pub fn live_evictions(&self) -> u64 {
         self.counters.live_evictions.load(Ordering::Relaxed)
     }
@@ -273,11 +280,6 @@ impl Slots {
     /// Slots that hold or held a key.
     pub fn claimed(&self) -> u64 {
         self.counters.claimed.load(Ordering::Relaxed)
-    }
-
-    /// Blocks of far words that keys hold or held, and how many there are; `None` where every slot has its own.
-    pub fn blocks(&self) -> Option<(u64, u64)> {
-        self.far.as_ref().and_then(|far| Some((far.taken()?, far.count() as u64)))
     }
 
     /// Slots there are.

@@ -31,6 +31,7 @@ const _: () =
 /// The measures of one window.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
+    window_ms: i64,
     /// A stamp younger than this lies in the window.
     units: i64,
     /// Milliseconds of a unit, as a power of two.
@@ -53,7 +54,7 @@ impl Span {
         // Round-up method (Granlund and Montgomery 1994): exact if time × sub_window_ms < 2^shift.
         let reciprocal_shift = TIME_BITS + (64 - (sub_window_ms as u64).leading_zeros());
         let reciprocal = (1_u128 << reciprocal_shift).div_ceil(sub_window_ms as u128) as u64;
-        Span { units, shift, sub_window_ms, reciprocal, reciprocal_shift }
+        Span { window_ms, units, shift, sub_window_ms, reciprocal, reciprocal_shift }
     }
 
     /// The stamp of a time.
@@ -134,6 +135,11 @@ impl Span {
     #[inline]
     pub(super) fn time_ms(&self, age: i64, now_ms: i64) -> i64 {
         now_ms - (age << self.shift)
+    }
+
+    /// Milliseconds of the window.
+    pub(super) fn window_ms(&self) -> i64 {
+        self.window_ms
     }
 
     /// Number of the sub-window that a time lies in.

@@ -4,7 +4,7 @@
 //! (see [`super::scan`]); whoever goes on to change a word reads it again and compares.
 #![allow(unsafe_code)]
 
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 use std::arch::is_x86_feature_detected;
 
 use super::span::{Ages, FREE};
@@ -47,7 +47,7 @@ pub(super) fn look(words: &[Word], holds: Holds, ages: Ages) -> Seen {
     if words.is_empty() {
         return Seen::default();
     }
-    #[cfg(all(target_arch = "x86_64", not(loom)))]
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         // SAFETY: the processor has AVX2 and counts bits.
         return unsafe {
@@ -79,7 +79,7 @@ fn one_by_one(words: &[Word], holds: Holds, ages: Ages) -> Seen {
     seen
 }
 
-#[cfg(all(target_arch = "x86_64", not(loom)))]
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
 mod avx2 {
     use std::arch::asm;
     use std::arch::x86_64::*;

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use super::cells::Amounts;
 use super::payload::{Far, Room};
 use super::span::{CELLS, Span};
-use super::{Ordering, Word};
+use super::{Ordering, Word, one_order};
 
 /// The limit leaves no room; `current` is what is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,12 +63,19 @@ impl<'a> Sum<'a> {
         self.total.load(Ordering::Acquire) as i64
     }
 
+    /// All that is taken, in one order with what others take of the permits beside it.
+    #[inline]
+    pub(super) fn taken(&self) -> i64 {
+        one_order();
+        self.total.load(Ordering::SeqCst) as i64
+    }
+
     /// Adds an event and gives the sum including it.
     #[inline]
     pub fn add(&self, time_ms: i64, delta: i64) -> i64 {
         let epoch = self.span.epoch(time_ms);
         self.sweep(epoch);
-        let total = self.total.fetch_add(delta as u64, Ordering::AcqRel) as i64 + delta;
+        let total = self.total.fetch_add(delta as u64, Ordering::SeqCst) as i64 + delta;
         self.put(epoch, delta);
         total
     }
@@ -90,7 +97,7 @@ impl<'a> Sum<'a> {
             match self.total.compare_exchange_weak(
                 total,
                 total.wrapping_add(delta as u64),
-                Ordering::AcqRel,
+                Ordering::SeqCst,
                 Ordering::Acquire,
             ) {
                 Ok(_) => break,
@@ -113,24 +120,22 @@ impl<'a> Sum<'a> {
     /// Puts an event that the total already holds into its cell.
     #[inline]
     fn put(&self, epoch: i64, delta: i64) {
-        let newest = self.newest.load(Ordering::Acquire) as i64;
         // A few events of the largest amount within one sub-window fill a cell. What no longer fits leaves the total again, which
         // would otherwise stay above the truth for as long as the key is seen: such a sum is told as the largest there is room for.
         let beyond = Cell::new(0);
-        let put = |epoch| {
-            self.cells.put(epoch, |sum| {
-                beyond.set((sum + delta as u64).saturating_sub(Amounts::HELD_MAX));
-                sum + delta as u64
-            })
+        let next = |sum: u64| {
+            beyond.set((sum + delta as u64).saturating_sub(Amounts::HELD_MAX));
+            sum + delta as u64
         };
-        let gone = if newest - epoch >= CELLS {
-            Some(delta as u64)
-        } else {
-            // A cell that a wrapped number makes look newer than it is: the event counts with the newest ones instead.
-            put(epoch).or_else(|| put(newest)).map(|expired| expired + beyond.get())
+        let leave = |sum| {
+            self.total.fetch_sub(sum, Ordering::AcqRel);
         };
-        if let Some(gone) = gone.filter(|&gone| gone > 0) {
-            self.total.fetch_sub(gone, Ordering::AcqRel);
+        let gone = match self.cells.put_surely(epoch, self.newest, next, leave) {
+            Some(expired) => expired + beyond.get(),
+            None => delta as u64,
+        };
+        if gone > 0 {
+            leave(gone);
         }
     }
 
@@ -172,12 +177,9 @@ impl<'a> Max<'a> {
     /// Takes an event in and gives the largest, it included.
     pub fn add(&self, time_ms: i64, number: i64) -> i64 {
         let epoch = self.span.epoch(time_ms);
-        let newest = (self.newest.fetch_max(epoch as u64, Ordering::AcqRel) as i64).max(epoch);
+        self.newest.fetch_max(epoch as u64, Ordering::AcqRel);
         // An event too old for the cells is too old for every later window as well.
-        while self.cells.put(epoch, |largest| largest.max(number as u64)).is_none() && newest - epoch < CELLS
-        {
-            self.cells.clear_later(self.newest);
-        }
+        let _ = self.cells.put_surely(epoch, self.newest, |largest| largest.max(number as u64), |_| {});
         self.value(time_ms).max(number)
     }
 

@@ -10,6 +10,7 @@ use engine::limits::{
 };
 use engine::policy::{Aggregate, Status, Tier, Window};
 use engine::program::Kinds;
+use engine::table::PARTS_MAX;
 use engine::{BuildError, Parts, Scratch, SizeError, Sizes, Snapshot, Tables};
 use site::{Draft, START_MS, ask, claim, tables};
 use wire::limits::CLOCK_AHEAD_MS_MAX;
@@ -118,6 +119,9 @@ fn more_of_anything_than_there_is_room_for_is_refused_by_number() {
         assert_eq!(why(draft), expected);
     }
     build(many(WINDOWS_MAX, by_key), &tables()).map(drop).expect("as many as there is room for");
+    // As many keys as there may be, and of one more windows than one table has parts.
+    let uneven = |at: usize| pair(at.saturating_sub(PARTS_MAX) % KEYS_MAX);
+    build(many(KEYS_MAX + PARTS_MAX, uneven), &tables()).map(drop).expect("within every bound");
 
     // A thousand features: the table of features says no before a policy can be made of them.
     let mut draft = Draft::new("thousand");
@@ -212,7 +216,7 @@ fn tables_of_no_entries_hold_the_fewest_there_can_be() {
         let answer = ask(&snapshot, &tables, 20 * n, &[claim(&n.to_string(), &account, 1)], &mut scratch)[0];
         assert_eq!(answer.verdict, Verdict::Allow);
     }
-    assert!(tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0));
+    assert!(tables.fill(START_MS + 2_000).iter().any(|row| row.name == "velocity" && row.evictions > 0));
 }
 
 #[test]
@@ -222,11 +226,11 @@ fn a_refused_policy_leaves_the_one_in_force_as_it_was() {
     let feature = draft.policy.windows[0].feature;
     let standing = build(draft, &tables).expect("sound");
     ask(&standing, &tables, 0, &[claim("a", "u", 1)], &mut scratch);
-    let entries = tables.fill();
+    let entries = tables.fill(START_MS);
     let refused = one(|window| window.window_ms = 0);
     let parts = Parts { policy: refused.policy, ..Parts::default() };
     assert!(Snapshot::build(parts, &tables, Some(&standing)).is_err());
-    assert_eq!(tables.fill(), entries);
+    assert_eq!(tables.fill(START_MS), entries);
     ask(&standing, &tables, 1, &[claim("b", "u", 1)], &mut scratch);
     assert_eq!(scratch.value(feature, 0), Scalar::Int(2));
 }

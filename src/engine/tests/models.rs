@@ -102,6 +102,44 @@ fn decided(
     (all, records)
 }
 
+/// A model whose score is no number where the amount is above 100: `PROBIT` has none past 1.
+fn broken(version: &str) -> ForestSpec {
+    let nodes = vec![Node::at_most(0, 100.0, 1, 2), Node::Leaf(0.5), Node::Leaf(7.0)];
+    ForestSpec {
+        trees: vec![Tree { nodes }],
+        transform: Transform::Probit,
+        ..forest(version, ["amount", "hour"], 0.0)
+    }
+}
+
+#[test]
+fn a_score_that_is_no_number_is_none_and_the_answer_says_so() {
+    let names = names(130, 40);
+    let checks = checks(&names);
+    for (champion, anomaly) in [(broken("m"), constant("odd", 0.25)), (constant("m", 0.25), broken("odd"))] {
+        for batch in [1, 64] {
+            let tables = tables();
+            let parts = Parts {
+                policy: draft().policy,
+                forest: Some(champion.clone()),
+                anomaly: Some(anomaly.clone()),
+                challengers: vec![Challenger { forest: broken("c"), share_percent: 100 }],
+                ..Parts::default()
+            };
+            let snapshot = Snapshot::build(parts, &tables, None).expect("sound");
+            let (decisions, records) = decided(&snapshot, &tables, &checks, batch);
+            for ((check, decision), record) in checks.iter().zip(&decisions).zip(&records) {
+                let fails = check.amount_minor.is_some_and(|minor| minor > 100);
+                assert!(!decision.score.is_nan());
+                for flag in [Degraded::Model, Degraded::Shadow] {
+                    assert_eq!(decision.degraded & flag.bit() != 0, fails, "{check:?}");
+                }
+                assert_eq!(record.challengers.len(), usize::from(!fails), "{check:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn challengers_change_no_answer_no_window_and_no_limit() {
     let names = names(600, 40);

@@ -246,3 +246,29 @@ fn the_share_of_usual_hours_follows_the_account() {
     assert_eq!(share(&mut site, 25 * DAY_MS), Scalar::Double(1.0));
     assert_eq!(share(&mut site, 25 * DAY_MS + 12 * 3_600_000), Scalar::Double(0.0));
 }
+
+#[test]
+fn an_event_that_comes_late_is_held_against_the_time_between_and_moves_no_place_back() {
+    let mut site = Site::new();
+    let mut at = |after_ms: i64, late_ms: i64, (lat, lon), feature| {
+        let change = |check: &mut Check<'_>| {
+            check.geo = Some(Geo { lat, lon });
+            check.time_ms = Some(START_MS + after_ms - late_ms);
+        };
+        match site.see(after_ms, Kind::Login, "u", change, feature) {
+            Scalar::Double(number) => number,
+            Scalar::Bool(truth) => f64::from(u8::from(truth)),
+            other => panic!("{other:?}"),
+        }
+    };
+    at(600_000, 0, BEIJING, Builtin::DistanceKm);
+    let north = (BEIJING.0 + 0.054, BEIJING.1);
+    let speed = at(600_000, 240_000, north, Builtin::SpeedKmh);
+    assert!((85.0..95.0).contains(&speed), "six kilometres in four minutes, not {speed} km/h");
+    assert!(at(601_000, 0, BEIJING, Builtin::DistanceKm) < 0.01, "that was before");
+    assert_eq!(at(602_000, 100_000, SHANGHAI, Builtin::PlaceNew), 1.0);
+    assert_eq!(at(603_000, 90_000, SHANGHAI, Builtin::PlaceNew), 0.0, "it is known from then on");
+    assert!(at(604_000, 0, BEIJING, Builtin::SpeedKmh) < 0.01, "and nobody has travelled");
+    assert_eq!(at(90_000_000, 0, SHANGHAI, Builtin::PlaceNew), 0.0);
+    assert_eq!(at(90_001_000, 0, BEIJING, Builtin::PlaceNew), 0.0, "nor has either pushed the other out");
+}

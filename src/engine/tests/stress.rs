@@ -1,5 +1,6 @@
 //! Sixty-four threads on the same few limits at once: sixty decide, four tell outcomes, and the log they leave is held against
-//! every limit in every sliding window.
+//! every limit in every sliding window. Meanwhile one reloads, a breaker opens and closes, values are told apart, and another
+//! table forgets more keys than it holds: none of it touches a limit.
 //!
 //! Threads read one virtual clock before a decision and after it. The engine dates a reservation somewhere between the two, so
 //! a window counts only what lies in it whole: what is found then is certain.
@@ -10,12 +11,14 @@ mod site;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use engine::feature::{Builtin, FeatureId, Scalar};
-use engine::policy::{Aggregate, Status};
+use engine::policy::{Aggregate, Breaker, Mode, Status};
+use engine::program::Kinds;
+use engine::table::Terms;
 use engine::{Now, OutcomeEffect, Scratch, Sizes, Snapshot, Tables, decide, outcome};
-use site::{Draft, START_MS, snapshot};
+use site::{Draft, START_MS, snapshot, words};
 use wire::{Check, Kind, OutcomeKind, Verdict};
 
 const DECIDING: usize = 60;
@@ -24,9 +27,15 @@ const TELLING: usize = 4;
 const CHECKS: usize = 800;
 /// Keys of each sort: few, so that threads meet.
 const KEYS: u64 = 5;
+/// Largest amount of a claim.
+const AMOUNT_MAX: i64 = 150;
 /// A deciding thread moves the clock once in so many checks: some windows' worth of time in all.
 const CHECKS_A_MS: u64 = 3;
 const HOUR_MS: i64 = 3_600_000;
+/// Addresses that come; their table has room for few of them.
+const ADDRESSES: u64 = 60_000;
+/// Reloads, each with a window of another length beside those of the limits.
+const RELOADS: i64 = 40;
 
 /// A limit: its key, what it adds up, its window and maximum.
 #[derive(Clone, Copy)]
@@ -70,16 +79,58 @@ impl Approval {
     }
 }
 
+/// The limits, and what goes on beside them: a window of that length, accounts told apart by packet, a count by address, and
+/// a breaker that the largest amounts open. Given with the features of the limits, and of the accounts told apart.
+fn draft(other_ms: i64) -> (Draft, Vec<FeatureId>, FeatureId) {
+    let mut draft = Draft::new(&other_ms.to_string());
+    let features = BOUNDS.iter().map(|bound| {
+        let aggregate = if bound.sums { Aggregate::Sum(Builtin::Amount.id()) } else { Aggregate::Count };
+        let feature =
+            draft.window(bound.name, aggregate, Kind::Claim, bound.key, Status::Approved, bound.exact);
+        draft.policy.windows.last_mut().expect("just added").window_ms = bound.window_ms;
+        draft.limit(bound.max);
+        feature
+    });
+    let features = features.collect();
+    let mut beside = |name: &str, aggregate, key, window_ms, exact| {
+        let feature = draft.window(name, aggregate, Kind::Claim, key, Status::Attempt, exact);
+        draft.policy.windows.last_mut().expect("just added").window_ms = window_ms;
+        feature
+    };
+    beside("other", Aggregate::Count, Builtin::Account, other_ms, 11);
+    beside("by_address", Aggregate::Count, Builtin::Ip, HOUR_MS, 3);
+    let accounts = Aggregate::Distinct(Builtin::Account.id());
+    let told_apart = beside("accounts", accounts, Builtin::Packet, HOUR_MS, 8);
+    let (when, witness) = draft.at_least(Builtin::Amount.id(), AMOUNT_MAX);
+    draft.policy.breakers.push(Breaker {
+        key: vec![Builtin::Packet.id()],
+        kinds: Kinds::of(&[Kind::Claim]),
+        when,
+        terms: Terms { open_ms: 1_000, half_open_ms: 1_000, trials: 3 },
+        verdict: Verdict::Deny,
+        challenge: None,
+        mode: Mode::Live,
+        reason: words("B1", "large"),
+        witness,
+    });
+    (draft, features, told_apart)
+}
+
 struct Site {
     tables: Tables,
-    snapshot: Snapshot,
+    snapshot: RwLock<Arc<Snapshot>>,
     features: Vec<FeatureId>,
+    told_apart: FeatureId,
+    /// Accounts that each packet has seen, a bit each.
+    seen: [AtomicU64; KEYS as usize],
     clock_ms: AtomicI64,
     order: AtomicU64,
     /// Approvals whose outcome is still to be told.
     open: Mutex<VecDeque<Approval>>,
     log: Mutex<Vec<Approval>>,
     deciding: AtomicU64,
+    /// How often the breaker opened.
+    tripped: AtomicU64,
 }
 
 impl Site {
@@ -95,25 +146,37 @@ impl Site {
             seed: [5; 16],
         };
         let tables = Tables::new(&sizes).expect("some megabytes");
-        let mut draft = Draft::new("stress");
-        let features = BOUNDS.iter().map(|bound| {
-            let aggregate = if bound.sums { Aggregate::Sum(Builtin::Amount.id()) } else { Aggregate::Count };
-            let feature =
-                draft.window(bound.name, aggregate, Kind::Claim, bound.key, Status::Approved, bound.exact);
-            draft.policy.windows.last_mut().expect("just added").window_ms = bound.window_ms;
-            draft.limit(bound.max);
-            feature
-        });
-        let features = features.collect();
+        let (draft, features, told_apart) = draft(HOUR_MS);
         Site {
-            snapshot: snapshot(draft, &tables, None),
+            snapshot: RwLock::new(Arc::new(snapshot(draft, &tables, None))),
             tables,
             features,
+            told_apart,
+            seen: Default::default(),
             clock_ms: AtomicI64::new(START_MS),
             order: AtomicU64::new(0),
             open: Mutex::default(),
             log: Mutex::default(),
             deciding: AtomicU64::new(DECIDING as u64),
+            tripped: AtomicU64::new(0),
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reloads as long as others decide, spread over their checks.
+    fn reload_all(&self) {
+        for n in 1..=RELOADS {
+            let all = (2 * DECIDING * CHECKS) as u64;
+            while self.order.load(SeqCst) < n as u64 * all / (RELOADS as u64 + 2) {
+                std::thread::yield_now();
+            }
+            let (draft, ..) = draft(HOUR_MS - n);
+            let next = snapshot(draft, &self.tables, Some(&*self.snapshot()));
+            assert_eq!((next.narrowed().count(), next.begun_anew().count()), (0, 0));
+            *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         }
     }
 
@@ -128,16 +191,27 @@ impl Site {
             if random.is_multiple_of(CHECKS_A_MS) {
                 self.clock_ms.fetch_add(1, SeqCst);
             }
-            let (account, packet, amount) =
-                ((random >> 8) % KEYS, (random >> 16) % KEYS, 1 + ((random >> 24) % 150) as i64);
+            let (account, packet, amount) = (
+                (random >> 8) % KEYS,
+                (random >> 16) % KEYS,
+                1 + ((random >> 24) % AMOUNT_MAX as u64) as i64,
+            );
             let id = format!("{worker}-{n}");
             let mut check = Check::new(id.as_str(), Kind::Claim, format!("u{account}"));
             check.packet = Some(uuid::Uuid::from_u128(u128::from(packet) + 1));
             check.amount_minor = Some(amount);
+            check.ip = Some(std::net::Ipv4Addr::from((random >> 32) as u32 % ADDRESSES as u32).into());
+            self.seen[packet as usize].fetch_or(1 << account, SeqCst);
+            let snapshot = self.snapshot();
             let before = (self.order.fetch_add(1, SeqCst), self.clock_ms.load(SeqCst));
             let now = Now { ms: before.1, waited_us: 0 };
-            decide(&self.snapshot, &self.tables, now, &[check], &mut decisions, &mut scratch);
+            decide(&snapshot, &self.tables, now, &[check], &mut decisions, &mut scratch);
             let after = (self.clock_ms.load(SeqCst), self.order.fetch_add(1, SeqCst));
+            let accounts = scratch.value(self.told_apart, 0);
+            assert!((1..=KEYS as i64).any(|n| accounts == Scalar::Int(n)), "{accounts:?} accounts");
+            let opened =
+                snapshot.reasons(&decisions[0]).any(|reason| reason.text.starts_with("breaker opens"));
+            self.tripped.fetch_add(u64::from(opened), SeqCst);
             if decisions[0].verdict == Verdict::Allow {
                 let (order, clock_ms) = ([before.0, after.1], [before.1, after.0]);
                 let approval = Approval { id, account, packet, amount, order, clock_ms, given_back: None };
@@ -165,7 +239,7 @@ impl Site {
             let kind = if teller.is_multiple_of(2) { OutcomeKind::Failed } else { OutcomeKind::Cancelled };
             approval.given_back = Some(self.order.fetch_add(1, SeqCst));
             let now_ms = self.clock_ms.load(SeqCst);
-            let effect = outcome(&self.snapshot, &self.tables, now_ms, &approval.id, kind);
+            let effect = outcome(&self.snapshot(), &self.tables, now_ms, &approval.id, kind);
             assert_eq!(effect, OutcomeEffect::GivenBack, "{}", approval.id);
             self.log.lock().unwrap_or_else(PoisonError::into_inner).push(approval);
         }
@@ -213,6 +287,7 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
             let site = &site;
             scope.spawn(move || site.tell_all(teller));
         }
+        scope.spawn(|| site.reload_all());
     });
     let log = site.log.lock().expect("no thread panicked").clone();
     for bound in &BOUNDS {
@@ -234,7 +309,13 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
         let mut check = Check::new(format!("look-{key}"), Kind::Login, format!("u{key}"));
         check.packet = Some(uuid::Uuid::from_u128(u128::from(key) + 1));
         let now = Now { ms: site.clock_ms.load(SeqCst), waited_us: 0 };
-        decide(&site.snapshot, &site.tables, now, &[check], &mut Vec::new(), &mut scratch);
+        decide(&site.snapshot(), &site.tables, now, &[check], &mut Vec::new(), &mut scratch);
+        let seen = site.seen[key as usize].load(SeqCst).count_ones();
+        assert_eq!(
+            scratch.value(site.told_apart, 0),
+            Scalar::Int(i64::from(seen)),
+            "accounts of packet {key}"
+        );
         for (at, bound) in BOUNDS.iter().enumerate().filter(|(_, bound)| bound.window_ms == HOUR_MS) {
             let expected = standing.get(&(at, key)).copied().unwrap_or(0);
             let (Scalar::Int(found) | Scalar::Money(found)) = scratch.value(site.features[at], 0) else {
@@ -247,4 +328,7 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
     let given_back = log.iter().filter(|approval| approval.given_back.is_some()).count();
     let passed_ms = site.clock_ms.load(SeqCst) - START_MS;
     assert!(passed_ms > 3 * BOUNDS[1].window_ms && given_back > 50);
+    let evicted = site.tables.fill().iter().find(|row| row.name == "velocity").map_or(0, |row| row.evictions);
+    assert!(evicted > 1_000, "{evicted} addresses were forgotten");
+    assert!(site.tripped.load(SeqCst) > 10, "the breaker opened and let pass again");
 }

@@ -15,6 +15,11 @@ use serde::Deserialize;
 /// Largest difference where bits need not agree, against 1 or the score if that is larger.
 const TOLERANCE: f64 = 1e-6;
 
+/// Largest difference from the library itself where another program's scores are met (ONNX), against 1 or the score: what a
+/// conversion to `float` leaves; and the share of rows that may be further off, because a threshold moved past them.
+const LIBRARY_TOLERANCE: f64 = 1e-5;
+const LIBRARY_SHARE: f64 = 0.01;
+
 /// Largest difference of a contribution, against 1 or all of a row's contributions together; of models that sum in `float`,
 /// where XGBoost computes contributions in it too.
 const PARTS_TOLERANCE: f64 = 1e-9;
@@ -30,6 +35,8 @@ struct Case {
     exact: bool,
     /// How many rows come with contributions.
     explained: usize,
+    /// How many rows come with the scores of the library itself.
+    library_rows: usize,
     note: String,
 }
 
@@ -77,12 +84,23 @@ struct Found {
     explained: usize,
     parts: f64,
     parts_max: f64,
+    library: Library,
+}
+
+/// Rows that were compared with the library itself, how many of them are further off than they may be, and the largest
+/// difference of the others.
+#[derive(Clone, Copy, Default)]
+struct Library {
+    rows: usize,
+    off: usize,
+    largest: f64,
 }
 
 impl Found {
     fn holds(&self) -> bool {
         let scores = self.raw <= TOLERANCE && self.score <= TOLERANCE;
-        (self.equal == self.rows || !self.exact) && scores && self.parts <= self.parts_max
+        let library = self.library.off as f64 <= self.library.rows as f64 * LIBRARY_SHARE;
+        (self.equal == self.rows || !self.exact) && scores && self.parts <= self.parts_max && library
     }
 }
 
@@ -110,7 +128,19 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
             rows.map(|(row, theirs)| parts_difference(&explainer, row, theirs)).fold(0.0, f64::max)
         }
     };
+    let mut library = Library { rows: case.library_rows, ..Library::default() };
+    if library.rows > 0 {
+        let rows = numbers(&folder.join("library_rows.f64"), library.rows * case.width)?;
+        let theirs = numbers(&folder.join("library.f64"), library.rows)?;
+        for (ours, theirs) in scores(&forest, &rows, case.width)?.into_iter().zip(theirs) {
+            match difference(ours, theirs) {
+                near if near <= LIBRARY_TOLERANCE => library.largest = library.largest.max(near),
+                _ => library.off += 1,
+            }
+        }
+    }
     Ok(Found {
+        library,
         explained: case.explained,
         parts,
         parts_max: match forest.sums_as {
@@ -190,7 +220,7 @@ fn depth(tree: &Tree) -> usize {
 
 /// Counts over all models of one library.
 #[derive(Default)]
-struct Library {
+struct Models {
     models: usize,
     /// Models with all raw scores equal to the last bit.
     equal: usize,
@@ -204,6 +234,7 @@ struct Library {
     /// Rows whose contributions were compared, and the largest difference of one.
     explained: usize,
     parts: f64,
+    library: Library,
 }
 
 /// Counts over all models.
@@ -211,7 +242,7 @@ struct Library {
 struct Totals {
     passed: usize,
     failed: usize,
-    libraries: BTreeMap<String, Library>,
+    libraries: BTreeMap<String, Models>,
 }
 
 impl Totals {
@@ -228,12 +259,18 @@ impl Totals {
         library.score = library.score.max(found.score);
         library.explained += found.explained;
         library.parts = library.parts.max(found.parts);
+        let Library { rows, off, largest } = &mut library.library;
+        *rows += found.library.rows;
+        *off += found.library.off;
+        *largest = largest.max(found.library.largest);
         if found.holds() {
             self.passed += 1;
         } else {
-            let Found { note, equal, rows, raw, score, parts, .. } = found;
+            let Found { note, equal, rows, raw, score, parts, library, .. } = found;
             let why = format!(
-                "{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after, {parts:e} in contributions"
+                "{note}: {equal} of {rows} raw scores equal, off by {raw:e} raw, {score:e} after, {parts:e} in contributions; \
+                 {} of {} rows are not the library's own",
+                library.off, library.rows
             );
             self.fail(name, &why);
         }
@@ -246,14 +283,23 @@ impl Totals {
 
     fn print(&self) {
         for (name, library) in &self.libraries {
-            let Library { models, equal, rows, trees, trees_max, depth_max, raw, score, .. } = library;
+            let Models { models, equal, rows, trees, trees_max, depth_max, raw, score, .. } = library;
             println!(
                 "{name}: {models} models of up to {trees_max} trees and {depth_max} splits deep, {trees} trees, {rows} rows; \
                  all raw scores equal to the last bit in {equal}; largest difference {raw:.1e} raw, {score:.1e} after the transform"
             );
             if library.explained > 0 {
-                let Library { explained, parts, .. } = library;
+                let Models { explained, parts, .. } = library;
                 println!("{name}: contributions of {explained} rows, largest difference {parts:.1e}");
+            }
+        }
+        for (name, models) in &self.libraries {
+            let Library { rows, off, largest } = models.library;
+            if rows > 0 {
+                println!(
+                    "{name}: {rows} rows beside the library itself, {off} off by more than {LIBRARY_TOLERANCE:e}, largest \
+                     difference of the others {largest:.1e}"
+                );
             }
         }
         println!("{} passed, {} failed", self.passed, self.failed);

@@ -42,9 +42,10 @@ struct Rules {
     to16: Rule<8>,
     to32: Rule<16>,
     to64: Rule<32>,
+    to128: Rule<64>,
 }
 
-const _: () = assert!(engine::limits::DEPTH_MAX <= 64, "a path asks for at most so many inputs");
+const _: () = assert!(engine::limits::DEPTH_MAX <= 128, "a path asks for at most so many inputs");
 
 /// What each input did to one score.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +84,13 @@ impl Explainer {
             shares,
             widths: forest.trees.iter().map(|tree| tree::width(tree, inputs)).collect(),
             base,
-            rules: Rules { to8: Rule::new(), to16: Rule::new(), to32: Rule::new(), to64: Rule::new() },
+            rules: Rules {
+                to8: Rule::new(),
+                to16: Rule::new(),
+                to32: Rule::new(),
+                to64: Rule::new(),
+                to128: Rule::new(),
+            },
             forest,
         }
     }
@@ -122,7 +129,8 @@ impl Explainer {
                 0..=8 => tree::explain(tree, shares, &rounded, &rules.to8, &mut sums),
                 9..=16 => tree::explain(tree, shares, &rounded, &rules.to16, &mut sums),
                 17..=32 => tree::explain(tree, shares, &rounded, &rules.to32, &mut sums),
-                _ => tree::explain(tree, shares, &rounded, &rules.to64, &mut sums),
+                33..=64 => tree::explain(tree, shares, &rounded, &rules.to64, &mut sums),
+                _ => tree::explain(tree, shares, &rounded, &rules.to128, &mut sums),
             }
         }
         let divisor = divisor(forest);

@@ -19,7 +19,7 @@ pub struct Recorded {
 /// Why a recorded score is not explained: another score must never be in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unexplained {
-    /// The model was skipped.
+    /// The model was skipped, or its score was no number.
     Skipped,
     /// The record's features are not those that the model reads.
     OtherInputs,
@@ -30,7 +30,9 @@ pub enum Unexplained {
 impl std::fmt::Display for Unexplained {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Unexplained::Skipped => "the model was skipped: the check's budget left no time for it",
+            Unexplained::Skipped => {
+                "the model gave no score: the check's budget left no time for it, or it was no number"
+            }
             Unexplained::OtherInputs => {
                 "the model at hand under this version reads other inputs than the one that scored"
             }

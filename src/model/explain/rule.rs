@@ -64,5 +64,6 @@ mod tests {
         holds::<8>();
         holds::<16>();
         holds::<32>();
+        holds::<64>();
     }
 }

@@ -165,9 +165,9 @@ proptest! {
     /// A few inputs more than a rule with one point less would be exact for, and a chain as deep as trees may be.
     #[test]
     fn paths_over_many_inputs_sum_to_the_score(
-        wide in prop_oneof![Just(8_usize), Just(9), Just(16), Just(17), Just(32), Just(33), Just(64)],
-        shares in prop::collection::vec(0.01_f64..100.0, 65),
-        seen in any::<u64>(),
+        wide in prop_oneof![Just(8_usize), Just(9), Just(16), Just(17), Just(32), Just(33), Just(64), Just(65), Just(128)],
+        shares in prop::collection::vec(0.01_f64..100.0, 129),
+        seen in any::<u128>(),
     ) {
         let mut nodes = Vec::new();
         let mut covers = Vec::new();
@@ -178,10 +178,10 @@ proptest! {
             covers.extend([0.0, *share]);
         }
         nodes.push(Node::Leaf(100.0));
-        covers.push(shares[64]);
+        covers.push(shares[128]);
         let spec = ForestSpec { inputs: (0..wide).map(|n| n.to_string()).collect(), ..forest(vec![Tree { nodes }]) };
         let explainer = Explainer::new(spec, &Covers::new(CoverOf::GivenRows, vec![covers.clone()]));
-        let row: Vec<f64> = (0..wide).map(|level| f64::from((seen >> (level % 64)) as u8 & 1)).collect();
+        let row: Vec<f64> = (0..wide).map(|level| f64::from((seen >> level) as u8 & 1)).collect();
         let explanation = explainer.explain(&row);
         prop_assert!(explanation.rounding().abs() <= 1e-9 * 100.0, "{}", explanation.rounding());
         let truth = chain(&covers, &row, wide);

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use engine::forest::{Precision, Transform};
+use engine::limits;
 
 use super::grow::Grower;
 use super::onnx::{Attributes, Names, given, grow, leaf_keys};
@@ -52,6 +53,9 @@ pub fn read(names: &Names<'_>) -> Result<Option<Isolation>, Refusal> {
     let count = |operation: &str| graph.nodes.iter().filter(|node| node.operation == operation).count();
     let ensembles: Vec<&Node> =
         graph.nodes.iter().filter(|node| node.operation == "TreeEnsembleRegressor").collect();
+    if ensembles.len() > limits::TREES_MAX {
+        return Err(format!("more than {} trees", limits::TREES_MAX).into());
+    }
     let (Some(first), true) = (ensembles.first(), count("LabelEncoder") == 2 * ensembles.len()) else {
         return Ok(None);
     };
@@ -95,6 +99,9 @@ fn divisor(names: &Names<'_>) -> Option<f64> {
     (constant(base)? == 2.0 && divisor > 0.0).then_some(divisor)
 }
 
+/// Most readers of a value that are looked at, again for each tree: a leaf's numbers have two, their rows and depths six.
+const READERS_MAX: usize = 16;
+
 /// Which nodes read a value.
 struct Readers<'a>(HashMap<&'a str, Vec<&'a Node>>);
 
@@ -114,9 +121,9 @@ impl<'a> Readers<'a> {
         let direct = |node: &Node| node.outputs.first().and_then(|name| self.0.get(name.as_str()));
         let plain = |node: &Node| matches!(node.operation.as_str(), "Cast" | "Reshape" | "Identity");
         let mut found = Vec::new();
-        for reader in direct(node).into_iter().flatten() {
+        for reader in direct(node).into_iter().flatten().take(READERS_MAX) {
             match direct(reader) {
-                Some(next) if plain(reader) => found.extend(next),
+                Some(next) if plain(reader) => found.extend(next.iter().take(READERS_MAX)),
                 _ => found.push(*reader),
             }
         }
@@ -147,7 +154,8 @@ impl Tables {
         let table = |node: &Node| {
             let attributes = Attributes(node);
             let (keys, values) = (attributes.integers("keys_int64s"), attributes.floats("values_floats"));
-            (keys.len() == values.len()).then(|| keys.iter().copied().zip(values.iter().copied()).collect())
+            let fits = keys.len() == values.len() && keys.len() <= limits::NODES_MAX;
+            fits.then(|| keys.iter().copied().zip(values.iter().copied()).collect())
         };
         Some(Tables { rows: table(rows)?, depths: table(depths)? })
     }

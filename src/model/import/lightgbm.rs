@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use engine::forest::{Categories, Missing, Precision, Side, Test, Transform, ZERO_MAX};
+use engine::limits;
 
 use super::grow::{Grower, Step};
 use super::{Draft, Refusal, unsupported};
@@ -29,9 +30,10 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
     }
     let inputs = head.number::<usize>("max_feature_idx")?.saturating_add(1);
     let mut trees = Grower::new(inputs)?;
-    let names: Vec<String> = head.text("feature_names")?.split(' ').map(str::to_owned).collect();
-    if names.len() != inputs {
-        return Err(format!("{} feature_names for {inputs} inputs", names.len()).into());
+    let names = head.text("feature_names")?.split(' ');
+    match names.clone().count() {
+        found if found == inputs => {}
+        found => return Err(format!("{found} feature_names for {inputs} inputs").into()),
     }
 
     let (mut categorical, mut gains) = (vec![false; inputs], vec![0.0; inputs]);
@@ -56,7 +58,7 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
     Ok(Draft {
         library: format!("LightGBM, model version {version}"),
         objective: objective.to_owned(),
-        inputs: names,
+        inputs: names.map(str::to_owned).collect(),
         trees,
         inputs_as: Precision::Double,
         sums_as: Precision::Double,
@@ -76,7 +78,10 @@ fn transform(objective: &str) -> Result<Transform, Refusal> {
     let name = words.next().unwrap_or_default();
     let settings: Vec<&str> = words.collect();
     Ok(match name {
-        "regression" if settings.contains(&"sqrt") => Transform::SignedSquare,
+        // Trained on roots; huber and the exponential ones drop the setting themselves.
+        "regression" | "regression_l1" | "fair" | "quantile" | "mape" if settings.contains(&"sqrt") => {
+            Transform::SignedSquare
+        }
         "regression" | "regression_l1" | "huber" | "fair" | "quantile" | "mape" | "lambdarank"
         | "rank_xendcg" | "custom" => Transform::Identity,
         "binary" => {
@@ -92,6 +97,30 @@ fn transform(objective: &str) -> Result<Transform, Refusal> {
     })
 }
 
+/// The keys that are read.
+const KEYS: [&str; 20] = [
+    "average_output",
+    "cat_boundaries",
+    "cat_threshold",
+    "decision_type",
+    "feature_names",
+    "is_linear",
+    "leaf_count",
+    "leaf_value",
+    "left_child",
+    "max_feature_idx",
+    "num_cat",
+    "num_class",
+    "num_leaves",
+    "num_tree_per_iteration",
+    "objective",
+    "right_child",
+    "split_feature",
+    "split_gain",
+    "threshold",
+    "version",
+];
+
 /// Keys and values up to a line that ends them.
 struct Block<'t> {
     keys: HashMap<&'t str, &'t str>,
@@ -105,8 +134,9 @@ fn block<'t>(lines: &mut impl Iterator<Item = &'t str>, ends: impl Fn(&str) -> b
         if ends(line) {
             return Block { keys, end: Some(line) };
         }
-        if !line.is_empty() {
-            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        // Of a file of nothing but keys of its own a table would be many times as long.
+        if KEYS.contains(&key) {
             keys.insert(key, value);
         }
     }
@@ -127,11 +157,12 @@ impl<'t> Block<'t> {
     fn numbers<T: FromStr>(&self, key: &str, count: usize) -> Result<Vec<T>, String> {
         let text = self.text(key)?;
         let parse = |word: &str| word.parse().map_err(|_| format!("{key} holds `{word}`"));
-        let numbers: Vec<T> = text.split_ascii_whitespace().map(parse).collect::<Result<_, _>>()?;
-        if numbers.len() != count {
-            return Err(format!("{key} has {} numbers, not {count}", numbers.len()));
+        let mut words = text.split_ascii_whitespace();
+        let numbers: Vec<T> = words.by_ref().take(count).map(parse).collect::<Result<_, _>>()?;
+        match numbers.len() + words.count() {
+            found if found == count => Ok(numbers),
+            found => Err(format!("{key} has {found} numbers, not {count}")),
         }
-        Ok(numbers)
     }
 }
 
@@ -149,6 +180,9 @@ fn grow(
     }
     let leaves: usize = tree.number("num_leaves").map_err(fail)?;
     let Some(splits) = leaves.checked_sub(1) else { return Err(fail("it has no leaf".to_owned()).into()) };
+    if leaves > limits::NODES_MAX {
+        return Err(fail(format!("more than {} nodes", limits::NODES_MAX)).into());
+    }
     let values: Vec<f64> = tree.numbers("leaf_value", leaves).map_err(fail)?;
     if splits == 0 {
         return Ok(trees.grow(1, 0, |_| Ok(Step::Leaf(values[0], None)))?);
@@ -207,6 +241,9 @@ struct Arrays {
 impl Arrays {
     fn read(tree: &Block<'_>, splits: usize) -> Result<Arrays, String> {
         let sets: usize = tree.number("num_cat")?;
+        if sets > splits {
+            return Err(format!("{sets} sets of categories for {splits} splits"));
+        }
         let boundaries: Vec<usize> = match sets {
             0 => Vec::new(),
             _ => tree.numbers("cat_boundaries", sets.saturating_add(1))?,
@@ -215,7 +252,7 @@ impl Arrays {
             Some(&words) => tree.numbers("cat_threshold", words)?,
             None => Vec::new(),
         };
-        Ok(Arrays {
+        let arrays = Arrays {
             inputs: tree.numbers("split_feature", splits)?,
             thresholds: tree.numbers("threshold", splits)?,
             decisions: tree.numbers("decision_type", splits)?,
@@ -223,7 +260,21 @@ impl Arrays {
             right: tree.numbers("right_child", splits)?,
             boundaries,
             words,
-        })
+        };
+        // A set serves one split. Many that read one long set would take their product of steps.
+        let sets =
+            arrays.decisions.iter().zip(&arrays.thresholds).filter(|(kind, _)| **kind & CATEGORICAL != 0);
+        let named = sets.filter_map(|(_, &number)| Some(arrays.set(number)?.len()));
+        if named.sum::<usize>() > arrays.words.len() {
+            return Err("several splits name one set of categories".to_owned());
+        }
+        Ok(arrays)
+    }
+
+    /// The words of the set of that number.
+    fn set(&self, number: f64) -> Option<&[u32]> {
+        let bounds = self.boundaries.get(number as usize..).and_then(|rest| rest.first_chunk::<2>());
+        bounds.and_then(|&[from, to]| self.words.get(from..to))
     }
 
     fn split(&self, place: usize) -> Result<Step, String> {
@@ -252,9 +303,10 @@ impl Arrays {
 
     /// The set of that number, which stands where other splits have their threshold.
     fn categories(&self, number: f64) -> Result<Categories, String> {
-        let bounds = self.boundaries.get(number as usize..).and_then(|rest| rest.first_chunk::<2>());
-        let words = bounds.and_then(|&[from, to]| self.words.get(from..to));
-        let words = words.ok_or_else(|| format!("there is no set of categories {number}"))?;
+        let words = self.set(number).ok_or_else(|| format!("there is no set of categories {number}"))?;
+        if words.len() > limits::CATEGORIES_MAX / 32 {
+            return Err("its categories reach past the largest allowed".to_owned());
+        }
         let double = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or(0)) << 32;
         Categories::from_words(words.chunks(2).map(double).collect())
             .ok_or_else(|| "its categories reach past the largest allowed".to_owned())

@@ -9,21 +9,23 @@ mod isolation;
 mod lightgbm;
 mod onnx;
 mod proto;
+mod size;
 mod ubj;
 mod vectors;
 mod xgboost;
 
 use std::path::Path;
 
-use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform};
+use engine::forest::{Calibration, ForestSpec, Precision, Transform};
 use grow::Grower;
 
 use crate::artefact::{self, LoadError};
 use crate::check::{ForestError, check_forest};
 use crate::covers::{CoverOf, Covers};
 use crate::drift::{Drift, ROWS_MIN};
+use crate::inputs::{CATEGORY, UNKNOWN};
 use crate::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, Source, TransformName};
-use crate::walk;
+use crate::{scale, walk};
 
 /// Longest file that is read, in bytes: a forest of the most nodes there may be takes about so much as text.
 pub const IMPORT_BYTES_MAX: u64 = 256 << 20;
@@ -51,12 +53,14 @@ pub struct Imported {
 
 impl Imported {
     /// The manifest to save it with. Its vectors are those rows with the scores that the forest gives them; without rows,
-    /// made ones that stand on both sides of its thresholds. A thousand rows or more also make its training facts.
+    /// made ones that stand on both sides of its thresholds. A thousand rows or more also make its training facts. Units and
+    /// missing values are the caller's to fill in, from a feature table ([`crate::inputs`]).
     pub fn manifest(&self, name: &str, source: Source, rows: &[Vec<f64>]) -> Manifest {
-        let unit = |place| if self.categorical.contains(&place) { "category code" } else { "number" };
+        let unit = |place| if self.categorical.contains(&place) { CATEGORY } else { UNKNOWN };
         let input = |(place, name): (usize, &String)| Input {
             name: name.clone(),
             unit: unit(place).to_owned(),
+            missing: None,
             splits: 0.0,
             // Three decimals, as of splits.
             gain: self.gains.get(place).map(|gain| (gain * 1000.0).round() / 1000.0),
@@ -93,6 +97,16 @@ impl Imported {
         if self.covers.of == CoverOf::Halves && !rows.is_empty() {
             self.covers = Covers::count(&self.forest, CoverOf::GivenRows, &rows.concat());
         }
+    }
+
+    /// What is lost when the daemon cuts scores at 0 and 1, if anything is.
+    pub fn cut(&self) -> Option<String> {
+        scale::outside(&self.forest).map(|(least, most)| {
+            format!(
+                "scores lie between {least:.3} and {most:.3}: the daemon cuts them at 0 and 1, so that all beyond are alike; \
+                 `predict` shows them uncut; --label and --calibration make probabilities of them"
+            )
+        })
     }
 
     /// Where it came from, for the manifest: the command that read it, the file and its hash.
@@ -166,6 +180,8 @@ pub enum ImportError {
     File(LoadError),
     /// Longer than [`IMPORT_BYTES_MAX`].
     TooLong,
+    /// Another file than a model that can be read: what it is, and what to do instead.
+    Mistaken(&'static str),
     /// Not a whole file of its format.
     Unreadable(Format, String),
     /// Understood, but nothing that a forest of one score can say.
@@ -179,6 +195,7 @@ impl std::fmt::Display for ImportError {
         match self {
             ImportError::File(error) => error.fmt(f),
             ImportError::TooLong => write!(f, "longer than {IMPORT_BYTES_MAX} bytes"),
+            ImportError::Mistaken(what) => f.write_str(what),
             ImportError::Unreadable(format, why) => write!(f, "read as {format}: {why}"),
             ImportError::Unsupported(format, why) => write!(f, "{format}, not supported: {why}"),
             ImportError::Forest(error) => error.fmt(f),
@@ -205,6 +222,9 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
     if bytes.len() as u64 > IMPORT_BYTES_MAX {
         return Err(ImportError::TooLong);
     }
+    if let Some(what) = mistaken(bytes) {
+        return Err(ImportError::Mistaken(what));
+    }
     let format = Format::of(bytes);
     let read = match format {
         Format::LightGbm => lightgbm::read(bytes),
@@ -229,13 +249,6 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         calibration: Calibration::None,
     };
     check_forest(&forest).map_err(ImportError::Forest)?;
-    let mut notes = draft.notes;
-    let (least, most) = range(&forest);
-    if least < -RANGE_SLACK || most > 1.0 + RANGE_SLACK {
-        notes.push(format!(
-            "scores lie between {least:.3} and {most:.3}, not 0 and 1: rules and bands must know their scale"
-        ));
-    }
     Ok(Imported {
         format,
         library: draft.library,
@@ -244,9 +257,25 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         covers: Covers::new(draft.covers_of, covers),
         gains: shares(&draft.gains),
         categorical: draft.categorical,
-        notes,
+        notes: draft.notes,
     })
 }
+
+/// Files that are often given instead of a model, by their first bytes.
+fn mistaken(bytes: &[u8]) -> Option<&'static str> {
+    if let [0x80, 2..=5, ..] = bytes {
+        return Some(
+            "a pickle or joblib file, which is a program for Python to run: write the model with its library's save_model, or \
+             with skl2onnx's to_onnx if it is scikit-learn's",
+        );
+    }
+    let first = bytes.iter().take(64).copied().filter(|byte| !byte.is_ascii_whitespace());
+    let dumped = first.take(DUMPED.len()).eq(DUMPED.iter().copied());
+    dumped.then_some("what LightGBM's dump_model tells: write the model with its save_model, which is text")
+}
+
+/// How the JSON of LightGBM's `dump_model` begins.
+const DUMPED: &[u8] = br#"{"name":"tree","#;
 
 /// Each number's share of their sum; nothing without a sum.
 fn shares(numbers: &[f64]) -> Vec<f64> {
@@ -256,25 +285,6 @@ fn shares(numbers: &[f64]) -> Vec<f64> {
     } else {
         Vec::new()
     }
-}
-
-/// How far a score may be past 0 or 1 by rounding alone: leaves of a random forest sum to 1 in `float32`.
-const RANGE_SLACK: f64 = 1e-4;
-
-/// Bounds of all scores: every tree at its least leaf, and at its largest. Each transform only rises or only falls.
-fn range(forest: &ForestSpec) -> (f64, f64) {
-    let (mut least, mut most) = (forest.base, forest.base);
-    for tree in &forest.trees {
-        let leaves = || {
-            tree.nodes
-                .iter()
-                .filter_map(|node| if let Node::Leaf(value) = node { Some(*value) } else { None })
-        };
-        least += leaves().fold(f64::INFINITY, f64::min);
-        most += leaves().fold(f64::NEG_INFINITY, f64::max);
-    }
-    let (one, other) = (forest.score(least), forest.score(most));
-    (one.min(other), one.max(other))
 }
 
 /// What a reader of one format hands over; every part named so that none is forgotten.
@@ -318,5 +328,11 @@ fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|place| format!("f{place}")).collect()
 }
 
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod samples;
 #[cfg(test)]
 mod tests;

@@ -6,18 +6,23 @@
 use std::collections::{HashMap, HashSet};
 
 use engine::forest::{Missing, Precision, Side, Test, Transform};
+use engine::limits;
 use prost::Message as _;
 
 use super::grow::{Grower, Step};
 use super::proto::{Attribute, DOUBLE, FLOAT, Graph, INT64, Model, Node, Tensor};
-use super::{Draft, Refusal, isolation, numbered, unsupported};
+use super::{Draft, Refusal, isolation, numbered, size, unsupported};
 use crate::covers::CoverOf;
 
 /// Reads a model.
 pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
+    size::count(bytes)?;
     let model = Model::decode(bytes).map_err(|error| error.to_string())?;
     let graph = model.graph.as_ref().ok_or("it has no graph".to_owned())?;
     let library = format!("{} {}", model.producer, model.producer_version).trim().to_owned();
+    if graph.nodes.iter().any(|node| node.attributes.len() > SETTINGS_MAX) {
+        return Err(format!("an operation with more than {SETTINGS_MAX} settings").into());
+    }
     let names = Names::of(graph);
     if let Some(forest) = isolation::read(&names)? {
         return Ok(forest.draft(library));
@@ -47,9 +52,22 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         covers_of: CoverOf::Halves,
         gains: Vec::new(),
         categorical: Vec::new(),
-        notes: Vec::new(),
+        notes: silent(&model.producer, &attributes).map(str::to_owned).into_iter().collect(),
     })
 }
+
+/// What to know of a file of skl2onnx that sends no missing value to the side of a yes: it writes those of gradient boosting by
+/// histograms alone.
+fn silent(producer: &str, attributes: &Attributes<'_>) -> Option<&'static str> {
+    let silent = attributes.integers("nodes_missing_value_tracks_true").iter().all(|&tracks| tracks == 0);
+    (producer == "skl2onnx" && silent).then_some(
+        "skl2onnx does not write where decision trees, random forests and extra trees send missing values: rows that have one \
+         may not score as in scikit-learn",
+    )
+}
+
+/// Most settings of an operation: an ensemble has some twenty. They are looked through by name, again for each tree.
+const SETTINGS_MAX: usize = 64;
 
 /// The one tree ensemble of a graph.
 fn ensemble(graph: &Graph) -> Result<&Node, Refusal> {
@@ -117,14 +135,21 @@ const STEPS_MAX: usize = 16;
 const FLOAT_CAST: i64 = FLOAT as i64;
 const DOUBLE_CAST: i64 = DOUBLE as i64;
 
+/// Each of many trees may lead through the same long tensor, so that what is longer than the inputs is not looked through.
+const COLUMNS_MAX: usize = limits::FOREST_INPUTS_MAX;
+
 fn scales_nothing(node: &Node) -> bool {
-    let is = |key, number| Attributes(node).floats(key).iter().all(|&found| found == number);
+    let is = |key, number| {
+        let floats = Attributes(node).floats(key);
+        floats.len() <= COLUMNS_MAX && floats.iter().all(|&found| found == number)
+    };
     is("offset", 0.0) && is("scale", 1.0)
 }
 
 /// Whether all columns are picked in their order.
 fn gathers_all(names: &Names<'_>, node: &Node) -> bool {
     let places = node.inputs.get(1).and_then(|name| names.constants.get(name.as_str()));
+    let places = places.filter(|constant| constant.count() <= COLUMNS_MAX);
     let places = places.and_then(|constant| constant.numbers().ok());
     let in_order =
         |places: Vec<f64>| places.iter().enumerate().all(|(place, number)| *number == place as f64);
@@ -248,6 +273,9 @@ pub fn leaf_keys<'a>(
     if trees.len() != count || nodes.len() != count {
         return Err(format!("the arrays of {prefix} weights differ in length"));
     }
+    if count > limits::NODES_MAX {
+        return Err(format!("{count} {prefix} weights, a forest has at most {} nodes", limits::NODES_MAX));
+    }
     Ok(trees.iter().copied().zip(nodes.iter().copied()))
 }
 
@@ -298,6 +326,9 @@ pub fn grow(
     let lengths = [tree_ids.len(), features.len(), yes.len(), no.len(), modes.len(), numbers.len()];
     if lengths.iter().any(|&length| length != count) || !(missing.is_empty() || missing.len() == count) {
         return Err("the arrays of nodes differ in length".to_owned().into());
+    }
+    if count > limits::NODES_MAX {
+        return Err(format!("more than {} nodes", limits::NODES_MAX).into());
     }
     let mut places = HashMap::with_capacity(count);
     for (place, key) in tree_ids.iter().copied().zip(ids.iter().copied()).enumerate() {

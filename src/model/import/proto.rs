@@ -113,6 +113,17 @@ pub const INT64: i32 = 7;
 pub const DOUBLE: i32 = 11;
 
 impl Tensor {
+    /// How many numbers it has.
+    pub fn count(&self) -> usize {
+        let width = match self.kind {
+            FLOAT => 4,
+            INT64 | DOUBLE => 8,
+            _ => 1,
+        };
+        let listed = [self.floats.len(), self.bytes.len(), self.integers.len(), self.doubles.len()];
+        self.raw.len() / width + listed.iter().sum::<usize>()
+    }
+
     /// Its numbers as doubles, which hold those of every type that trees use.
     ///
     /// # Errors

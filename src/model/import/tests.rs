@@ -1,34 +1,16 @@
 //! What a reader takes over of small models whose scores can be told by hand, and what it refuses. Parity with the
 //! libraries themselves is held by `bench/parity`.
 
-use engine::forest::{Forest, ForestSpec, Precision, Transform};
+use engine::forest::{Forest, Precision, Transform};
 use engine::limits;
 use proptest::prelude::*;
 use prost::Message as _;
 
-use super::proto::{Attribute, Extent, Graph, Kind, Model, Node, Shape, Tensor, TensorKind, Value};
+use super::fixtures::{LIGHTGBM, XGBOOST, classifier, floats, integers, node, onnx, raw, refused, regressor};
+use super::proto::{Attribute, Model, Node, Tensor};
 use super::*;
 
-/// Raw sums of rows of two inputs, by the form that serves.
-fn raw(forest: &ForestSpec, rows: &[[f64; 2]]) -> Vec<f64> {
-    let forest = ForestSpec { mean: false, transform: Transform::Identity, ..forest.clone() };
-    let flat = Forest::new(&forest).unwrap();
-    rows.iter().map(|row| flat.score(row)).collect()
-}
-
-fn refused(bytes: &[u8], expected: &str) {
-    let error = read(bytes).unwrap_err().to_string();
-    assert!(error.contains(expected), "found `{error}`, expected `{expected}`");
-}
-
 const NAN: f64 = f64::NAN;
-
-/// Two inputs; a split over numbers with zeros missing to the left, then one over the categories 1 and 33.
-const LIGHTGBM: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=1\n\
-objective=binary sigmoid:2\nfeature_names=amount kind\n\n\
-Tree=0\nnum_leaves=3\nnum_cat=1\nsplit_feature=0 1\nthreshold=-1.5 0\ndecision_type=6 1\n\
-left_child=-1 -2\nright_child=1 -3\nleaf_value=0.25 0.5 1\ncat_boundaries=0 2\ncat_threshold=2 2\nis_linear=0\n\n\
-Tree=1\nnum_leaves=1\nnum_cat=0\nleaf_value=-8\n\nend of trees\n";
 
 #[test]
 fn lightgbm_goes_by_missing_kind_and_category() {
@@ -57,6 +39,11 @@ fn lightgbm_transforms_follow_the_objective() {
     for (objective, transform) in [
         ("regression", Transform::Identity),
         ("regression sqrt", Transform::SignedSquare),
+        ("regression_l1 sqrt", Transform::SignedSquare),
+        ("fair sqrt", Transform::SignedSquare),
+        ("quantile sqrt", Transform::SignedSquare),
+        ("mape sqrt", Transform::SignedSquare),
+        ("huber", Transform::Identity),
         ("cross_entropy_lambda", Transform::Softplus),
         ("tweedie tweedie_variance_power:1.5", Transform::Exponential),
         ("cross_entropy", Transform::Logistic { slope: 1.0 }),
@@ -70,10 +57,13 @@ fn lightgbm_transforms_follow_the_objective() {
 
 #[test]
 fn scores_outside_0_to_1_are_noted() {
-    assert_eq!(read(LIGHTGBM.as_bytes()).unwrap().notes, [] as [&str; 0]);
+    assert_eq!(read(LIGHTGBM.as_bytes()).unwrap().cut(), None);
     let plain = read(LIGHTGBM.replace("binary sigmoid:2", "regression").as_bytes()).unwrap();
-    assert_eq!(plain.notes.len(), 1);
-    assert!(plain.notes[0].starts_with("scores lie between -7.750 and -7.000"), "{:?}", plain.notes);
+    let note = plain.cut().unwrap();
+    assert!(
+        note.starts_with("scores lie between -7.750 and -7.000: the daemon cuts them at 0 and 1"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -88,7 +78,8 @@ fn lightgbm_models_that_cannot_be_said_are_refused_with_the_reason() {
         ("end of trees", "", "cut off"),
         ("max_feature_idx=1", "max_feature_idx=300", "301 inputs"),
         ("max_feature_idx=1", "max_feature_idx=0", "2 feature_names for 1 inputs"),
-        ("num_leaves=3", "num_leaves=4000000000", "leaf_value has 3 numbers"),
+        ("num_leaves=3", "num_leaves=4", "leaf_value has 3 numbers, not 4"),
+        ("num_leaves=3", "num_leaves=4000000000", "more than 4000000 nodes"),
         ("num_leaves=3", "num_leaves=0", "no leaf"),
         ("leaf_value=0.25 0.5 1", "leaf_value=0.25 nan 1", "its value is NaN"),
         ("leaf_value=0.25 0.5 1", "leaf_value=0.25 1e999 1", "its value is inf"),
@@ -99,7 +90,8 @@ fn lightgbm_models_that_cannot_be_said_are_refused_with_the_reason() {
         ("split_feature=0 1", "split_feature=0 2", "reads input 2 of 2"),
         ("threshold=-1.5 0", "threshold=-1.5 7", "no set of categories"),
         ("cat_boundaries=0 2", "cat_boundaries=2 0", "cat_threshold has 2 numbers"),
-        ("num_cat=1", "num_cat=18446744073709551615", "cat_boundaries has 2 numbers"),
+        ("num_cat=1", "num_cat=2", "cat_boundaries has 2 numbers"),
+        ("num_cat=1", "num_cat=18446744073709551615", "sets of categories for 2 splits"),
         ("decision_type=6 1", "decision_type=12 1", "decision_type is 12"),
     ] {
         refused(LIGHTGBM.replacen(from, to, 1).as_bytes(), expected);
@@ -108,14 +100,6 @@ fn lightgbm_models_that_cannot_be_said_are_refused_with_the_reason() {
     let (head, _) = LIGHTGBM.split_once("Tree=0").unwrap();
     refused(format!("{head}{trees}end of trees\n").as_bytes(), "more than 4096 trees");
 }
-
-/// Two inputs; a split over numbers, then one over the categories 2 and 3, which go right.
-const XGBOOST: &str = r#"{"version":[3,2,0],"learner":{"feature_names":["amount","kind"],"feature_types":["q","c"],
-"learner_model_param":{"base_score":"[5E-1]","num_class":"0","num_feature":"2","num_target":"1"},
-"objective":{"name":"binary:logistic"},"gradient_booster":{"name":"gbtree","model":{"trees":[{
-"tree_param":{"size_leaf_vector":"1"},"left_children":[1,-1,3,-1,-1],"right_children":[2,-1,4,-1,-1],
-"split_indices":[0,0,1,0,0],"split_conditions":[1.5,0.25,NaN,0.5,1],"default_left":[1,0,1,0,0],
-"split_type":[0,0,1,0,0],"categories":[2,3],"categories_nodes":[2],"categories_segments":[0],"categories_sizes":[2]}]}}}}"#;
 
 #[test]
 fn xgboost_goes_below_thresholds_in_single_precision_and_sends_categories_right() {
@@ -170,7 +154,7 @@ fn xgboost_models_that_cannot_be_said_are_refused_with_the_reason() {
         ("[0,0,1,0,0]", "[2,0,1,0,0]", "reads input 2 of 2"),
         ("[1.5,0.25,NaN,0.5,1]", "[1.5,Infinity,NaN,0.5,1]", "its value is NaN"),
         ("[1.5,0.25,NaN,0.5,1]", "[NaN,0.25,NaN,0.5,1]", "compares with NaN"),
-        (r#""categories":[2,3]"#, r#""categories":[2]"#, "categories are not there"),
+        (r#""categories":[2,3]"#, r#""categories":[2]"#, "more categories than there are"),
         (r#""categories":[2,3]"#, r#""categories":[2,65536]"#, "past the largest allowed"),
         (
             r#""categories_segments":[0]"#,
@@ -194,78 +178,15 @@ fn many_splits_over_one_large_category_are_refused_before_memory_fills() {
     let right = numbers(&|node| if is_split(node) { (2 * node + 2).to_string() } else { "-1".to_owned() });
     let zeros = numbers(&|_| "0".to_owned());
     let all: String = (0..splits).map(|node| node.to_string()).collect::<Vec<_>>().join(",");
-    let (from, one) = (vec!["0"; splits].join(","), vec!["1"; splits].join(","));
+    let (largest, one) = (vec!["65535"; splits].join(","), vec!["1"; splits].join(","));
     let (head, _) = XGBOOST.split_once(r#""left_children""#).unwrap();
     let model = format!(
         r#"{head}"left_children":[{left}],"right_children":[{right}],"split_indices":[{zeros}],"split_conditions":[{zeros}],
-"default_left":[{zeros}],"split_type":[{}],"categories":[65535],"categories_nodes":[{all}],"categories_segments":[{from}],
+"default_left":[{zeros}],"split_type":[{}],"categories":[{largest}],"categories_nodes":[{all}],"categories_segments":[{all}],
 "categories_sizes":[{one}]}}]}}}}}}}}"#,
         numbers(&|node| u8::from(is_split(node)).to_string()),
     );
     refused(model.as_bytes(), "too many categories");
-}
-
-fn text(name: &str, text: &str) -> Attribute {
-    Attribute { name: name.to_owned(), text: text.into(), ..Attribute::default() }
-}
-
-fn integers(name: &str, integers: &[i64]) -> Attribute {
-    Attribute { name: name.to_owned(), integers: integers.to_vec(), ..Attribute::default() }
-}
-
-fn floats(name: &str, floats: &[f32]) -> Attribute {
-    Attribute { name: name.to_owned(), floats: floats.to_vec(), ..Attribute::default() }
-}
-
-fn node(operation: &str, input: &str, output: &str, attributes: Vec<Attribute>) -> Node {
-    let (inputs, outputs) = (vec![input.to_owned()], vec![output.to_owned()]);
-    Node { inputs, outputs, operation: operation.to_owned(), attributes }
-}
-
-/// One split of input 0 with that mode at 1.5, to leaves of 0.25 and 1.
-fn regressor(mode: &str, tracks: i64) -> Node {
-    let texts = [mode, "LEAF", "LEAF"].map(|mode| mode.as_bytes().to_vec()).to_vec();
-    let attributes = vec![
-        integers("nodes_treeids", &[0, 0, 0]),
-        integers("nodes_nodeids", &[0, 1, 2]),
-        integers("nodes_featureids", &[0, 0, 0]),
-        integers("nodes_truenodeids", &[1, 0, 0]),
-        integers("nodes_falsenodeids", &[2, 0, 0]),
-        integers("nodes_missing_value_tracks_true", &[tracks, 0, 0]),
-        floats("nodes_values", &[1.5, 0.0, 0.0]),
-        Attribute { name: "nodes_modes".to_owned(), texts, ..Attribute::default() },
-        integers("target_treeids", &[0, 0]),
-        integers("target_nodeids", &[1, 2]),
-        floats("target_weights", &[0.25, 1.0]),
-    ];
-    node("TreeEnsembleRegressor", "x", "score", attributes)
-}
-
-/// The regressor as a classifier of two classes, its weights those of the class of that number.
-fn classifier(class: i64, weights: [f32; 2], post: &str) -> Node {
-    let mut node = regressor("BRANCH_LEQ", 0);
-    node.operation = "TreeEnsembleClassifier".to_owned();
-    for attribute in &mut node.attributes {
-        attribute.name = attribute.name.replace("target", "class");
-    }
-    node.attributes.retain(|attribute| attribute.name != "class_weights");
-    node.attributes.extend([
-        floats("class_weights", &weights),
-        integers("class_ids", &[class; 2]),
-        integers("classlabels_int64s", &[0, 1]),
-        text("post_transform", post),
-    ]);
-    node
-}
-
-/// A model of those nodes over an input `x` of two numbers of that type.
-fn onnx(nodes: Vec<Node>, numbers: i32) -> Vec<u8> {
-    let extents = vec![Extent { number: 0 }, Extent { number: 2 }];
-    let kind = Kind { tensor: Some(TensorKind { numbers, shape: Some(Shape { extents }) }) };
-    let inputs = vec![Value { name: "x".to_owned(), kind: Some(kind) }];
-    let graph = Graph { nodes, constants: vec![], inputs, outputs: vec![] };
-    Model { producer: "test".to_owned(), producer_version: "1".to_owned(), graph: Some(graph) }
-        .encode_to_vec()
 }
 
 #[test]

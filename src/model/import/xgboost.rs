@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 
 use engine::forest::{Categories, Missing, Precision, Side, Test, Transform};
+use engine::limits::FOREST_INPUTS_MAX;
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::grow::{Grower, Step};
@@ -61,11 +63,39 @@ struct Learner {
     objective: Objective,
     gradient_booster: Booster,
     #[serde(default)]
-    feature_names: Vec<String>,
+    feature_names: Words,
     #[serde(default)]
-    feature_types: Vec<String>,
+    feature_types: Words,
     #[serde(default)]
     attributes: Attributes,
+}
+
+/// A word for each input: no more are kept than there may be inputs, for an empty one is two bytes of UBJSON and 24 here.
+#[derive(Default)]
+struct Words(Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Words, D::Error> {
+        deserializer.deserialize_seq(Words::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Words {
+    type Value = Words;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a word for each input")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut words: A) -> Result<Words, A::Error> {
+        while let Some(word) = words.next_element()? {
+            if self.0.len() == FOREST_INPUTS_MAX {
+                return Err(A::Error::custom(format_args!("names of more than {FOREST_INPUTS_MAX} inputs")));
+            }
+            self.0.push(word);
+        }
+        Ok(self)
+    }
 }
 
 /// XGBoost writes the numbers of parameters as text.
@@ -189,7 +219,7 @@ impl<'de> Deserialize<'de> for Flag {
 
 fn draft(file: File) -> Result<Draft, Refusal> {
     let Learner { learner_model_param: param, objective, gradient_booster, .. } = file.learner;
-    let (names, types) = (file.learner.feature_names, file.learner.feature_types);
+    let (Words(names), Words(types)) = (file.learner.feature_names, file.learner.feature_types);
     let count = |text: &str, key: &str| match text {
         "" => Ok(0),
         text => text.parse::<usize>().map_err(|_| format!("{key} is `{text}`")),
@@ -232,7 +262,9 @@ fn draft(file: File) -> Result<Draft, Refusal> {
         && best + 1 < rounds
     {
         notes.push(format!(
-            "the best round was {best} of {rounds}; all are taken, as XGBoost's Booster.predict does"
+            "the best round was {best} of {rounds}; all are taken, as Booster.predict does. XGBClassifier stops at the best: for \
+             its scores save booster[: {}]",
+            best + 1
         ));
     }
     let version = file.version.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
@@ -361,6 +393,11 @@ fn sets(tree: &Tree) -> Result<HashMap<usize, (usize, usize)>, String> {
     let count = tree.categories_nodes.len();
     if tree.categories_segments.len() != count || tree.categories_sizes.len() != count {
         return Err("its arrays of categories differ in length".to_owned());
+    }
+    // Every node has categories of its own. Many that share a long list would take their product of steps.
+    let named = tree.categories_sizes.iter().try_fold(0_usize, |sum, size| sum.checked_add(*size));
+    if count > tree.left_children.len() || named.is_none_or(|named| named > tree.categories.len()) {
+        return Err("its nodes name more categories than there are".to_owned());
     }
     let segments = tree.categories_segments.iter().copied().zip(tree.categories_sizes.iter().copied());
     Ok(tree.categories_nodes.iter().copied().zip(segments).collect())

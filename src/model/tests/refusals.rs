@@ -52,10 +52,11 @@ fn manifest(forest: &ForestSpec) -> Manifest {
         training: None,
         source: None,
         drift: Some(drift(forest)),
-        inputs: [("amount", "minor units"), ("hour", "hour")]
+        inputs: [("amount", "minor units"), ("hour", "number")]
             .map(|(name, unit)| Input {
                 name: name.to_owned(),
                 unit: unit.to_owned(),
+                missing: Some(0.0),
                 splits: 0.0,
                 gain: None,
             })
@@ -217,6 +218,32 @@ fn a_file_that_is_missing_or_far_too_long_is_refused() {
     let folder = saved();
     std::fs::remove_file(folder.path().join("forest.txt")).unwrap();
     assert!(refusal(folder.path()).contains("cannot read"));
+}
+
+#[test]
+fn files_of_ten_gigabytes_are_refused_by_their_length() {
+    for file in ["forest.txt", MANIFEST_FILE] {
+        let folder = saved();
+        // Nothing but a length: reading it would take memory all the same.
+        let path = folder.path().join(file);
+        std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(10 << 30).unwrap();
+        let taken = allocation_counter::measure(|| {
+            assert!(matches!(model::load(folder.path()), Err(LoadError::TooLarge { .. })));
+        });
+        assert!(taken.bytes_max < 1 << 20, "{file}: {taken:?}");
+    }
+}
+
+#[test]
+fn a_leaf_or_base_past_what_the_sum_can_hold_is_refused() {
+    let single = |text: String| text.replace("sums_as = \"double\"", "sums_as = \"single\"");
+    let folder = saved();
+    edit(folder.path(), MANIFEST_FILE, single);
+    forge(folder.path(), |text| text.replace("= 0.9\n", "= 1e300\n"));
+    assert!(refusal(folder.path()).contains("past the largest number"), "{}", refusal(folder.path()));
+    let folder = saved();
+    edit(folder.path(), MANIFEST_FILE, |text| single(text).replace("base = 0.0", "base = -1e39"));
+    assert!(refusal(folder.path()).contains("the base is infinite"), "{}", refusal(folder.path()));
 }
 
 #[test]

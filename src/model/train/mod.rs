@@ -174,6 +174,9 @@ fn check(data: &Dataset, settings: &Settings) -> Result<(), TrainError> {
     if !(settings.honest_share > 0.0 && settings.honest_share <= 1.0) {
         return refuse("the share of honest rows is above 0 and at most 1");
     }
+    if settings.kind == Kind::Isolation && settings.honest_share < 1.0 {
+        return refuse("an isolation forest sees no labels: a share of honest rows cannot be drawn for it");
+    }
     if !(settings.learning_rate > 0.0 && settings.learning_rate <= 1.0) {
         return refuse("the learning rate is above 0 and at most 1");
     }

@@ -26,8 +26,8 @@ pub struct Tried {
 }
 
 /// Cuts the forest to the smallest of the sizes tried whose log loss is near the least. Without both frauds and honest rows
-/// nothing is cut, and no size is tried.
-pub fn choose(forest: &mut ForestSpec, validation: &Dataset) -> Vec<Tried> {
+/// nothing is cut, and no size is tried. `done` is told the trees measured.
+pub fn choose(forest: &mut ForestSpec, validation: &Dataset, done: &(dyn Fn(usize) + Sync)) -> Vec<Tried> {
     let frauds = validation.frauds();
     if frauds == 0 || frauds == validation.len() {
         return Vec::new();
@@ -51,6 +51,7 @@ pub fn choose(forest: &mut ForestSpec, validation: &Dataset) -> Vec<Tried> {
             log_loss: log_loss(&scored),
             average_precision: Curve::new(&scored).average_precision().unwrap_or_default(),
         });
+        done(shorter.trees.len());
     }
     let least = tried.iter().map(|size| size.log_loss).fold(f64::INFINITY, f64::min);
     if let Some(size) = tried.iter().find(|size| size.log_loss <= least * (1.0 + SLACK)) {

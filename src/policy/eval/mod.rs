@@ -4,6 +4,7 @@ mod machine;
 
 use engine::feature::{Feature, FeatureId, FeatureTable, Scalar, Type};
 use engine::program::{Program, TextSource, Truth};
+use wire::limits::TIME_MS_MAX;
 
 pub use machine::{Fault, Lane, Machine, Registers};
 
@@ -12,7 +13,7 @@ use crate::cel;
 use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::lower::value::{List, Text as TextValue, Unit, Value as Lowered};
-use crate::lower::{Lowering, Moment, shown_span, shown_time};
+use crate::lower::{Lowering, Moment, TIME_US_MIN, shown_span, shown_time};
 use crate::source::{Source, Sources};
 use crate::symbols::Symbols;
 use crate::yaml::{Data, Node, Style};
@@ -223,9 +224,9 @@ fn lane(
                 value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
             });
             match ms {
-                Some(ms) => lane.time_ms = ms,
-                None => {
-                    let message = "`time` is given as 2026-03-01T08:00:00Z, or in milliseconds since 1970";
+                Some(ms) if (TIME_US_MIN / 1_000..=TIME_MS_MAX).contains(&ms) => lane.time_ms = ms,
+                _ => {
+                    let message = "`time` is given as 2026-03-01T08:00:00Z, or in milliseconds since 1970, up to the year 9999";
                     sink.push(Diagnostic::error(Code::WrongType, Place::default(), message));
                 }
             }
@@ -313,6 +314,11 @@ mod tests {
         assert_eq!(value("lists", r#"{"lists": ["vip", "bad"]}"#), Ok("[\"vip\", \"bad\"]".into()));
         assert_eq!(value("{\"a\": 2u}", "{}"), Ok("{\"a\": 2u}".into()));
         assert_eq!(value("time + duration(\"1h\")", r#"{"time": 0}"#), Ok("1970-01-01T01:00:00Z".into()));
+        let now = |time: &str| value("time.getFullYear()", &format!(r#"{{"time": {time}}}"#));
+        assert_eq!((now("253402207200999"), now("-62135596800000")), (Ok("9999".into()), Ok("1".into())));
+        for beyond in ["253402300800000", "-62135596800001", "9223372036854775807", "-9223372036854775808"] {
+            assert!(now(beyond).unwrap_err().contains("year 9999"), "{beyond}");
+        }
         assert_eq!(value("duration(\"1h\") / 2", "{}"), Err("`/` does not take duration and int".into()));
         assert_eq!(value("1 / 0 == 1 || true", "{}"), Ok("true".into()));
         assert_eq!(value("[1][1]", "{}"), Ok(Value::Fault.to_string()));

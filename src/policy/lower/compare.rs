@@ -236,7 +236,7 @@ fn is_equality(comparison: Comparison) -> bool {
 }
 
 /// A comparison as it is written.
-pub(super) fn sign(comparison: Comparison) -> &'static str {
+pub(crate) fn sign(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Equal => "==",
         Comparison::NotEqual => "!=",

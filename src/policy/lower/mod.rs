@@ -30,7 +30,7 @@ use engine::policy::Witness;
 use engine::program::{Comparison, Op, Output, Program, TextSource, TextTest, Truth};
 
 pub(crate) use builder::Builder;
-pub(crate) use compare::{holds, order};
+pub(crate) use compare::{holds, order, sign};
 pub(crate) use number::float;
 pub(crate) use renumber::{Renumbered, kinds, pruned};
 pub(crate) use time::{SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN, calendar, shown_span, shown_time, zone_named};

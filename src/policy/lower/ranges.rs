@@ -64,14 +64,17 @@ fn builtin(id: FeatureId) -> Option<Range> {
 
 impl Expression<'_, '_> {
     fn range(&self, id: FeatureId) -> Option<Range> {
-        let window = self.lowering.symbols.windows.iter().find(|window| window.feature == id);
-        match window.map(|window| &window.aggregate) {
-            None => builtin(id),
-            Some(Aggregate::Last) => Some(from(-1)),
-            Some(Aggregate::Count | Aggregate::Distinct(_) | Aggregate::First) => Some(from(0)),
-            // Amounts are never negative; whole-number fields of a site may be.
-            Some(Aggregate::Sum(of) | Aggregate::Max(of)) => (*of == Builtin::Amount.id()).then_some(from(0)),
-        }
+        let Some(window) = self.lowering.symbols.windows.iter().find(|window| window.feature == id) else {
+            return builtin(id);
+        };
+        // What lies within the window is younger than it is long.
+        let seconds_max = (window.window_ms - 1) / 1000;
+        Some(match window.aggregate {
+            Aggregate::Last => ints(-1, seconds_max),
+            Aggregate::First => ints(0, seconds_max),
+            // Of numbers that are summed negative ones count as nothing.
+            Aggregate::Count | Aggregate::Distinct(_) | Aggregate::Sum(_) | Aggregate::Max(_) => from(0),
+        })
     }
 
     /// Warns where no value of the feature makes the comparison come out one way or the other.

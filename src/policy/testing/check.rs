@@ -7,7 +7,7 @@ use engine::feature::{Builtin, FeatureId, Scalar, Type};
 use uuid::Uuid;
 use wire::{Check, DeviceClass, ExtValue, Geo, Kind, Text};
 
-use super::Given;
+use super::{Given, instant_ms};
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::closed;
 use crate::symbols::Symbols;
@@ -165,8 +165,7 @@ impl<'s> Reader<'s> {
                 }
             }
             "time" if self.states => {
-                let moment = values::scalar(node, "a time", sink).map(str::parse::<jiff::Timestamp>);
-                check.time_ms = moment.and_then(Result::ok).map(jiff::Timestamp::as_millisecond);
+                check.time_ms = values::scalar(node, "a time", sink).and_then(instant_ms);
                 if check.time_ms.is_none() {
                     let label = "expected a time such as 2026-03-01T08:00:00Z";
                     sink.push(

@@ -94,6 +94,26 @@ fn read_rule(node: &Node, ids: &Ids<'_>, sink: &mut Sink) -> Option<usize> {
     at
 }
 
+/// What an expectation names by a number.
+pub(super) enum Named {
+    Rule(usize),
+    Limit(usize),
+    Breaker(usize),
+}
+
+impl Named {
+    /// The one of that number.
+    pub(super) fn of(policy: &Policy, number: usize) -> Named {
+        match number.checked_sub(policy.rules.len()) {
+            None => Named::Rule(number),
+            Some(number) => match number.checked_sub(policy.limits.len()) {
+                None => Named::Limit(number),
+                Some(number) => Named::Breaker(number),
+            },
+        }
+    }
+}
+
 /// The number that an expectation knows a match by; none for the engine's own.
 pub(super) fn number(policy: &Policy, index: usize) -> Option<usize> {
     let (limits, breakers) = (policy.rules.len(), policy.rules.len() + policy.limits.len());
@@ -107,8 +127,10 @@ pub(super) fn number(policy: &Policy, index: usize) -> Option<usize> {
 
 /// The id behind such a number.
 pub(super) fn id(policy: &Policy, number: usize) -> &str {
-    let rules = policy.rules.iter().map(|rule| &rule.reason);
-    let limits = policy.limits.iter().map(|limit| &limit.reason);
-    let breakers = policy.breakers.iter().map(|breaker| &breaker.reason);
-    rules.chain(limits).chain(breakers).nth(number).map_or("", |reason| &reason.rule)
+    let reason = match Named::of(policy, number) {
+        Named::Rule(at) => &policy.rules[at].reason,
+        Named::Limit(at) => &policy.limits[at].reason,
+        Named::Breaker(at) => &policy.breakers[at].reason,
+    };
+    &reason.rule
 }

@@ -65,6 +65,7 @@ fn the_bounds_on_the_page_are_the_bounds() {
         (engine::limits::RULES_MAX, engine::limits::WINDOWS_MAX, engine::limits::KEYS_MAX),
         (10_000, 256, 16)
     );
+    assert_eq!((engine::limits::GROUPS_MAX, wire::limits::AMOUNT_MINOR_MAX), (32, 1_000_000_000_000));
     assert_eq!((policy::limits::TENANTS_MAX, policy::limits::VALUES_MAX), (64, 256));
     assert_eq!((engine::limits::LISTS_MAX, engine::limits::LIMITS_MAX), (64, 64));
     assert_eq!((engine::limits::BREAKERS_MAX, engine::limits::BREAKER_TRIALS_MAX), (64, 1_000));

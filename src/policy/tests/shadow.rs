@@ -1,17 +1,20 @@
-//! A rule, limit or breaker in shadow, one that is off and a rule whose sample leaves an account out change no answer, no window
-//! and no limit: one stream of events is decided with them and without, through a reload that brings them and one that takes them
-//! away.
+//! A rule, limit or breaker in shadow, one that is off, a rule whose sample leaves an account out, one that the check's tenant has in
+//! shadow or off, and whatever was demoted change no answer, no window and no limit: one stream of events is decided with them and
+//! without, through a reload that brings them and one that takes them away.
 
 mod expressions;
 
 use engine::feature::Scalar;
+use engine::policy::{BreakerState, Mode, Origin};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide, outcome};
 use expressions::{NOW_MS, config, over_fields, truth};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use wire::{Challenge, Check, Kind, OutcomeKind, Value, Verdict};
 
 const SHARED: &str = "
 schema: { wide: { type: int }, ratio: { type: double }, gold: { type: bool } }
+settings: { tenant: channel }
 features:
   pays:   { count: pay, by: account, window: 10m }
   firm:   { count: pay, by: device, window: 1h, status: approved }
@@ -27,10 +30,12 @@ rules:
   - { id: spent, tier: score, score: 0.3, when: paid > 12.00, reason: { code: R4, text: t } }
 bands: { challenge: 0.6, review: 0.9 }
 ";
+/// The tenant of every check.
+const TENANT: &str = "north";
 const FEATURES: [&str; 4] = ["pays", "firm", "people", "paid"];
 
-/// Rules that must not matter, with windows of their own. Some ask more of a window than any other does; those of a sample do
-/// not, because they act for the rest of the accounts, and a window is exact for all or for none.
+/// Rules that must not matter, with windows of their own. Some ask more of a window than any other does; those that act for the
+/// accounts that a sample takes, or for other tenants, do not, because a window is exact for all or for none.
 fn idle_rules() -> impl Strategy<Value = String> {
     let beyond = (prop::sample::select(&["pays", "firm", "people", "own_count", "own_people"][..]), 1..65)
         .prop_map(|(feature, n)| format!("{feature} >= {n}"));
@@ -38,16 +43,26 @@ fn idle_rules() -> impl Strategy<Value = String> {
     let tier = prop::sample::select(
         &["guard", "deny", "allow", "review", "challenge, challenge: face", "score, score: 0.9"][..],
     );
-    let mode = prop::sample::select(&["mode: shadow", "mode: off", "sample: 50"][..]);
+    let modes = [
+        "mode: shadow",
+        "mode: off",
+        "sample: 50",
+        "mode: live # shadow",
+        "mode: live # off",
+        "mode: off # shadow",
+    ];
+    let mode = prop::sample::select(modes.to_vec());
     let refusing = prop::collection::vec(prop::sample::select(&["shadow", "off"][..]), 4);
     (prop::collection::vec((condition, tier, mode), 1..24), refusing).prop_map(|(rules, modes)| {
         let mut text = "features:\n  own_count: { count: any, by: account, window: 10m, for: model }\n  \
                         own_people: { distinct: account, by: device, window: 1h, for: model }\nrules:\n"
             .to_owned();
+        let mut tenants = String::new();
         for (at, (when, tier, mode)) in rules.into_iter().enumerate() {
             // What the compiler refuses because it fails for every event is of no use here.
             let own = ["pays", "firm", "people"].iter().all(|shared| !when.starts_with(shared));
-            let mode = if mode == "sample: 50" && !own { "mode: shadow" } else { mode };
+            let acts = mode == "sample: 50" || mode.starts_with("mode: live");
+            let mode = if acts && !own { "mode: shadow" } else { mode };
             let rule = format!(
                 "- id: idle{at}\n  tier: {}\n  {mode}\n  reason: {{ code: I{at}, text: t }}\n  when: >-\n    {when}\n",
                 tier.replace(", ", "\n  ")
@@ -55,8 +70,10 @@ fn idle_rules() -> impl Strategy<Value = String> {
             let file = format!("{text}{rule}");
             if policy::compile_sources(&[("a.yaml", SHARED), ("b.yaml", &file)]).bundle.is_some() {
                 text = file;
+                tenants.extend(mode.split_once("# ").map(|(_, of_tenant)| format!("idle{at}: {of_tenant}, ")));
             }
         }
+        text += &format!("tenants: {{ {TENANT}: {{ rules: {{ {tenants} }} }} }}\n");
         let reason = "reason: { code: I, text: t }";
         text + &format!(
             "limits:\n  - {{ id: idle-sum, feature: paid, max: 9.00, mode: {}, {reason} }}\n  \
@@ -169,6 +186,46 @@ fn left_out() -> Vec<String> {
     names.filter(spared).collect()
 }
 
+/// Decides the events on both sites, which must not differ; before each batch the second may be changed.
+fn same(
+    (without, with): (&mut Site, &mut Site),
+    events: &[Event],
+    idle: &str,
+    mut change: impl FnMut(&mut Site, usize),
+) -> Result<(), TestCaseError> {
+    let accounts = left_out();
+    prop_assert!(accounts.len() > 5 && accounts.len() < 35);
+    let (mut now_ms, mut at) = (NOW_MS, 0);
+    while at < events.len() {
+        change(with, at);
+        let len = 1 + events[at + 1..].iter().take(63).take_while(|event| !event.begins).count();
+        let batch = &events[at..at + len];
+        let check = |(i, event): (usize, &Event)| {
+            let mut check = Check::new(format!("e{}", at + i), event.kind, accounts[event.account].clone());
+            check.device.id = format!("device-{}", event.device).into();
+            check.amount_minor = Some(event.amount_minor);
+            check.channel = TENANT.into();
+            check
+        };
+        let checks: Vec<Check<'_>> = batch.iter().enumerate().map(check).collect();
+        now_ms += batch[0].later_ms;
+        let (expected, found) = (without.answers(now_ms, &checks), with.answers(now_ms, &checks));
+        for (lane, (expected, found)) in expected.iter().zip(&found).enumerate() {
+            prop_assert_eq!(found, expected, "event {} with\n{}", at + lane, idle);
+        }
+        for (i, event) in batch.iter().enumerate() {
+            if let Some(told) = event.outcome {
+                let id = format!("e{}", at + i);
+                let expected = outcome(&without.snapshot, &without.tables, now_ms, &id, told);
+                let found = outcome(&with.snapshot, &with.tables, now_ms, &id, told);
+                prop_assert_eq!(found, expected);
+            }
+        }
+        at += len;
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(60))]
 
@@ -178,42 +235,44 @@ proptest! {
         events in events(),
         (brought, taken) in (0..150_usize, 0..150_usize),
     ) {
-        let accounts = left_out();
-        prop_assert!(accounts.len() > 5 && accounts.len() < 35);
         let alone: &[(&str, &str)] = &[("a.yaml", SHARED)];
         let beside: &[(&str, &str)] = &[("a.yaml", SHARED), ("b.yaml", &idle)];
-        let mut without = Site::new(alone);
-        let mut with = Site::new(if brought < taken { alone } else { beside });
-        let (mut now_ms, mut at) = (NOW_MS, 0);
-        while at < events.len() {
-            if at >= brought.min(taken) && with.snapshot.policy().rules.len() == 4 && at < taken {
+        let (mut without, mut with) = (Site::new(alone), Site::new(if brought < taken { alone } else { beside }));
+        same((&mut without, &mut with), &events, &idle, |with, at| {
+            let rules = with.snapshot.policy().rules.len();
+            if at >= brought.min(taken) && rules == 4 && at < taken {
                 with.reload(beside);
             }
-            if at >= taken && with.snapshot.policy().rules.len() > 4 {
+            if at >= taken && rules > 4 {
                 with.reload(alone);
             }
-            let len = 1 + events[at + 1..].iter().take(63).take_while(|event| !event.begins).count();
-            let batch = &events[at..at + len];
-            let checks: Vec<Check<'_>> = batch.iter().enumerate().map(|(i, event)| {
-                let mut check = Check::new(format!("e{}", at + i), event.kind, accounts[event.account].clone());
-                check.device.id = format!("device-{}", event.device).into();
-                check.amount_minor = Some(event.amount_minor);
-                check
-            }).collect();
-            now_ms += batch[0].later_ms;
-            let (expected, found) = (without.answers(now_ms, &checks), with.answers(now_ms, &checks));
-            for (lane, (expected, found)) in expected.iter().zip(&found).enumerate() {
-                prop_assert_eq!(found, expected, "event {} with\n{}", at + lane, idle);
-            }
-            for (i, event) in batch.iter().enumerate() {
-                if let Some(told) = event.outcome {
-                    let id = format!("e{}", at + i);
-                    let expected = outcome(&without.snapshot, &without.tables, now_ms, &id, told);
-                    let found = outcome(&with.snapshot, &with.tables, now_ms, &id, told);
-                    prop_assert_eq!(found, expected);
-                }
-            }
-            at += len;
+        })?;
+    }
+
+    #[test]
+    fn what_was_demoted_changes_no_answer_no_window_and_no_limit(idle in idle_rules(), events in events()) {
+        let modes = ["mode: shadow", "mode: off", "sample: 50", ": shadow", ": off"];
+        let live = modes.iter().fold(idle, |text, mode| {
+            text.replace(mode, if mode.starts_with(':') { ": live" } else { "mode: live" })
+        });
+        let files: &[(&str, &str)] = &[("a.yaml", SHARED), ("b.yaml", &live)];
+        let (mut without, mut with) = (Site::new(files), Site::new(files));
+        // In windows as exact as the files ask, the same with all of it off.
+        let mut off = without.snapshot.policy().clone();
+        let rules = (4..off.rules.len()).map(Origin::Rule);
+        let limits = (2..off.limits.len()).map(Origin::Limit);
+        let breakers = (0..off.breakers.len()).map(|at| Origin::Breaker(at, BreakerState::Opened));
+        let demoted: Vec<Origin> = rules.chain(limits).chain(breakers).collect();
+        let policy = off.clone();
+        with.snapshot = with.snapshot.demoted(&policy, demoted);
+        for rule in &mut off.rules[4..] {
+            rule.mode = Mode::Off;
+            rule.variants.iter_mut().for_each(|variant| variant.mode = Mode::Off);
         }
+        off.limits[2..].iter_mut().for_each(|limit| limit.mode = Mode::Off);
+        off.breakers.iter_mut().for_each(|breaker| breaker.mode = Mode::Off);
+        without.snapshot =
+            Snapshot::build(Parts { policy: off, ..Parts::default() }, &without.tables, None).unwrap();
+        same((&mut without, &mut with), &events, &live, |_, _| ())?;
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use engine::policy::Tier;
+use engine::{Parts, Sizes, Snapshot, Tables};
 use policy::testing::Body;
 
 fn pack() -> PathBuf {
@@ -78,4 +79,27 @@ fn every_test_of_the_pack_holds_in_the_engine() {
     let mut compiled = policy::compile_dir(&pack());
     compiled.diagnostics = policy::testing::run(compiled.bundle.as_ref().unwrap());
     assert!(compiled.diagnostics.is_empty(), "{}", compiled.render(false));
+}
+
+#[test]
+fn twenty_reloads_of_the_pack_each_with_another_window_are_accepted() {
+    let sizes = Sizes {
+        accounts: 10,
+        devices: 10,
+        velocity_keys: 10,
+        busy_keys: 10,
+        list_entries: 10,
+        decisions: 10,
+        seed: [1; 16],
+    };
+    let tables = Tables::new(&sizes).expect("small");
+    let mut policy = policy::compile_dir(&pack()).bundle.unwrap().policy;
+    let mut standing: Option<Snapshot> = None;
+    for at in 0..=20 {
+        let parts = Parts { policy: policy.clone(), ..Parts::default() };
+        let next = Snapshot::build(parts, &tables, standing.as_ref());
+        standing = Some(next.unwrap_or_else(|error| panic!("reload {at}: {error}")));
+        let windows = policy.windows.len();
+        policy.windows[at * 3 % windows].window_ms -= 1_000;
+    }
 }

@@ -104,3 +104,25 @@ fn a_tenant_switches_rules_on_and_off_for_itself() {
     assert_eq!(rules[1], [of("corporate", Live), of("trial", Shadow)]);
     assert_eq!(rules[4], [of("trial", Live)]);
 }
+
+#[test]
+fn a_shadow_match_quotes_the_value_of_the_checks_own_tenant() {
+    let text = "
+settings: { tenant: channel }
+values: { cap: 200.00 }
+tenants: { trial: { values: { cap: 50 }, rules: { over-cap: shadow } } }
+rules: [{ id: over-cap, tier: deny, when: amount > cap, reason: { code: R1, text: t } }]
+";
+    let tables = tables();
+    let policy = policy::compile_sources(&[("t.yaml", text)]).bundle.unwrap().policy;
+    let snapshot = Snapshot::build(Parts { policy, ..Parts::default() }, &tables, None).unwrap();
+    let mut check = Check::new("a", Kind::Pay, "u");
+    (check.channel, check.amount_minor) = ("trial".into(), Some(30_000));
+    let (mut decisions, mut scratch) = (Vec::new(), Scratch::new(0));
+    let now = Now { ms: 1_767_607_200_000, waited_us: 0 };
+    decide(&snapshot, &tables, now, &[check], &mut decisions, &mut scratch);
+    assert_eq!(decisions[0].verdict, Verdict::Allow);
+    let (_, _, record) = scratch.records().next().unwrap();
+    let hit = engine::record::Record::decode(record).unwrap().hits[0];
+    assert_eq!((hit.shadow, hit.value, hit.threshold), (true, Value::Money(30_000), Value::Money(5_000)));
+}

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Scalar};
-use engine::policy::{Origin, Policy};
+use engine::policy::{Origin, Policy, Tier};
 use engine::record::{INPUTS, Record};
 use journal::{Entry, Reader};
 use model::Explainer;
@@ -102,12 +102,17 @@ impl Names<'_> {
             .map(|(input, hash)| (BUILTINS[input.id().index()].1.to_owned(), json!(format!("{hash:016x}"))));
         let features = record.features.iter().map(|&(id, bits)| self.feature(policy, id, bits));
         let matches = record.hits.iter().map(|hit| {
+            let effect = policy.and_then(|policy| policy.effect(policy.origin_of(hit.index as usize)));
             json!({
                 "rule": policy.and_then(|policy| rule(policy, hit.index)),
                 "index": hit.index,
                 "shadow": hit.shadow,
                 "value": scalar(hit.value),
                 "threshold": scalar(hit.threshold),
+                "tier": effect.map(|effect| effect.tier.map_or("bands", Tier::name)),
+                "would": effect.and_then(|effect| effect.verdict).map(Verdict::name),
+                "challenge": effect.and_then(|effect| effect.challenge).map(Challenge::name),
+                "adds": effect.map(|effect| effect.score),
             })
         });
         let mut line = json!({
@@ -132,6 +137,9 @@ impl Names<'_> {
             "matches": matches.collect::<Vec<_>>(),
             "matches_not_kept": record.unkept,
         });
+        if let Some(policy) = policy {
+            line["exact"] = exact(policy, record);
+        }
         if let Some(explainer) = &self.explainer {
             line["explanation"] = explanation(explainer, policy, record);
         }
@@ -151,6 +159,18 @@ impl Names<'_> {
         };
         (row.name.clone(), value)
     }
+}
+
+/// Of every velocity feature whether its value is certainly the true one, however little memory the daemon had for busy keys.
+fn exact(policy: &Policy, record: &Record) -> Value {
+    let placed = record.degraded & Degraded::Velocity.bit() == 0;
+    let exact = policy.windows.iter().map(|window| {
+        let row = policy.features.row(window.feature);
+        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
+        (row.name.clone(), json!(placed && value < window.certain_below(0)))
+    });
+    Value::Object(exact.collect())
 }
 
 /// What each input did to the score, by the model that made it; null where the one at hand, or the rules, are others.

@@ -17,15 +17,20 @@ const PREFIX: &str = "contribution_";
 /// Rows and what explains them.
 pub struct Explained {
     explainer: Explainer,
+    /// Of the inputs, in their order.
+    units: Vec<String>,
     rows: Vec<Explanation>,
 }
 
 impl Explained {
     /// Explains rows.
-    pub fn new<'r>(artefact: Artefact, rows: impl Iterator<Item = &'r [f64]>) -> Explained {
+    pub fn new<'r>(artefact: Artefact, rows: impl ExactSizeIterator<Item = &'r [f64]>) -> Explained {
         let explainer = Explainer::new(artefact.forest, &artefact.covers);
-        let rows = rows.map(|row| explainer.explain(row)).collect();
-        Explained { explainer, rows }
+        let units = artefact.manifest.inputs.into_iter().map(|input| input.unit).collect();
+        let bar = print::progress(Some(rows.len() as u64), "explaining");
+        let rows = bar.wrap_iter(rows).map(|row| explainer.explain(row)).collect();
+        bar.finish_and_clear();
+        Explained { explainer, units, rows }
     }
 
     fn inputs(&self) -> &[String] {
@@ -87,13 +92,14 @@ impl Explained {
     /// The first row for people, what did most first; `values` are its inputs.
     pub fn one(&self, values: &[f64], features: &FeatureTable) -> String {
         let Some(row) = self.rows.first() else { return String::new() };
-        let mut table = Table::new(&["input", "value", "contribution", "meaning"]);
+        let mut table = Table::new(&["input", "value", "unit", "contribution", "meaning"]);
         for place in row.largest_first() {
             let name = &self.inputs()[place];
             let meaning = features.find(name).map(|id| features.row(id).doc.as_str());
             table.row([
                 Value::from(name.as_str()),
                 Value::from(values[place]),
+                Value::from(self.units[place].as_str()),
                 print::decimals(Some(row.contributions[place]), 6),
                 Value::from(meaning),
             ]);

@@ -1,10 +1,10 @@
 //! What a manifest says of a model that was trained here: command, units, rows that must reproduce.
 
-use engine::feature::{FeatureTable, Type};
+use engine::feature::FeatureTable;
 use engine::forest::{Calibration, ForestSpec};
-use model::manifest::{FORMAT_NATIVE, Input, Kind, Manifest, PrecisionName, Training, TransformName, Vector};
+use model::manifest::{FORMAT_NATIVE, Kind, Manifest, PrecisionName, Training, TransformName, Vector};
 use model::split::Parts;
-use model::{CoverOf, Dataset, Drift, Settings, walk};
+use model::{CoverOf, Dataset, Drift, Settings, inputs, walk};
 
 /// Test vectors put in a manifest: half of them frauds, where there are so many.
 const VECTORS: usize = 24;
@@ -21,12 +21,6 @@ pub fn manifest(
     let odd = training.kind == Kind::Isolation;
     let objective =
         if odd { "how odd the event is, without labels" } else { "probability that the event is fraud" };
-    let input = |name: &String| Input {
-        name: name.clone(),
-        unit: unit(name, features).to_owned(),
-        splits: 0.0,
-        gain: None,
-    };
     Manifest {
         format: FORMAT_NATIVE.to_owned(),
         name,
@@ -47,7 +41,7 @@ pub fn manifest(
         training: Some(training),
         source: None,
         drift: Some(drift(forest, parts)),
-        inputs: rows.inputs().iter().map(input).collect(),
+        inputs: rows.inputs().iter().map(|name| inputs::of(name, features)).collect(),
         vectors: vectors(rows, forest),
     }
 }
@@ -87,17 +81,19 @@ fn calibration(forest: &ForestSpec, training: &Training) -> String {
         1.0 => String::new(),
         _ => format!("; honest rows sampled at {share}, corrected to the rate of fraud in all rows"),
     };
-    let fitted = match &forest.calibration {
+    let rows = format!("{} validation rows", training.validation_rows);
+    format!("{trained}{sampled}{}", fitted(&forest.calibration, &rows))
+}
+
+/// A calibration in words, to be put behind what was calibrated; nothing if there is none.
+pub fn fitted(calibration: &Calibration, rows: &str) -> String {
+    match calibration {
         Calibration::None => String::new(),
-        Calibration::Platt { .. } => {
-            format!("; a sigmoid fitted on {} validation rows", training.validation_rows)
-        }
+        Calibration::Platt { .. } => format!("; a sigmoid fitted on {rows}"),
         Calibration::Isotonic { knots } => {
-            let (knots, rows) = (knots.len(), training.validation_rows);
-            format!("; isotonic regression on {rows} validation rows, {knots} knots")
+            format!("; isotonic regression on {rows}, {} knots", knots.len())
         }
-    };
-    format!("{trained}{sampled}{fitted}")
+    }
 }
 
 /// The command as it was typed, so that it can be typed again.
@@ -110,19 +106,6 @@ pub fn command() -> String {
         }
     });
     format!("riskctl {}", arguments.collect::<Vec<_>>().join(" "))
-}
-
-/// The unit of a feature's values, by its type or the end of its name.
-pub fn unit(name: &str, features: &FeatureTable) -> &'static str {
-    let ty = features.find(name).map(|id| features.row(id).ty);
-    match ty {
-        Some(Type::Bool) => "0 or 1",
-        Some(Type::Money) => "minor units",
-        _ if name.ends_with("_s") => "seconds",
-        _ if name.ends_with("_km") => "kilometres",
-        _ if name.ends_with("_kmh") => "kilometres an hour",
-        _ => "number",
-    }
 }
 
 /// Rows with their scores, spread evenly over frauds and over honest rows.

@@ -12,8 +12,8 @@ use crate::print::{self, Table};
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    riskctl model eval models/redpacket --sim-events 100000 --seed 99 --rules rules\n  \
-    riskctl model eval model --data features.parquet --from 2018-08-08 --to 2018-08-15";
+    riskctl model eval models/redpacket --sim-events 20000 --seed 99 --rules rules\n  \
+    riskctl model eval models/mine --data features.parquet --from 2018-08-08 --to 2018-08-15";
 
 /// What to measure.
 #[derive(Args, Debug)]

@@ -6,22 +6,23 @@ use clap::Args;
 use engine::feature::FeatureTable;
 use engine::forest::ForestSpec;
 use model::import::{ImportError, Imported};
-use model::{CoverOf, walk};
+use model::{Artefact, CoverOf, Dataset, inputs, scale};
 
-use super::describe::{command, unit};
+use super::describe::{command, fitted};
+use super::held;
 use super::table::{self, Columns};
+use super::train::CalibrationName;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    riskctl model import model.txt --features amount,hour,pays_1h --out models/mine\n  \
-    riskctl model import model.ubj --features f0=amount,f1=hour --rules rules --out models/mine\n  \
-    riskctl model import model.onnx --features amount,hour --data rows.csv --score probability --out models/mine";
-
-/// Largest difference to the library's own score, against 1 or the score if that is larger: it may have answered in
-/// `float32`, or been written down with few digits.
-const SCORE_TOLERANCE: f64 = 1e-6;
+    riskctl model import model.txt --features amount,hour,pays_1h --out models/theirs\n  \
+    riskctl model import model.ubj --features f0=amount,f1=hour --rules rules --out models/theirs\n  \
+    riskctl model import model.onnx --features amount,hour --data rows.csv --score probability \\\n    \
+      --out models/theirs\n  \
+    riskctl model import model.ubj --features f0=amount,f1=hour --data history.csv --label is_fraud \\\n    \
+      --out models/theirs";
 
 /// Said where nothing tells how many rows reached a leaf.
 const NO_COVERS: &str = "nothing tells how many rows reached the leaves: contributions count each side of a split as one \
@@ -42,6 +43,16 @@ pub struct Options {
     /// Column of --data with the score that the library gave: the model is held to it, row by row
     #[arg(long, value_name = "NAME", requires = "data")]
     score: Option<String>,
+    /// Column of --data that says fraud, true or 1: scores become probabilities by these rows, which should be later than those
+    /// trained on
+    #[arg(long, value_name = "NAME", requires = "data")]
+    label: Option<String>,
+    /// How they do, as in training
+    #[arg(long, value_enum, requires = "label", default_value_t = CalibrationName::Isotonic)]
+    calibration: CalibrationName,
+    /// Largest difference to those scores, of 1 or of a score above [default: 1e-6; where trees are summed in float, 1e-5]
+    #[arg(long, value_name = "SHARE", requires = "score", value_parser = tolerance)]
+    tolerance: Option<f64>,
     /// Policy that shall use it: its feature table must have every input
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -69,24 +80,31 @@ pub fn run(options: &Options) -> Outcome {
         None => FeatureTable::default(),
     };
     let rows = match &options.data {
-        Some(data) => match reproduced(&imported.forest, data, options.score.as_deref())? {
+        Some(data) => match reproduced(&imported.forest, data, options)? {
             Ok(rows) => rows,
             Err(why) => {
                 print::out(&format!("refused: {why}\n"));
                 return Ok(Ended::Found);
             }
         },
-        None => Vec::new(),
+        None => Dataset::new(imported.forest.inputs.clone()),
     };
-    imported.cover(&rows);
+    let given: Vec<Vec<f64>> = (0..rows.len()).map(|row| rows.row(row).to_vec()).collect();
+    print::with_clock("counting covers", || imported.cover(&given));
     if imported.covers.of == CoverOf::Halves {
         imported.notes.push(NO_COVERS.to_owned());
     }
+    if let (Some(label), Some(method)) = (&options.label, options.calibration.method()) {
+        scale::calibrate(&mut imported.forest, &rows, method)
+            .map_err(|why| Failure(format!("--label {label}: there is nothing to calibrate by: {why}")))?;
+    }
+    imported.notes.extend(imported.cut());
     let out = options.out.clone().unwrap_or_else(|| options.file.with_extension(""));
     let folder = out.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     let name = options.name.clone().or(folder).ok_or("--name is needed: the folder has none")?;
-    save(&imported, &name, options, sha256, &rows, &features, &out)?;
-    let written = model::load(&out).map_err(|error| Failure::of(out.display(), error))?;
+    save(&imported, &name, options, sha256, &given, &features, &out)?;
+    let Artefact { manifest, forest: written, .. } =
+        model::read(&out).map_err(|error| Failure::of(out.display(), error))?;
     let held = options.score.is_some();
     let checked = if held { format!(", {} rows reproduce", rows.len()) } else { String::new() };
     let (trees, inputs) = (written.trees.len(), written.inputs.len());
@@ -97,7 +115,7 @@ pub fn run(options: &Options) -> Outcome {
         imported.library
     ));
     print::out(&imported.notes.iter().map(|note| format!("note: {note}\n")).collect::<String>());
-    if let Err(error) = model::check_inputs(&written, &features)
+    if let Err(error) = model::check_inputs(&manifest, &features)
         && options.rules.is_some()
     {
         print::out(&format!("the policy cannot use it: {error}\n"));
@@ -129,33 +147,33 @@ fn inputs(theirs: &[String], given: &[String]) -> Result<Vec<String>, Failure> {
     Ok(theirs.iter().map(ours).collect())
 }
 
+/// A tolerance as it is typed.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..1.0).contains(number));
+    number.ok_or_else(|| "expected a number from 0 up to 1, such as 1e-5".to_owned())
+}
+
 /// The rows of a file whose scores, if it has them, the forest gives too; or what differs.
 fn reproduced(
     forest: &ForestSpec,
     data: &Path,
-    score: Option<&str>,
-) -> Result<Result<Vec<Vec<f64>>, String>, Failure> {
+    options: &Options,
+) -> Result<Result<Dataset, String>, Failure> {
     let mut columns = forest.inputs.clone();
-    columns.extend(score.map(str::to_owned));
-    let data =
-        table::read(data, &Columns { features: &columns, label: None, time: None }, i64::MIN, i64::MAX)?;
-    let mut rows = Vec::with_capacity(data.len());
-    for number in 0..data.len() {
-        let (inputs, expected) = data.row(number).split_at(forest.inputs.len());
-        let found = walk::score(forest, inputs);
-        // Written so that a score that is no number never passes.
-        let near = |expected: f64| (found - expected).abs() <= SCORE_TOLERANCE * expected.abs().max(1.0);
-        if let [expected] = *expected
-            && !near(expected)
-        {
-            return Ok(Err(format!(
-                "row {}: the model gives {found}, the file says {expected}; are the features in the order of training?",
-                number + 2
-            )));
-        }
-        rows.push(inputs.to_vec());
+    columns.extend(options.score.clone());
+    let columns = Columns { features: &columns, label: options.label.as_deref(), time: None };
+    let data = table::read(data, &columns, i64::MIN, i64::MAX)?;
+    if data.is_empty() {
+        return Err("--data has no rows".into());
     }
-    if rows.is_empty() { Err("--data has no rows".into()) } else { Ok(Ok(rows)) }
+    if options.score.is_some() {
+        let tolerance = options.tolerance.unwrap_or_else(|| held::usual_tolerance(forest));
+        if let Err(why) = held::hold(forest, &data, tolerance) {
+            return Ok(Err(why));
+        }
+    }
+    let score: Vec<String> = options.score.iter().cloned().collect();
+    Ok(Ok(data.without(&score)))
 }
 
 fn save(
@@ -169,9 +187,13 @@ fn save(
 ) -> Result<(), Failure> {
     let source = imported.source(command(), &options.file, sha256);
     let mut manifest = imported.manifest(name, source, rows);
+    let told = format!("{} given to the import", print::counted(rows.len(), "row"));
+    manifest.calibration += &fitted(&imported.forest.calibration, &told);
     for (place, input) in manifest.inputs.iter_mut().enumerate() {
+        let known = inputs::of(&input.name, features);
+        input.missing = known.missing;
         if !imported.categorical.contains(&place) {
-            input.unit = unit(&input.name, features).to_owned();
+            input.unit = known.unit;
         }
     }
     model::save(out, manifest, &imported.forest, &imported.covers)

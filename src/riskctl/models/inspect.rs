@@ -7,10 +7,10 @@ use engine::feature::FeatureTable;
 use engine::forest::{Node, Tree};
 use model::explain::METHOD;
 use model::manifest::{Manifest, Training};
-use model::{Artefact, Explainer};
+use model::{Artefact, Explainer, inputs};
 use serde_json::{Value, json};
 
-use crate::outcome::{Ended, Failure, Outcome};
+use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table, decimals, thousands};
 
 /// Shown after the help.
@@ -23,7 +23,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
 pub struct Options {
     /// The model's folder
     model: PathBuf,
-    /// Policy whose features the inputs are: the value of each where an event has none is shown
+    /// Policy that shall use it: its features must be what the inputs were in training
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
     /// Print JSON
@@ -33,18 +33,30 @@ pub struct Options {
 
 /// Prints manifest and shape; exit code 1 when the model is refused.
 pub fn run(options: &Options) -> Outcome {
-    let artefact = match model::read(&options.model) {
+    let features = match &options.rules {
+        Some(rules) => crate::rules::compile(rules)?.features,
+        None => FeatureTable::default(),
+    };
+    let artefact = match sound(options, &features) {
         Ok(artefact) => artefact,
-        Err(error) => {
-            let refused = json!({ "refused": error.to_string() });
-            let text = format!("refused: {error}\n");
+        Err(why) => {
+            let (refused, text) = (json!({ "refused": why }), format!("refused: {why}\n"));
             print::out(&if options.json { print::pretty(&refused) } else { text });
             return Ok(Ended::Found);
         }
     };
-    let look = Look::of(artefact, options)?;
+    let look = Look::of(artefact, &features);
     print::out(&if options.json { print::pretty(&look.json()) } else { look.text() });
     Ok(Ended::Clean)
+}
+
+/// The model, if it passes; or why not.
+fn sound(options: &Options, features: &FeatureTable) -> Result<Artefact, String> {
+    let artefact = model::read(&options.model).map_err(|error| error.to_string())?;
+    if options.rules.is_some() {
+        model::check_inputs(&artefact.manifest, features).map_err(|error| error.to_string())?;
+    }
+    Ok(artefact)
 }
 
 /// All that is shown.
@@ -62,7 +74,7 @@ struct Look {
 struct Seen {
     name: String,
     unit: String,
-    /// Its value where an event has none, if the feature is known.
+    /// Its value where an event has none, as far as the manifest or the feature table tells.
     missing: Option<f64>,
     splits: f64,
     gain: Option<f64>,
@@ -72,11 +84,7 @@ struct Seen {
 }
 
 impl Look {
-    fn of(artefact: Artefact, options: &Options) -> Result<Look, Failure> {
-        let features = match &options.rules {
-            Some(rules) => crate::rules::compile(rules)?.features,
-            None => FeatureTable::default(),
-        };
+    fn of(artefact: Artefact, features: &FeatureTable) -> Look {
         let Artefact { manifest, forest, covers } = artefact;
         let covered = covers.importances(&forest);
         let explainer = Explainer::new(forest, &covers);
@@ -85,7 +93,7 @@ impl Look {
         let inputs = manifest.inputs.iter().enumerate().map(|(place, input)| Seen {
             name: input.name.clone(),
             unit: input.unit.clone(),
-            missing: features.find(&input.name).map(|id| features.row(id).missing.to_number()),
+            missing: input.missing.or_else(|| inputs::of(&input.name, features).missing),
             splits: input.splits,
             gain: input.gain,
             cover: covered.as_ref().map(|covered| covered[place]),
@@ -93,7 +101,7 @@ impl Look {
         });
         let trees = &explainer.forest().trees;
         let nodes: usize = trees.iter().map(|tree| tree.nodes.len()).sum();
-        Ok(Look {
+        Look {
             nodes,
             // Every split has two children, and only roots are nobody's.
             leaves: usize::midpoint(nodes, trees.len()),
@@ -101,7 +109,7 @@ impl Look {
             inputs: inputs.collect(),
             manifest,
             explainer,
-        })
+        }
     }
 
     fn json(&self) -> Value {

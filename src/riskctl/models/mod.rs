@@ -4,6 +4,7 @@ mod compare;
 mod contributions;
 mod describe;
 mod eval;
+mod held;
 mod import;
 mod inspect;
 mod predict;
@@ -13,9 +14,13 @@ mod source;
 mod table;
 mod train;
 
-use clap::Subcommand;
+use std::path::Path;
 
-use crate::outcome::Outcome;
+use clap::Subcommand;
+use engine::feature::FeatureTable;
+use engine::forest::ForestSpec;
+
+use crate::outcome::{Failure, Outcome};
 
 /// Commands over models.
 #[derive(Debug, Subcommand)]
@@ -38,6 +43,17 @@ pub enum Command {
     /// Score one row, or every row of a table
     #[command(after_help = predict::EXAMPLES)]
     Predict(predict::Options),
+}
+
+/// The forest of a model that a policy with these features can use.
+///
+/// # Errors
+/// If it is refused.
+pub fn load(folder: &Path, features: &FeatureTable) -> Result<ForestSpec, Failure> {
+    let of = |error: &dyn std::fmt::Display| Failure::of(folder.display(), error);
+    let artefact = model::read(folder).map_err(|error| of(&error))?;
+    model::check_inputs(&artefact.manifest, features).map_err(|error| of(&error))?;
+    Ok(artefact.forest)
 }
 
 /// Runs one of them.

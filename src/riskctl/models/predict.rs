@@ -16,10 +16,11 @@ use crate::replay::{Column, OutFile};
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-     riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"hour\": 3}'\n  \
-     riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"hour\": 3}' --contributions\n  \
-     riskctl model predict --model models/redpacket --data features.parquet --out scores.csv\n  \
-     riskctl model predict --model models/redpacket --data features.parquet --contributions --out parts.parquet";
+     riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"device_accounts\": 4}'\n  \
+     riskctl model predict --model models/redpacket --given '{\"amount\": 20000}' --contributions --rules rules\n  \
+     riskctl model predict --model models/mine --data features.parquet --out scores.csv\n  \
+     riskctl model predict --model models/mine --data features.parquet --contributions \\\n    \
+       --out parts.parquet";
 
 /// What to score.
 #[derive(Args, Debug)]
@@ -63,7 +64,9 @@ pub fn run(options: &Options) -> Outcome {
 
 fn score(options: &Options, artefact: &Artefact, rows: &Dataset) -> Result<(), Failure> {
     let forest = &artefact.forest;
-    let sums: Vec<f64> = (0..rows.len()).map(|row| walk::raw(forest, rows.row(row))).collect();
+    let bar = print::progress(Some(rows.len() as u64), "scoring");
+    let sums: Vec<f64> = bar.wrap_iter(0..rows.len()).map(|row| walk::raw(forest, rows.row(row))).collect();
+    bar.finish_and_clear();
     let scores: Vec<f64> = sums.iter().map(|sum| forest.score(*sum)).collect();
     let raw: Vec<f64> = sums.into_iter().map(|sum| walk::mean(forest, sum)).collect();
     if let Some(path) = &options.out {

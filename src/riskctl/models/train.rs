@@ -21,11 +21,14 @@ use crate::print;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules --out features.parquet\n  \
-    riskctl model train --data features.parquet --kind boosted --held-out 7d --gap-days 7 --out models/card_stream\n  \
-    riskctl model train --data history.csv --label is_fraud --time seen_ms --exclude row_id --out models/mine\n  \
+    riskctl replay stream.parquet --map models/maps/card_stream.toml \\\n    \
+      --rules models/card_stream/rules --out features.parquet\n  \
+    riskctl model train --data features.parquet --rules models/card_stream/rules --kind boosted \\\n    \
+      --held-out 7d --gap-days 7 --out models/mine\n  \
+    riskctl model train --data history.csv --label is_fraud --time seen_ms --exclude row_id \\\n    \
+      --out models/history\n  \
     riskctl model train --data features.parquet --kind isolation --out models/odd\n  \
-    riskctl model train --sim-events 400000 --seed 1 --rules rules --out models/redpacket";
+    riskctl model train --sim-events 20000 --seed 1 --rules rules --out models/simulated";
 
 /// What to train on, and how.
 #[derive(Args, Debug)]
@@ -106,13 +109,24 @@ enum KindName {
 
 /// [`Method`], as it is typed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum CalibrationName {
+pub enum CalibrationName {
     /// Any rising curve
     Isotonic,
     /// A sigmoid: for when frauds are few
     Platt,
     /// Scores as trained
     None,
+}
+
+impl CalibrationName {
+    /// The method, if there is to be one.
+    pub fn method(self) -> Option<Method> {
+        match self {
+            CalibrationName::Isotonic => Some(Method::Isotonic),
+            CalibrationName::Platt => Some(Method::Platt),
+            CalibrationName::None => None,
+        }
+    }
 }
 
 /// Trains, measures, writes and loads again.
@@ -140,17 +154,26 @@ pub fn run(options: &Options) -> Outcome {
             "no rows are left to train on; see --from, --to, --held-out, --validation and --gap-days".into(),
         );
     }
-    let told = if settings.kind == Kind::Boosted { None } else { Some(settings.trees as u64) };
-    let bar = print::progress(told, "training");
-    let trained = model::train(&parts.train, &settings, &|done| bar.set_position(done as u64));
+    let trained = match settings.kind {
+        // The library tells nothing while it boosts.
+        Kind::Boosted => print::with_clock("training", || model::train(&parts.train, &settings, &|_| {})),
+        _ => print::with_progress(settings.trees as u64, "training", |done| {
+            model::train(&parts.train, &settings, done)
+        }),
+    };
     let trained = trained.map_err(|error| Failure(error.to_string()))?;
-    bar.finish_and_clear();
     let mut forest = trained.forest;
-    let tried = choose(&mut forest, &parts.validation);
+    let tried = print::with_progress(forest.trees.len() as u64, "choosing the size", |done| {
+        choose(&mut forest, &parts.validation, done)
+    });
     forest.calibration = calibration(options, &forest, &parts.validation);
-    let report = Report::of(&forest, &parts.held_out);
+    let report = print::with_progress(forest.inputs.len() as u64, "weighing inputs", |done| {
+        Report::of(&forest, &parts.held_out, done)
+    });
     // All rows of the part, also those that sampling left out: a base value is then the mean over what there was.
-    let covers = Covers::count(&forest, CoverOf::TrainingRows, parts.train.values());
+    let covers = print::with_progress(parts.train.len() as u64, "counting covers", |done| {
+        Covers::count_telling(&forest, CoverOf::TrainingRows, parts.train.values(), done)
+    });
     let training = Training {
         command: command(),
         library: describe::library(&settings).to_owned(),
@@ -172,9 +195,9 @@ pub fn run(options: &Options) -> Outcome {
     let manifest = describe::manifest(name(options)?, &forest, training, &parts, &features);
     let manifest =
         model::save(&options.out, manifest, &forest, &covers).map_err(|error| Failure(error.to_string()))?;
-    let written = model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
+    model::load(&options.out).map_err(|error| Failure::of(options.out.display(), error))?;
     let unusable = match &options.source.rules {
-        Some(_) => model::check_inputs(&written, &features).err().map(|error| error.to_string()),
+        Some(_) => model::check_inputs(&manifest, &features).err().map(|error| error.to_string()),
         None => None,
     };
     let said = Said {
@@ -225,11 +248,7 @@ fn read(options: &Options, without_labels: bool) -> Result<Dataset, Failure> {
 }
 
 fn calibration(options: &Options, forest: &engine::forest::ForestSpec, validation: &Dataset) -> Calibration {
-    let method = match options.calibration {
-        CalibrationName::Isotonic => Method::Isotonic,
-        CalibrationName::Platt => Method::Platt,
-        CalibrationName::None => return Calibration::None,
-    };
+    let Some(method) = options.calibration.method() else { return Calibration::None };
     let scored = report::scored(forest, validation).unwrap_or_default();
     calibrate::fit(&scored, method)
 }

@@ -36,11 +36,6 @@ impl Driver {
     /// If the parts do not make a snapshot.
     pub fn new(parts: Parts, entries: usize) -> Result<Driver, Failure> {
         let features = parts.policy.features.clone();
-        for (what, forest) in [("the model", &parts.forest), ("the anomaly model", &parts.anomaly)] {
-            if let Some(forest) = forest {
-                model::check_inputs(forest, &features).map_err(|error| Failure::of(what, error))?;
-            }
-        }
         // The seed guards against chosen keys; here a fixed one makes runs repeat.
         let sizes = Sizes {
             accounts: entries,

@@ -90,7 +90,7 @@ pub fn run(options: &Options) -> Outcome {
         Some(rules) => crate::rules::compile(rules)?,
         None => Policy::default(),
     };
-    let load = |folder: &PathBuf| model::load(folder).map_err(|error| Failure::of(folder.display(), error));
+    let load = |folder: &PathBuf| crate::models::load(folder, &policy.features);
     let forest = options.model.as_ref().map(load).transpose()?;
     let anomaly = options.anomaly.as_ref().map(load).transpose()?;
     let version =

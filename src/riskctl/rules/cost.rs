@@ -11,7 +11,7 @@ use clap::Args;
 use engine::program::{Output, Program, Truth};
 use serde_json::{Value, json};
 
-use super::measure::{self, Costs, RefusalCost};
+use super::measure::{self, Costs, FeatureCost, RefusalCost};
 use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table, decimals, thousands};
 
@@ -93,7 +93,7 @@ fn rules(policy: &engine::policy::Policy, costs: &Costs) -> Table {
         let (rule, cost) = (&policy.rules[at], &costs.rules[at]);
         table.row([
             Value::from(rule.reason.rule.as_str()),
-            Value::from(format!("{:?}", rule.tier).to_lowercase()),
+            Value::from(rule.tier.name()),
             Value::from(rule.variants.len()),
             decimals(Some(cost.ns), 2),
             Value::from(cost.bytes),
@@ -131,15 +131,17 @@ fn refusals(policy: &engine::policy::Policy, costs: &Costs) -> Table {
 
 fn features(policy: &engine::policy::Policy, costs: &Costs) -> Table {
     let mut order: Vec<usize> = (0..policy.windows.len()).collect();
-    order.sort_by_key(|&at| (Reverse((costs.features[at].0 * 10.0) as i64), at));
-    let mut table = Table::new(&["feature", "ns", "taken_in_percent", "what"]);
+    order.sort_by_key(|&at| (Reverse((costs.features[at].ns * 10.0) as i64), at));
+    let mut table = Table::new(&["feature", "ns", "key_bytes", "busy_bytes", "taken_in_percent", "what"]);
     for at in order {
         let row = policy.features.row(policy.windows[at].feature);
-        let (ns, share) = costs.features[at];
+        let FeatureCost { ns, bytes: [key_bytes, busy_bytes], taken_in } = costs.features[at];
         table.row([
             Value::from(row.name.as_str()),
             decimals(Some(ns), 1),
-            decimals(Some(share * 100.0), 1),
+            Value::from(key_bytes),
+            Value::from(busy_bytes),
+            decimals(Some(taken_in * 100.0), 1),
             Value::from(row.doc.as_str()),
         ]);
     }

@@ -48,6 +48,16 @@ pub struct RefusalCost {
     pub refused: f64,
 }
 
+/// What one velocity feature costs.
+pub struct FeatureCost {
+    /// Nanoseconds that a whole check takes longer with it alone.
+    pub ns: f64,
+    /// Bytes of each key, and beside them of a busy one.
+    pub bytes: [usize; 2],
+    /// Share of checks that it takes in.
+    pub taken_in: f64,
+}
+
 /// What the whole costs.
 pub struct Costs {
     /// Of each rule, in the order of the policy.
@@ -56,8 +66,8 @@ pub struct Costs {
     pub limits: Vec<RefusalCost>,
     /// Of each breaker, in the order of the policy.
     pub breakers: Vec<RefusalCost>,
-    /// Nanoseconds a check of each velocity feature, in the order of the policy, and the share of checks it takes in.
-    pub features: Vec<(f64, f64)>,
+    /// Of each velocity feature, in the order of the policy.
+    pub features: Vec<FeatureCost>,
     /// Nanoseconds a check of all rules together, in a batch of 64 and alone.
     pub all_ns: (f64, f64),
 }
@@ -72,16 +82,14 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
         Traffic::new(config).take(events.max(BATCH)).map(|event| event.check).collect();
     let share = |count: usize| count as f64 / checks.len() as f64;
     let mut whole = Engine::new(policy.clone())?;
+    checks.chunks(BATCH).for_each(|batch| whole.decide(batch));
     let mut matched: HashMap<Origin, usize> = HashMap::new();
-    for batch in checks.chunks(BATCH) {
-        whole.decide(batch);
-        for hit in whole.decisions.iter().flat_map(Decision::hits) {
-            let origin = match policy.origin_of(whole.snapshot.hit_index(hit)) {
-                Origin::Breaker(at, _) => Origin::Breaker(at, BreakerState::Opened),
-                other => other,
-            };
-            *matched.entry(origin).or_default() += 1;
-        }
+    for (index, count) in whole.scratch.match_tally().matches.iter().enumerate() {
+        let origin = match policy.origin_of(index) {
+            Origin::Breaker(at, _) => Origin::Breaker(at, BreakerState::Opened),
+            other => other,
+        };
+        *matched.entry(origin).or_default() += count.live as usize;
     }
     let last = &checks[checks.len() - BATCH..];
     whole.decide(last);
@@ -131,7 +139,8 @@ pub fn measure(policy: &Policy, events: usize) -> Result<Costs, Failure> {
     let mut features = Vec::with_capacity(policy.windows.len());
     for (at, window) in policy.windows.iter().enumerate() {
         let taken_in = checks.iter().filter(|check| window.kinds.has(check.kind)).count();
-        features.push(((only(Some(at))? - without).max(0.0), share(taken_in)));
+        let (ns, bytes) = ((only(Some(at))? - without).max(0.0), whole.snapshot.bytes_of(window.feature));
+        features.push(FeatureCost { ns, bytes: bytes.unwrap_or_default(), taken_in: share(taken_in) });
     }
     let all = Engine::snapshot(
         Policy { windows: Vec::new(), limits: Vec::new(), breakers: Vec::new(), ..policy.clone() },

@@ -224,6 +224,49 @@ rules:
 }
 
 #[test]
+fn every_rule_and_feature_has_a_price_in_time_and_memory() {
+    let text = r#"
+features:
+  pays_1h:    { count: pay, by: account, window: 1h, exact: 40 }
+  devices_1d: { distinct: device, on: pay, by: account, window: 1d }
+  paid_1d:    { sum: amount, on: claim, by: account, window: 1d, for: model }
+  idle_s:     { last: pay, by: account, window: 1d, for: model }
+rules:
+  - { id: fast, tier: review, on: pay, when: pays_1h >= 3, reason: { code: T1, text: t } }
+  - { id: many, tier: score, score: 0.1, on: login, when: devices_1d >= 3, reason: { code: T2, text: t } }
+"#;
+    let (folder, _) = file("priced.yaml", text);
+    let costs = json(&["rules", "cost", folder.path().to_str().unwrap(), "--json"]);
+    let row = |of: &str, key: &str, id: &str| {
+        costs[of]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row[key] == id)
+            .unwrap_or_else(|| panic!("{id}"))
+            .clone()
+    };
+    for (id, tier) in [("fast", "review"), ("many", "score")] {
+        let rule = row("rules", "rule", id);
+        let number = |key: &str| rule[key].as_f64().unwrap_or_else(|| panic!("{key} in {rule}"));
+        assert!(rule["tier"] == tier && number("ns") >= 0.0 && number("bytes") > 0.0, "{rule}");
+        assert!(number("instructions") >= number("own") && number("own") > 0.0, "{rule}");
+        assert!(number("reached_percent") > 0.0 && number("matched_percent") >= 0.0, "{rule}");
+    }
+    let bytes = |id: &str| {
+        let feature = row("features", "feature", id);
+        assert!(
+            feature["ns"].as_f64().unwrap() >= 0.0 && feature["taken_in_percent"].as_f64().unwrap() > 0.0
+        );
+        ["key_bytes", "busy_bytes"]
+            .map(|key| feature[key].as_u64().unwrap_or_else(|| panic!("{key} in {feature}")))
+    };
+    assert_eq!(bytes("idle_s"), [8, 0], "one time");
+    assert_eq!(bytes("pays_1h")[0], 16, "four times of four bytes");
+    assert!(bytes("pays_1h")[1] >= 36 * 4 && bytes("devices_1d")[1] > 0 && bytes("paid_1d")[0] > 0);
+}
+
+#[test]
 fn a_percentile_of_ones_own_promises_what_so_many_deviations_do() {
     let told = |zscore: &str| {
         let given = format!(r#"{{"amount": "9.00", "amount_zscore": {zscore}}}"#);
@@ -240,7 +283,15 @@ fn what_the_project_ships_holds() {
         ends(0, &["rules", "check", rules]);
         ends(0, &["rules", "test", rules]);
     }
-    assert!(ends(0, &["model", "inspect", "models/redpacket"]).contains("riskctl model train --sim-events"));
+    for model in ["models/redpacket", "models/redpacket-anomaly"] {
+        let look = json(&["model", "inspect", model, "--rules", "rules", "--json"]);
+        let command = look["training"]["command"].as_str().unwrap();
+        assert!(command.contains("model train --sim-events") && command.ends_with(model), "{command}");
+        // Explanations have a base that was seen, and the daemon can tell drift.
+        assert_eq!(look["explanation"]["covers"], "training_rows", "{model}");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(model).join("manifest.toml");
+        assert!(model::Manifest::parse(&std::fs::read_to_string(manifest).unwrap()).unwrap().drift.is_some());
+    }
     // A replay refuses a model whose inputs are no features of the policy.
     let (_folder, [stream, map, _]) = replayable();
     ends(0, &["replay", &stream, "--map", &map, "--rules", "rules", "--model", "models/redpacket"]);

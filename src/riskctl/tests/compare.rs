@@ -126,6 +126,9 @@ fn write(folder: &Path, records: &[(u64, Vec<u8>)]) {
     Writer::start(folder, &WriterConfig::default(), vec![consumer], None).unwrap().close();
 }
 
+#[path = "support/examples.rs"]
+mod examples;
+
 struct Site {
     folder: tempfile::TempDir,
     policy: Policy,
@@ -237,6 +240,15 @@ fn recall_at(rows: &[(f64, bool)], share: f64) -> f64 {
 fn close(found: &Value, expected: f64, what: &str) {
     let found = found.as_f64().unwrap_or_else(|| panic!("{what} is {found}"));
     assert!((found - expected).abs() < 1e-12, "{what}: {found}, not {expected}");
+}
+
+#[test]
+fn the_examples_of_the_help_run_as_they_stand() {
+    let site = Site::new();
+    std::fs::write(site.folder.path().join("chargebacks.csv"), "id,label\np1,fraud\np2,legit\n").unwrap();
+    for example in examples::of("model compare") {
+        assert!(!examples::run(&example, site.folder.path()).is_empty(), "{example}");
+    }
 }
 
 #[test]

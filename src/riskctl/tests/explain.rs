@@ -86,7 +86,9 @@ fn contributions_stand_beside_the_scores_and_sum_to_them() {
     let parts = &said["contributions"][0];
     assert!(near(&parts["kyc"], -0.225) && near(&parts["amount"], -1.025), "{said}");
     let shown = place.says(&given);
-    assert!(shown.contains("amount, major units") && shown.contains("rows trained on"), "{shown}");
+    let amount = shown.lines().find(|line| line.starts_with("amount ")).unwrap();
+    assert!(amount.contains("50.0") && amount.contains("minor units"), "{shown}");
+    assert!(shown.contains("rows trained on"), "{shown}");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! A model of another library, from its file to scores, as people type it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
 
 /// Two trees over an amount and a kind, as LightGBM writes them; scores are e^x.
 const MODEL: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=1\n\
@@ -9,6 +13,9 @@ objective=poisson\nfeature_names=Column_0 Column_1\n\n\
 Tree=0\nnum_leaves=3\nnum_cat=1\nsplit_feature=0 1\nthreshold=100.5 0\ndecision_type=2 1\n\
 left_child=-1 -2\nright_child=1 -3\nleaf_value=0.25 0.5 1\ncat_boundaries=0 1\ncat_threshold=2\nis_linear=0\n\n\
 Tree=1\nnum_leaves=1\nnum_cat=0\nleaf_value=-1\n\nend of trees\n";
+
+#[path = "support/parquet.rs"]
+mod table;
 
 struct Place(tempfile::TempDir);
 
@@ -62,10 +69,46 @@ fn a_lightgbm_file_becomes_a_model_that_scores_rows() {
     assert_eq!(scores, format!("raw,score\n{}\n", lines.join("\n")));
     place.ends(0, &["predict", "--model", "mine", "--data", "rows.csv", "--out", "scores.csv"]);
     assert_eq!(std::fs::read_to_string(place.path("scores.csv")).unwrap(), scores);
-    place.ends(0, &["predict", "--model", "mine", "--data", "rows.csv", "--out", "scores.parquet"]);
     let both =
         place.ends(0, &["predict", "--model", "mine", "--given", r#"{"amount": 200, "kyc": 1}"#, "--json"]);
     assert!(both.contains("\"raw\"") && both.contains("0.6065306597126334"), "{both}");
+}
+
+/// The rows of a Parquet file as the library itself reads them: name and number of each column.
+fn read(path: &Path) -> Vec<Vec<(String, f64)>> {
+    let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+    let number = |field: &Field| match field {
+        Field::Double(number) => *number,
+        other => panic!("{other} is no double"),
+    };
+    let rows = file.get_row_iter(None).unwrap().map(Result::unwrap);
+    rows.map(|row| row.get_column_iter().map(|(name, field)| (name.clone(), number(field))).collect())
+        .collect()
+}
+
+#[test]
+fn a_parquet_table_gets_the_scores_that_its_csv_gets() {
+    let place = Place::new();
+    place.ends(0, &["import", "model.txt", "--features", "amount,kyc", "--out", "mine"]);
+    let rows = "kyc,amount\n1,50\n1,200\n2,200\n,200\n1,\n";
+    place.write("rows.csv", rows);
+    table::write(&place.path("rows.parquet"), rows);
+    let predict = |data: &str, more: &[&str]| {
+        place.ends(0, &[&["predict", "--model", "mine", "--data", data][..], more].concat())
+    };
+    assert_eq!(predict("rows.parquet", &[]), predict("rows.csv", &[]));
+    predict("rows.parquet", &["--out", "scores.parquet"]);
+    let expected = [-0.75, -0.5, 0.0, 0.0, -0.75]
+        .map(|raw: f64| vec![("raw".to_owned(), raw), ("score".to_owned(), raw.exp())]);
+    assert_eq!(read(&place.path("scores.parquet")), expected);
+    predict("rows.parquet", &["--contributions", "--out", "parts.parquet"]);
+    for (parts, expected) in read(&place.path("parts.parquet")).iter().zip(&expected) {
+        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["raw", "score", "base", "contribution_amount", "contribution_kyc"]);
+        assert_eq!(parts[..2], expected[..]);
+        let sum: f64 = parts[2..].iter().map(|(_, number)| number).sum();
+        assert!((sum - parts[0].1).abs() < 1e-12, "{parts:?}");
+    }
 }
 
 #[test]
@@ -78,7 +121,20 @@ fn scores_of_the_library_hold_the_import_to_them() {
     assert!(said.contains("2 rows reproduce"), "{said}");
     // The same rows with the features the wrong way round.
     let said = place.ends(1, &[&import[..], &["kyc,amount"]].concat());
-    assert!(said.contains("row 3: the model gives") && said.contains("order of training"), "{said}");
+    assert!(said.contains("1 of 2 rows differ") && said.contains("row 3: the model gives"), "{said}");
+    assert!(said.contains("order of training"), "{said}");
+}
+
+#[test]
+fn a_library_that_rounds_further_is_taken_at_its_word() {
+    let place = Place::new();
+    place.write("rows.csv", "amount,kyc,theirs\n50,1,0.472369\n200,2,1\n");
+    let import =
+        ["import", "model.txt", "--features", "amount,kyc", "--data", "rows.csv", "--score", "theirs"];
+    let said = place.ends(1, &[&import[..], &["--out", "mine"]].concat());
+    assert!(said.contains("1 of 2 rows differ") && said.contains("--tolerance 3e-6 lets it"), "{said}");
+    place.ends(0, &[&import[..], &["--tolerance", "3e-6", "--out", "mine"]].concat());
+    assert!(place.ends(2, &[&import[..], &["--tolerance", "much"]].concat()).contains("such as 1e-5"));
 }
 
 #[test]
@@ -99,6 +155,65 @@ fn names_are_given_in_order_or_as_pairs() {
     let rules = ["import", "model.txt", "--rules", "ROOT/rules", "--out", "mine", "--features"];
     place.ends(0, &[&rules[..], &["amount,kyc"]].concat());
     assert!(place.ends(1, &[&rules[..], &["amount,kycc"]].concat()).contains("the nearest is `kyc`"));
+}
+
+#[test]
+fn a_policy_whose_features_are_others_than_in_training_is_told_apart() {
+    let place = Place::new();
+    let policy = |name: &str, pays: &str, default: i64| {
+        std::fs::create_dir(place.path(name)).unwrap();
+        let schema = format!("schema: {{ tier: {{ type: int, default: {default} }} }}");
+        let features = format!("features:\n  pays: {{ {pays}, by: account, window: 1h, status: attempt }}");
+        place.write(&format!("{name}/policy.yaml"), &format!("{schema}\n{features}\n"));
+    };
+    policy("counted", "count: pay", 0);
+    policy("summed", "sum: amount, on: pay", 0);
+    policy("tiered", "count: pay", 3);
+    let import = ["import", "model.txt", "--features", "pays,ext.tier", "--out", "mine"];
+    place.ends(0, &[&import[..], &["--rules", "counted"]].concat());
+    place.ends(0, &["inspect", "mine", "--rules", "counted"]);
+    for (rules, why) in [
+        ("summed", "`pays` was trained on in the unit `number`, the feature's is `minor units`"),
+        ("tiered", "`ext.tier` was 0 in training where an event has none, the feature is 3 there"),
+    ] {
+        let said = place.ends(1, &["inspect", "mine", "--rules", rules]);
+        assert!(said.starts_with("refused: ") && said.contains(why), "{said}");
+    }
+    // Without the policy nobody knows what the features are, and nothing can be held against them.
+    assert!(place.ends(0, &import).contains("mine@"));
+    assert!(place.ends(0, &["inspect", "mine", "--rules", "summed"]).contains("unknown"));
+}
+
+#[test]
+fn labels_make_probabilities_of_scores_that_are_none() {
+    let place = Place::new();
+    place.write("model.txt", &MODEL.replace("objective=poisson", "objective=regression"));
+    // Raw scores of -0.75, -0.5 and 0; of a hundred rows each, 1, 10 and 60 are fraud.
+    let mut rows = "amount,kyc,fraud\n".to_owned();
+    for (row, frauds) in [("50,1", 1), ("200,1", 10), ("200,2", 60)] {
+        (0..100).for_each(|number| rows += &format!("{row},{}\n", u8::from(number < frauds)));
+    }
+    place.write("rows.csv", &rows);
+    let import = ["import", "model.txt", "--features", "amount,kyc", "--out", "mine"];
+    let said = place.ends(0, &import);
+    assert!(said.contains("the daemon cuts them at 0 and 1"), "{said}");
+    let labelled = [&import[..], &["--data", "rows.csv", "--label", "fraud"]].concat();
+    let said = place.ends(0, &labelled);
+    assert!(!said.contains("cuts"), "{said}");
+    let shown = place.ends(0, &["inspect", "mine"]);
+    assert!(
+        shown.contains("as trained; isotonic regression on 300 rows given to the import, 3 knots"),
+        "{shown}"
+    );
+    let scores = place.ends(0, &["predict", "--model", "mine", "--data", "rows.csv"]);
+    let score =
+        |line: usize| scores.lines().nth(line).unwrap().split_once(',').unwrap().1.parse::<f64>().unwrap();
+    for (line, share) in [(1, 0.01), (101, 0.10), (201, 0.60)] {
+        assert!((score(line) - share).abs() < 1e-9, "{}", score(line));
+    }
+    place.ends(0, &[&labelled[..], &["--calibration", "platt"]].concat());
+    place.write("rows.csv", "amount,kyc,fraud\n50,1,0\n200,2,0\n");
+    assert!(place.ends(2, &labelled).contains("--label fraud: there is nothing to calibrate by"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use engine::feature::{BUILTINS, Builtin, Scalar, Type};
+use engine::policy::Tier;
 use engine::record::{INPUTS, Record, RecordedHit};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -53,6 +54,7 @@ fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
         }).collect::<Vec<_>>(),
         "inputs": inputs(record),
         "features": features(record, facts),
+        "exact": exact(record, facts),
         "matches": record.hits.iter().map(|hit| matched(hit, facts)).collect::<Vec<_>>(),
         "matches_not_kept": record.unkept,
     })
@@ -83,8 +85,23 @@ fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
     features
 }
 
+/// Of every velocity feature whether its value is certainly the true one; one that is not may be above it.
+fn exact(record: &Record, facts: &Facts) -> Map<String, Value> {
+    let placed = record.degraded & Degraded::Velocity.bit() == 0;
+    let windows = facts.policy.windows.iter().zip(&facts.certain_below);
+    let exact = windows.map(|(window, &below)| {
+        let row = facts.policy.features.row(window.feature);
+        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
+        (row.name.clone(), json!(placed && value < below))
+    });
+    exact.collect()
+}
+
+/// A match, and what it does where its tier decides; in shadow, what it would have done.
 fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
     let words = facts.words.get(hit.index as usize);
+    let effect = facts.policy.effect(facts.policy.origin_of(hit.index as usize));
     json!({
         "code": words.map(|words| &words.code),
         "rule": words.map(|words| &words.rule),
@@ -92,6 +109,10 @@ fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
         "shadow": hit.shadow,
         "value": value(hit.value),
         "threshold": value(hit.threshold),
+        "tier": effect.map(|effect| effect.tier.map_or("bands", Tier::name)),
+        "would": effect.and_then(|effect| effect.verdict).map(wire::Verdict::name),
+        "challenge": effect.and_then(|effect| effect.challenge).map(wire::Challenge::name),
+        "adds": effect.map(|effect| number(effect.score)),
     })
 }
 

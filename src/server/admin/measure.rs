@@ -17,7 +17,8 @@ pub fn read_off(shared: &Shared) {
     metrics.gauge("riskd_journal_lag_seconds", Vec::new(), journal.lag_ms as f64 / 1000.0);
     metrics.gauge("riskd_journal_bytes", Vec::new(), journal.kept_bytes as f64);
 
-    for table in shared.tables.fill() {
+    let now_ms = shared.clock.now_ms();
+    for table in shared.tables.fill(now_ms) {
         metrics.gauge("riskd_table_entries", label("table", table.name), table.entries as f64);
         metrics.gauge("riskd_table_capacity", label("table", table.name), table.capacity as f64);
         metrics.counter("riskd_table_evictions_total", label("table", table.name), table.evictions);
@@ -25,5 +26,5 @@ pub fn read_off(shared: &Shared) {
 
     let active = shared.active.load();
     metrics.snapshot(active.snapshot.policy_version(), active.snapshot.model_version(), active.activated_ms);
-    shared.drift.tell(&active, &shared.config.drift, shared.clock.now_ms(), metrics);
+    shared.drift.tell(&active, &shared.config.drift, now_ms, metrics);
 }

@@ -2,6 +2,7 @@
 //! (tests, the demo) count apart. Workers count locally and add now and then, see [`Tally`].
 
 mod histogram;
+mod matches;
 mod scores;
 mod tally;
 
@@ -10,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::Loaded;
-use engine::policy::Origin;
 use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use wire::{Degraded, ErrorCode, Kind, Verdict};
@@ -18,6 +18,7 @@ use wire::{Degraded, ErrorCode, Kind, Verdict};
 use crate::activation::Refusal;
 
 pub use histogram::Histogram;
+pub use matches::MatchCounters;
 pub use scores::ScoreHistogram;
 pub use tally::Tally;
 
@@ -59,10 +60,10 @@ pub struct Metrics {
     connections: [Gauge; 3],
     outcomes: Counter,
     demotions: Counter,
-    /// Checks of each kind that were answered for the first time, for whoever reads counts within the process: the exporter's
+    /// Checks of each kind that were decided, repetitions aside, for whoever reads counts within the process: the exporter's
     /// counters are written only.
     answered: [AtomicU64; Kind::ALL.len()],
-    /// Matches by id, of a breaker in all its states, likewise.
+    /// Live matches by id, of a breaker in all its states, likewise.
     totals: Mutex<HashMap<String, Arc<AtomicU64>>>,
     /// What was last told to be demoted.
     demoted: Mutex<BTreeSet<String>>,
@@ -153,21 +154,33 @@ impl Metrics {
             ),
             ("riskd_demotions_total", "Times that something refused more than it may and was demoted."),
             ("riskd_outcomes_total", "Outcomes on disk and in force."),
-            ("riskd_rule_hits_total", "Matches of rules and limits, by id."),
+            ("riskd_rule_hits_total", "Matches of rules and limits that act, by id."),
+            (
+                "riskd_rule_shadow_hits_total",
+                "Matches of rules, limits and breakers that only watch, by id: what they would have refused or added to.",
+            ),
             (
                 "riskd_breaker_refusals_total",
                 "Checks that a breaker refused, by the state that it was in; those in state opened opened it.",
             ),
+            ("riskd_breaker_trials_total", "Checks that half-open breakers let through on trial."),
+            (
+                "riskd_breaker_closings_total",
+                "Keys whose breaker was found closed again, counted at the first check after.",
+            ),
             ("riskd_journal_written_total", "Decisions written to the journal."),
             ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
             ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
-            ("riskd_table_evictions_total", "Live entries pushed out of a full table."),
+            ("riskd_table_evictions_total", "Live entries pushed out of a full table, over all reloads."),
         ];
         let gauges = [
             ("riskd_connections", "Open connections by door."),
             ("riskd_journal_lag_seconds", "Age of the oldest decision that is not on disk yet."),
             ("riskd_journal_bytes", "Bytes of all segments kept."),
-            ("riskd_table_entries", "Entries in each table."),
+            (
+                "riskd_table_entries",
+                "Entries in each table of which something is known that has not expired; of a large one to half a percent.",
+            ),
             ("riskd_table_capacity", "Entries that each table has room for."),
             (
                 "riskd_snapshot_info",
@@ -194,36 +207,18 @@ impl Metrics {
         }
     }
 
-    /// The counters of a snapshot's matches: of each, whose it is by id and by place.
-    pub fn matches<'a>(&self, matches: impl Iterator<Item = (&'a str, Origin)>) -> Vec<Matches> {
-        matches
-            .map(|(id, origin)| {
-                let total = self.total(id);
-                let label = |name: &'static str| Label::new(name, id.to_owned());
-                let key = match origin {
-                    Origin::Breaker(_, state) => {
-                        let labels = vec![label("breaker"), Label::from_static_parts("state", state.name())];
-                        Key::from_parts("riskd_breaker_refusals_total", labels)
-                    }
-                    _ => Key::from_parts("riskd_rule_hits_total", vec![label("rule")]),
-                };
-                Matches { told: self.recorder.register_counter(&key, &METADATA), total }
-            })
-            .collect()
-    }
-
     /// The histograms of those models' scores; a model that comes back goes on with what it had.
     pub fn scores<'a>(&self, models: impl Iterator<Item = Loaded<'a>>) -> Vec<Arc<ScoreHistogram>> {
         models.map(|model| self.scores.of(model.role, model.version)).collect()
     }
 
-    /// The count of matches of an id, over all activations.
+    /// The count of live matches of an id, over all activations.
     pub fn total(&self, id: &str) -> Arc<AtomicU64> {
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         totals.entry(id.to_owned()).or_default().clone()
     }
 
-    /// Checks of each kind that were answered for the first time.
+    /// Checks of each kind that were decided, repetitions aside.
     pub fn answered(&self) -> [u64; Kind::ALL.len()] {
         std::array::from_fn(|kind| self.answered[kind].load(Ordering::Relaxed))
     }
@@ -243,17 +238,13 @@ impl Metrics {
         *told = ids;
     }
 
-    /// Adds what a worker has counted and empties it. `hits` are the counters that belong to the tally's rules.
-    pub fn take(&self, tally: &mut Tally, hits: &[Matches]) {
+    /// Adds what a worker has counted and empties it.
+    pub fn take(&self, tally: &mut Tally) {
         let add = |counter: &Counter, count: &mut u64| {
             if *count > 0 {
                 counter.increment(std::mem::take(count));
             }
         };
-        let kinds = self.answered.iter().zip(&tally.checks).zip(&tally.replayed);
-        for ((answered, counts), replayed) in kinds {
-            answered.fetch_add(counts.iter().sum::<u64>() - replayed, Ordering::Relaxed);
-        }
         for (counters, counts) in self.checks.iter().zip(&mut tally.checks) {
             counters.iter().zip(counts).for_each(|(counter, count)| add(counter, count));
         }
@@ -261,10 +252,6 @@ impl Metrics {
         self.degraded.iter().zip(&mut tally.degraded).for_each(|(counter, count)| add(counter, count));
         self.shed.iter().zip(&mut tally.shed).for_each(|(counter, count)| add(counter, count));
         self.refused.iter().zip(&mut tally.refused).for_each(|(counter, count)| add(counter, count));
-        for (matches, count) in hits.iter().zip(&mut tally.hits).filter(|(_, count)| **count > 0) {
-            matches.total.fetch_add(*count, Ordering::Relaxed);
-            add(&matches.told, count);
-        }
         self.duration.take(&mut tally.duration);
     }
 
@@ -337,13 +324,6 @@ impl Metrics {
         );
         text
     }
-}
-
-/// How often something matched: what scrapers are told, and what the guard reads.
-#[derive(Clone)]
-pub struct Matches {
-    told: Counter,
-    total: Arc<AtomicU64>,
 }
 
 /// An open connection, counted until it is dropped.

@@ -20,8 +20,6 @@ pub struct Tally {
     pub refused: [u64; ErrorCode::ALL.len()],
     /// From the arrival of a batch to its answer's last byte, for each check of it.
     pub duration: LocalHistogram,
-    /// Live matches by their index in the active snapshot.
-    pub hits: Vec<u64>,
 }
 
 impl Tally {
@@ -44,12 +42,5 @@ impl Tally {
     /// Counts an item or body that was refused.
     pub fn refused(&mut self, code: ErrorCode) {
         self.refused[usize::from(code.code())] += 1;
-    }
-
-    /// Counts a match.
-    pub fn hit(&mut self, index: usize) {
-        if let Some(hits) = self.hits.get_mut(index) {
-            *hits += 1;
-        }
     }
 }

@@ -8,7 +8,7 @@ use engine::feature::{FeatureId, Scalar, Type};
 use engine::limits::LANES;
 use engine::policy::{Status, Tier};
 use engine::record::Record;
-use engine::{BuildError, Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
+use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 use wire::{Check, Degraded, OutcomeKind, Value, Verdict};
 
@@ -134,8 +134,6 @@ impl<'a> Twin<'a> {
         let parts = Parts { policy: built.policy.clone(), ..Parts::default() };
         let snapshot = match Snapshot::build(parts, self.tables, self.snapshot.as_ref()) {
             Ok(snapshot) => snapshot,
-            // Twenty bits of a hash tell windows apart; two that clash are refused.
-            Err(BuildError::Window { why: "is the same as another one", .. }) => return Ok(()),
             Err(error) => return Err(format!("a sound policy is refused: {error}")),
         };
         if self.snapshot.is_some() {
@@ -189,7 +187,8 @@ impl<'a> Twin<'a> {
     }
 
     fn see_evictions(&mut self) {
-        self.evicting |= self.tables.fill().iter().any(|row| row.name == "velocity" && row.evictions > 0);
+        self.evicting |=
+            self.tables.fill(self.now_ms).iter().any(|row| row.name == "velocity" && row.evictions > 0);
         if self.evicting && self.case.busy_keys < self.case.velocity_keys && !self.blind {
             self.blind = true;
             self.note("out of blocks");
@@ -271,6 +270,8 @@ impl<'a> Twin<'a> {
         if record.time_ms != time_ms || skewed != (time_ms != stated_ms) {
             return Err(format!("time {} expected {time_ms}, flagged {skewed}", record.time_ms));
         }
+        // Nothing is in a window that has yet to happen.
+        let arrived_ms = time_ms.min(self.now_ms);
         let (rules, limits) = (snapshot.policy().rules.len(), snapshot.policy().limits.len());
         let mut refusals: HashMap<usize, i64> = HashMap::new();
         for hit in decision.hits() {
@@ -302,7 +303,7 @@ impl<'a> Twin<'a> {
             };
             if !touched.contains(&table) {
                 touched.push(table);
-                self.kept_in[table].touch(&key, self.now_ms, Some(time_ms), self.turn, self.evicting);
+                self.kept_in[table].touch(&key, self.now_ms, Some(arrived_ms), self.turn, self.evicting);
             }
             let takes = spec.kinds.has(check.kind);
             let limit = takes.then(|| self.tightest(place, check)).flatten();
@@ -321,7 +322,7 @@ impl<'a> Twin<'a> {
                 }
             }
             let approved = spec.status == Status::Approved;
-            let dated_ms = if approved { self.now_ms } else { time_ms };
+            let dated_ms = if approved { self.now_ms } else { arrived_ms };
             let own = takes.then(|| {
                 let number = match spec.aggregate {
                     Kept::Sum(field) | Kept::Max(field) => check.number(field),

@@ -252,7 +252,7 @@ impl Window {
             Kept::Max(_) => view.largest(),
             Kept::Distinct(_) => view.distinct(),
             Kept::Last => view.last(&touched.anew),
-            Kept::First => view.first(&touched.anew),
+            Kept::First => view.first(),
         }
     }
 }
@@ -395,34 +395,36 @@ impl View<'_> {
 
     fn last(&self, anew: &[u64]) -> Promise {
         let before = |turn: u64| {
-            let newest = |last_ms: i64| {
-                let others = self.kept.events.iter().enumerate().filter(|(at, event)| {
-                    Some(*at) != self.own
-                        && event.key == *self.key
-                        && event.turn >= turn
-                        && event.time_ms <= last_ms
+            let others =
+                self.kept.events.iter().enumerate().filter(|(at, event)| {
+                    Some(*at) != self.own && event.key == *self.key && event.turn >= turn
                 });
-                others.map(|(_, event)| event.time_ms).max()
-            };
-            let seconds = |before_ms: Option<i64>| match before_ms {
+            // Of an event that comes late the one before is not known: a later one stands for it.
+            match others.map(|(_, event)| event.time_ms).max() {
                 Some(before_ms) if self.time_ms - before_ms < self.spec.window_ms => {
                     (self.time_ms - before_ms).max(0) / 1_000
                 }
                 _ => -1,
-            };
-            // Where an event is dated later than this one, that may be taken for the one before.
-            [seconds(newest(i64::MAX)), seconds(newest(self.time_ms))]
+            }
         };
-        Promise::OneOf(std::iter::once(0).chain(anew.iter().copied()).flat_map(before).collect())
+        Promise::OneOf(std::iter::once(0).chain(anew.iter().copied()).map(before).collect())
     }
 
-    fn first(&self, anew: &[u64]) -> Promise {
-        let first = |turn: u64| {
-            self.kept
-                .of(self.key)
-                .find(|event| event.turn >= turn)
-                .map_or(0, |first| (self.time_ms - first.time_ms).max(0) / 1_000)
+    fn first(&self) -> Promise {
+        let since = |first_ms: i64, sure: u64| {
+            let within =
+                |event: &&Event| (first_ms..=self.time_ms).contains(&event.time_ms) && event.turn >= sure;
+            self.kept.of(self.key).filter(within).map(|event| self.time_ms - event.time_ms).max().unwrap_or(0)
         };
-        Promise::OneOf(std::iter::once(0).chain(anew.iter().copied()).map(first).collect())
+        let most = self.spec.window_ms - 1;
+        let low = since(self.first_sure_ms(), self.sure);
+        let again = self.kept.of(self.key).any(|event| self.comes_again(event));
+        let high = if again { most } else { since(self.time_ms - self.reach_ms() + 1, 0).min(most) };
+        let class = match low == high {
+            true => Class::Exact,
+            false if self.late() => Class::Late,
+            false => Class::OneSided,
+        };
+        Promise::Between(low / 1_000, high / 1_000, class)
     }
 }

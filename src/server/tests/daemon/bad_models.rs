@@ -80,6 +80,16 @@ const CASES: &[Case] = &[
         "`claims_by_device_10m`",
     ),
     (
+        "another unit",
+        |folder| write(folder, FOREST, |manifest| manifest.replace("'number'", "'seconds'")),
+        "the unit `seconds`",
+    ),
+    (
+        "another value where an event has none",
+        |folder| write(folder, FOREST, |manifest| manifest.replace("'number'", "'number'\nmissing = -1.0")),
+        "where an event has none",
+    ),
+    (
         "vectors that do not reproduce",
         |folder| write(folder, FOREST, |manifest| manifest.replace("score = 0.75", "score = 0.76")),
         "test vector 1",

@@ -43,7 +43,10 @@ fn a_breaker_opens_half_opens_and_tells_its_state_in_reasons_and_metrics() {
         let label = format!("breaker=\"withdraw-surge\",state=\"{state}\"");
         daemon.await_metric("riskd_breaker_refusals_total", &label, 1.0);
     }
+    daemon.await_metric("riskd_breaker_trials_total", "withdraw-surge", 1.0);
+    assert_eq!(daemon.metric_now("riskd_breaker_closings_total", "withdraw-surge"), 0.0);
     assert_eq!(daemon.metric_now("riskd_rule_hits_total", "withdraw-surge"), 0.0, "counted once, by state");
+    assert_eq!(daemon.metric_now("riskd_rule_shadow_hits_total", "withdraw-surge"), 0.0, "it acts");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! A model whose manifest says what training looked like: traffic that differs is told of by its metrics.
 
+use engine::feature::FeatureTable;
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
 use model::drift::psi;
-use model::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, TransformName, Vector};
+use model::manifest::{FORMAT_NATIVE, Manifest, PrecisionName, TransformName, Vector};
 use model::{CoverOf, Covers, Drift, walk};
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ fn manifest(forest: &ForestSpec, drift: Option<Drift>) -> Manifest {
         source: None,
         drift,
         inputs: (forest.inputs.iter())
-            .map(|name| Input { name: name.clone(), unit: "number".to_owned(), splits: 0.0, gain: None })
+            .map(|name| model::inputs::of(name, &FeatureTable::default()))
             .collect(),
         vectors: vec![Vector { score: walk::score(forest, &row), inputs: row }],
     }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::feature::FeatureTable;
 use engine::forest::{Calibration, ForestSpec, Node, Precision, Transform, Tree};
-use model::manifest::{FORMAT_NATIVE, Input, Manifest, PrecisionName, TransformName, Vector};
+use model::manifest::{FORMAT_NATIVE, Manifest, PrecisionName, TransformName, Vector};
 use model::{CoverOf, Covers, walk};
 use serde_json::{Value, json};
 
@@ -33,8 +34,7 @@ fn forest(high: f64) -> ForestSpec {
 
 fn save(folder: &Path, forest: &ForestSpec) {
     let rows = [[1.0, 100.0, 3.0], [2.0, 100.0, 3.0], [1.0, 90_000.0, 3.0], [0.0, 0.0, 3.0]];
-    let input =
-        |name: &String| Input { name: name.clone(), unit: "number".to_owned(), splits: 0.0, gain: None };
+    let input = |name: &String| model::inputs::of(name, &FeatureTable::default());
     let manifest = Manifest {
         format: FORMAT_NATIVE.to_owned(),
         name: "m".to_owned(),
@@ -128,7 +128,7 @@ fn contributions_with_the_base_are_the_raw_score_and_reasons_stand_where_the_ver
         seen,
         [
             (&json!("claims_by_device_10m"), &json!(2), &json!(claims)),
-            (&json!("amount"), &json!(1.0), &json!("amount, major units with two decimals")),
+            (&json!("amount"), &json!(1.0), &json!("amount; in rules in major units with two decimals")),
         ]
     );
     for (part, expected) in parts.iter().zip([3.0, -0.5]) {

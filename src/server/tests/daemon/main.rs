@@ -19,4 +19,5 @@ mod limits;
 mod lists;
 mod models;
 mod reload;
+mod shadow;
 mod watched;
