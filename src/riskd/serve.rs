@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use server::config::{Address, UnixPath};
-use server::{Config, Server};
+use server::{Config, Server, Signals};
 use tracing_subscriber::EnvFilter;
 
 /// Serve checks until SIGTERM or Ctrl-C. SIGHUP reloads rules, model and keys.
@@ -61,6 +61,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
         eprintln!("riskd: --log: {error}");
         return ExitCode::from(2);
     }
+    let signals = match Signals::take() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("riskd: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let config = match Config::load(arguments.config.as_deref()) {
         Ok(config) => with_flags(config, arguments),
         Err(error) => {
@@ -76,7 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
     };
     println!("{running}");
-    match running.run_until_signalled() {
+    match running.run_until_signalled(signals) {
         Ok(end) => {
             println!(
                 "riskd has stopped: {} decisions written, {} lost",

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::policy::{Origin, Policy, ReasonText};
+use engine::feature::FeatureTable;
+use engine::policy::{Policy, ReasonText};
 use engine::{Challenger, Parts, Snapshot, Tables};
-use model::Artefact;
+use model::{Artefact, Explainer};
 use policy::{Compiled, Guarded, Severity};
 
 use crate::config::Config;
@@ -36,6 +37,8 @@ pub struct Activation {
     pub scores: Vec<Arc<ScoreHistogram>>,
     /// What of it only watches because it refused too much.
     pub demoted: Vec<Demotion>,
+    /// Its models, for explaining.
+    pub explainers: Vec<Arc<Explainer>>,
     /// When its files took over, in Unix milliseconds.
     pub activated_ms: i64,
 }
@@ -88,6 +91,22 @@ pub struct Faulty {
     pub diagnostics: serde_json::Value,
     /// How many are errors.
     pub errors: usize,
+}
+
+impl Refusal {
+    /// What may be at fault, as metrics and the admin address name it.
+    pub const REASONS: [&'static str; 5] = ["policy", "model", "keys", "snapshot", "data"];
+
+    /// What is at fault, of [`Refusal::REASONS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Policy(_) => "policy",
+            Refusal::Model(_) => "model",
+            Refusal::Keys(_) => "keys",
+            Refusal::Snapshot(_) => "snapshot",
+            Refusal::Disk(_) => "data",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -151,6 +170,23 @@ pub struct Models {
     pub challengers: Vec<(Artefact, u8)>,
 }
 
+impl Models {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Artefact> {
+        let challengers = self.challengers.iter().map(|(artefact, _)| artefact);
+        self.champion.iter().chain(&self.anomaly).chain(challengers)
+    }
+
+    /// Checks that they read what a policy has.
+    pub fn check(&self, features: &FeatureTable) -> Result<(), Refusal> {
+        for Artefact { manifest, forest, .. } in self.all() {
+            model::check_inputs(manifest, features)
+                .map_err(|error| Refusal::Model(format!("{}: {error}", forest.version)))?;
+        }
+        Ok(())
+    }
+}
+
 /// Loads the models that are to score.
 pub fn load_models(config: &Config) -> Result<Models, Refusal> {
     let models = &config.models;
@@ -174,11 +210,10 @@ pub struct Kept<'a> {
     pub lists: &'a ListStore,
     /// Models for explaining.
     pub explainers: &'a Explainers,
-    /// What was demoted.
-    pub demotions: &'a Demotions,
 }
 
 /// Builds what is to be in force from the files of the configuration. Lists that it declares are loaded before it is given.
+/// Nothing of it is demoted: see [`Activation::with`].
 pub fn prepare(
     config: &Config,
     tables: &Tables,
@@ -189,6 +224,7 @@ pub fn prepare(
 ) -> Result<Activation, Refusal> {
     let (bundle, warnings) = compile(&config.policy.dir)?;
     let models = load_models(config)?;
+    models.check(&bundle.policy.features)?;
     let forest = |artefact: &Artefact| artefact.forest.clone();
     let of = |(artefact, share_percent): &(Artefact, u8)| Challenger {
         forest: artefact.forest.clone(),
@@ -199,10 +235,7 @@ pub fn prepare(
     let forest = models.champion.as_ref().map(forest);
     let keys = tokens::load_or_make(&config.in_data(&config.tokens.keys_file, "token.keys"))
         .map_err(|error| Refusal::Keys(error.to_string()))?;
-    let (origins, demoted) = demoted(kept.demotions, &bundle.guarded);
-    let mut policy = bundle.policy.clone();
-    origins.into_iter().for_each(|origin| policy.demote(origin));
-    let parts = Parts { policy, forest, anomaly, challengers, token_keys: keys };
+    let parts = Parts { policy: bundle.policy.clone(), forest, anomaly, challengers, token_keys: keys };
     tables.allow(memory::free_bytes());
     let snapshot = Snapshot::build(parts, tables, previous.map(|active| &active.snapshot))
         .map_err(|error| Refusal::Snapshot(error.to_string()))?;
@@ -240,13 +273,7 @@ pub fn prepare(
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
     let origins = (0..words.len()).map(|index| bundle.policy.origin_of(index));
     let hits = metrics.matches(words.iter().map(|words| words.rule.as_str()).zip(origins));
-    kept.explainers.keep(
-        models
-            .champion
-            .iter()
-            .chain(&models.anomaly)
-            .chain(models.challengers.iter().map(|(artefact, _)| artefact)),
-    );
+    let explainers = kept.explainers.of(models.all());
     let challengers = models.challengers.into_iter().map(|(artefact, _)| artefact);
     let beside = models.anomaly.into_iter().chain(challengers);
     let facts = Facts {
@@ -261,14 +288,25 @@ pub fn prepare(
         beside: beside.map(|artefact| artefact.manifest).collect(),
     };
     let scores = metrics.scores(snapshot.models());
-    let (number, facts, lists) = (number(), Arc::new(facts), declared);
-    Ok(Activation { number, snapshot, facts, lists, hits, scores, demoted, activated_ms: now_ms })
+    Ok(Activation {
+        number: number(),
+        snapshot,
+        facts: Arc::new(facts),
+        lists: declared,
+        hits,
+        scores,
+        demoted: Vec::new(),
+        explainers,
+        activated_ms: now_ms,
+    })
 }
 
 impl Activation {
-    /// The same files, where something else of them is demoted.
+    /// The same files, where what is demoted only watches.
     pub fn with(&self, demotions: &Demotions) -> Activation {
-        let (origins, demoted) = demoted(demotions, &self.facts.guarded);
+        let in_force = demotions.in_force(&self.facts.guarded);
+        let (origins, demoted): (Vec<_>, _) =
+            in_force.into_iter().map(|(one, demotion)| (one.origin, demotion)).unzip();
         Activation {
             number: number(),
             snapshot: self.snapshot.demoted(&self.facts.policy, origins),
@@ -277,6 +315,7 @@ impl Activation {
             hits: self.hits.clone(),
             scores: self.scores.clone(),
             demoted,
+            explainers: self.explainers.clone(),
             activated_ms: self.activated_ms,
         }
     }
@@ -285,10 +324,6 @@ impl Activation {
     pub fn demoted_ids(&self) -> BTreeSet<String> {
         self.demoted.iter().map(|demotion| demotion.id.clone()).collect()
     }
-}
-
-fn demoted(demotions: &Demotions, guarded: &[Guarded]) -> (Vec<Origin>, Vec<Demotion>) {
-    demotions.in_force(guarded).into_iter().map(|(one, demotion)| (one.origin, demotion)).unzip()
 }
 
 fn number() -> u64 {

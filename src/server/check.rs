@@ -17,7 +17,8 @@ use crate::tls::{self, Identity};
 pub fn check(config: &Config) -> Result<String, String> {
     let mut faults = config.faults();
     let mut found = String::new();
-    match activation::compile(&config.policy.dir) {
+    let compiled = activation::compile(&config.policy.dir);
+    match &compiled {
         Ok((bundle, warnings)) => {
             let policy = &bundle.policy;
             let (rules, limits, breakers) = (policy.rules.len(), policy.limits.len(), policy.breakers.len());
@@ -28,7 +29,7 @@ pub fn check(config: &Config) -> Result<String, String> {
                 policy.version,
                 bundle.tests.len()
             );
-            found.push_str(&warnings);
+            found.push_str(warnings);
             match Snapshot::fits(policy, &config.tables.sizes([0; 16]), memory::free_bytes()) {
                 Ok(bytes) => {
                     let _ = writeln!(found, "tables of {} MB, lists filled", bytes.div_ceil(1_000_000));
@@ -40,6 +41,11 @@ pub fn check(config: &Config) -> Result<String, String> {
     }
     match activation::load_models(config) {
         Ok(models) => {
+            if let Ok((bundle, _)) = &compiled
+                && let Err(refusal) = models.check(&bundle.policy.features)
+            {
+                faults.push(refusal.to_string());
+            }
             match models.champion {
                 Some(model) => found.push_str(&format!("model {}\n", model.forest.version)),
                 None => found.push_str("no model\n"),

@@ -2,7 +2,7 @@
 //! or not at all.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::limits::NODES_MAX;
 use model::{Artefact, Explainer};
@@ -19,25 +19,26 @@ pub struct Explainers {
 }
 
 impl Explainers {
-    /// Takes over models that come into force.
-    pub fn keep<'a>(&self, artefacts: impl Iterator<Item = &'a Artefact>) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut in_force = Vec::new();
-        for artefact in artefacts {
-            let same = |kept: &Arc<Explainer>| *kept.forest() == artefact.forest;
-            let version = |kept: &Arc<Explainer>| kept.forest().version == artefact.forest.version;
-            // The version is the hash of the trees: one whose manifest was changed takes the place of what it was.
-            let known = latest.iter().position(version).and_then(|place| latest.remove(place)).filter(same);
-            in_force.push(
-                known.unwrap_or_else(|| Arc::new(Explainer::new(artefact.forest.clone(), &artefact.covers))),
-            );
-        }
-        let fixed = in_force.len();
-        in_force.into_iter().rev().for_each(|explainer| latest.push_front(explainer));
+    /// Models for explaining, as they are kept or made now. They are kept only from [`Explainers::keep`] on.
+    pub fn of<'a>(&self, artefacts: impl Iterator<Item = &'a Artefact>) -> Vec<Arc<Explainer>> {
+        let of = |artefact: &'a Artefact| {
+            // The version is the hash of the trees: under the same one the manifest may have changed.
+            let known = self.find(&artefact.forest.version).filter(|kept| *kept.forest() == artefact.forest);
+            known.unwrap_or_else(|| Arc::new(Explainer::new(artefact.forest.clone(), &artefact.covers)))
+        };
+        artefacts.map(of).collect()
+    }
+
+    /// Takes over models that are in force. Each takes the place of what had its version.
+    pub fn keep(&self, in_force: &[Arc<Explainer>]) {
+        let mut latest = self.latest();
+        let same = |one: &Explainer, other: &Explainer| one.forest().version == other.forest().version;
+        latest.retain(|kept| !in_force.iter().any(|one| same(one, kept)));
+        in_force.iter().rev().for_each(|explainer| latest.push_front(explainer.clone()));
         let mut nodes = 0;
         let kept = latest.iter().enumerate().take_while(|(place, explainer)| {
             nodes += explainer.forest().trees.iter().map(|tree| tree.nodes.len()).sum::<usize>();
-            *place < fixed || (*place < KEPT_MAX && nodes <= KEPT_NODES_MAX)
+            *place < in_force.len() || (*place < KEPT_MAX && nodes <= KEPT_NODES_MAX)
         });
         let kept = kept.count();
         latest.truncate(kept);
@@ -45,7 +46,10 @@ impl Explainers {
 
     /// The model of that version, if it is kept.
     pub fn find(&self, version: &str) -> Option<Arc<Explainer>> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.iter().find(|explainer| explainer.forest().version == version).cloned()
+        self.latest().iter().find(|explainer| explainer.forest().version == version).cloned()
+    }
+
+    fn latest(&self) -> MutexGuard<'_, VecDeque<Arc<Explainer>>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -30,6 +30,7 @@ mod quic;
 mod reload;
 mod running;
 mod session;
+mod signals;
 mod sink;
 mod start;
 mod state;
@@ -44,6 +45,7 @@ pub use clock::Clock;
 pub use config::{Config, ConfigError};
 pub use listen::Addresses;
 pub use running::{Running, Shutdown};
+pub use signals::Signals;
 pub use start::{Server, StartError};
 
 /// Readers of outside bytes, for the fuzzer.

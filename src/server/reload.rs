@@ -1,7 +1,7 @@
 //! Reloading policy, model and keys: built apart, recorded on disk, swapped whole, or refused with the old one in force.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::Role;
 use journal::Log;
@@ -16,12 +16,28 @@ pub struct Reloader {
     shared: Arc<Shared>,
     /// What was activated when: must survive, so that any decision can be traced to its rules.
     log: Log,
-    turn: Mutex<()>,
+    /// Held while files become a snapshot, which may take long.
+    reloading: Mutex<()>,
+    /// Held while another takes over. Apart from reloads, so that a demotion never waits for files.
+    taking_over: Mutex<()>,
+    /// How the latest one went.
+    last: Mutex<Option<LastReload>>,
     /// What the latest snapshots were built from, newest first, for decisions that older ones made.
     latest: Mutex<VecDeque<Arc<Facts>>>,
     /// Activations that are no longer in force and that workers may still hold. Kept, so that it is never a worker that
     /// gives the memory of one back: that of a dropped window alone is milliseconds.
     retired: Mutex<Vec<Arc<Activation>>>,
+}
+
+/// How a reload went, for whoever did not hear it: signals and the watch have no caller.
+#[derive(Clone)]
+pub struct LastReload {
+    /// When it ended, in Unix milliseconds.
+    pub time_ms: i64,
+    /// What brought it about.
+    pub cause: &'static str,
+    /// Why nothing came into force, if nothing did.
+    pub refusal: Option<Arc<Refusal>>,
 }
 
 /// Snapshots whose decisions can be explained after others have taken over.
@@ -30,10 +46,13 @@ const LATEST_MAX: usize = 16;
 impl Reloader {
     /// A reloader that records the activation that is in force already.
     pub fn new(shared: Arc<Shared>, log: Log) -> Result<Reloader, Refusal> {
-        record(&log, &shared.active.load(), "start")?;
-        let latest = Mutex::new(VecDeque::from([shared.active.load().facts.clone()]));
-        shared.metrics.demoted(shared.active.load().demoted_ids());
-        Ok(Reloader { shared, log, turn: Mutex::new(()), latest, retired: Mutex::default() })
+        let active = shared.active.load_full();
+        record(&log, &active, "start")?;
+        shared.explainers.keep(&active.explainers);
+        shared.metrics.demoted(active.demoted_ids());
+        let latest = Mutex::new(VecDeque::from([active.facts.clone()]));
+        let (reloading, taking_over, last, retired) = Default::default();
+        Ok(Reloader { shared, log, reloading, taking_over, last, latest, retired })
     }
 
     /// What the policy of that version was, if it is or lately was in force.
@@ -46,15 +65,25 @@ impl Reloader {
     ///
     /// # Errors
     /// Why not; what was in force stays.
-    pub fn reload(&self, cause: &str) -> Result<Arc<Activation>, Refusal> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = self.try_reload(cause);
-        self.shared.metrics.reloaded(result.is_ok());
+    pub fn reload(&self, cause: &'static str) -> Result<Arc<Activation>, Arc<Refusal>> {
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = self.try_reload(cause).map_err(Arc::new);
+        let refusal = result.as_ref().err().cloned();
+        let reason = refusal.as_ref().map(|refusal| refusal.reason());
+        let last = LastReload { time_ms: self.shared.clock.now_ms(), cause, refusal };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        // Whoever sees it counted finds it told.
+        self.shared.metrics.reloaded(reason);
         match &result {
             Ok(active) => tracing::info!(cause, policy = active.snapshot.policy_version(), "reloaded"),
             Err(refusal) => tracing::error!(cause, "reload refused, the old snapshot stays: {refusal}"),
         }
         result
+    }
+
+    /// How the latest reload since the start went.
+    pub fn last(&self) -> Option<LastReload> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn try_reload(&self, cause: &str) -> Result<Arc<Activation>, Refusal> {
@@ -69,19 +98,19 @@ impl Reloader {
             Some(&previous),
             now_ms,
         )?;
+        let _turn = self.turn();
         record(&self.log, &next, cause)?;
-        let next = Arc::new(next);
+        shared.explainers.keep(&next.explainers);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.push_front(next.facts.clone());
         latest.truncate(LATEST_MAX);
         drop(latest);
-        self.put_in_force(next.clone());
-        Ok(next)
+        Ok(self.put_in_force(&next))
     }
 
     /// Has those only watch from now on. What is in force is what decides, whatever its files have become since.
     pub fn demote(&self, demotions: Vec<Demotion>) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         let shared = &*self.shared;
         if !demotions.is_empty() {
             for Demotion { id, cause, .. } in &demotions {
@@ -96,7 +125,7 @@ impl Reloader {
             }
             shared.metrics.demotions(demotions.len());
             shared.demotions.add(demotions);
-            self.put_in_force(Arc::new(shared.active.load().with(&shared.demotions)));
+            self.put_in_force(&shared.active.load());
         }
         if let Err(error) = shared.demotions.record() {
             tracing::error!(%error, "a demotion is not on disk yet and would be lost by a restart");
@@ -108,19 +137,26 @@ impl Reloader {
     /// # Errors
     /// [`TurnOnError`]; nothing has changed then.
     pub fn turn_on(&self, id: &str, by: &str) -> Result<Demotion, TurnOnError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         let shared = &*self.shared;
         let active = shared.active.load_full();
         let demotion = shared.demotions.turn_on(&active.facts.guarded, id, by, shared.clock.now_ms())?;
-        self.put_in_force(Arc::new(active.with(&shared.demotions)));
+        self.put_in_force(&active);
         tracing::info!(rule = id, by, "turned on again");
         Ok(demotion)
     }
 
-    fn put_in_force(&self, next: Arc<Activation>) {
+    /// Puts it in force with what is demoted by now.
+    fn put_in_force(&self, next: &Activation) -> Arc<Activation> {
+        let next = Arc::new(next.with(&self.shared.demotions));
         self.shared.metrics.demoted(next.demoted_ids());
-        let previous = self.shared.active.swap(next);
+        let previous = self.shared.active.swap(next.clone());
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).push(previous);
+        next
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.taking_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets go of activations that nobody holds any more.
@@ -146,4 +182,65 @@ fn record(log: &Log, active: &Activation, cause: &str) -> Result<(), Refusal> {
     log.append(0, record.to_string().as_bytes())
         .map(|_| ())
         .map_err(|error| Refusal::Disk(format!("the activation is not recorded: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use journal::{Folder, SegmentConfig};
+    use ring::digest::{SHA256, digest};
+
+    use super::*;
+    use crate::{Config, Server};
+
+    fn write_model(folder: &Path, score: f64) {
+        let forest = format!("riskd-forest 1\ninputs 1\ntree\n= {score:?}\n");
+        let sha256 = hex::encode(digest(&SHA256, forest.as_bytes()));
+        let manifest = format!(
+            "format = 'riskd-forest-1'\nname = 'm'\nfile = 'forest.txt'\nsha256 = '{sha256}'\nobjective = 'test'\n\
+             transform = 'identity'\ncalibration = 'none'\n[[input]]\nname = 'amount'\nunit = 'minor units'\n\
+             [[vector]]\ninputs = [1.0]\nscore = {score:?}\n"
+        );
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("forest.txt"), forest).unwrap();
+        std::fs::write(folder.join("manifest.toml"), manifest).unwrap();
+    }
+
+    #[test]
+    fn a_reload_that_is_not_on_disk_changes_nothing_and_pushes_out_no_model_that_explains() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("rules")).unwrap();
+        std::fs::write(at("rules/x.yaml"), "rules: []\n").unwrap();
+        write_model(&at("models/m"), 0.5);
+        let mut config = Config::default();
+        let any = "127.0.0.1:0".parse().unwrap();
+        (config.listen.http, config.listen.quic, config.listen.admin) = (any, any, any);
+        (config.policy.dir, config.models.dir, config.data.dir) = (at("rules"), at("models"), at("data"));
+        (config.models.active, config.models.anomaly) = ("m".to_owned(), String::new());
+        config.workers.count = 1;
+        let tables = &mut config.tables;
+        (tables.accounts, tables.devices, tables.velocity_keys) = (1024, 1024, 1024);
+        (tables.list_entries, tables.decisions) = (1024, 1024);
+        let running = Server::start(config).unwrap();
+        let shared = running.shared.clone();
+        let before = shared.active.load_full();
+
+        let storage = Folder::writable(&at("gone")).unwrap();
+        let segments = SegmentConfig { retain_bytes_max: None, ..SegmentConfig::default() };
+        let (log, _) = Log::open(Arc::new(storage), segments, "gone").unwrap();
+        std::fs::remove_dir_all(at("gone")).unwrap();
+        let (reloading, taking_over, last, latest, retired) = Default::default();
+        let reloader =
+            Reloader { shared: shared.clone(), log, reloading, taking_over, last, latest, retired };
+        for turn in 1..20 {
+            write_model(&at("models/m"), f64::from(turn) / 64.0);
+            let refusal = reloader.reload("test").err().unwrap();
+            assert!(matches!(*refusal, Refusal::Disk(_)), "{refusal}");
+        }
+        assert!(Arc::ptr_eq(&before, &shared.active.load()));
+        assert!(shared.explainers.find(before.snapshot.model_version()).is_some());
+        assert!(running.shutdown().clean);
+    }
 }

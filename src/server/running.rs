@@ -8,25 +8,27 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use journal::Writer;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::listen::Addresses;
 use crate::notify::notify;
 use crate::reload::Reloader;
+use crate::signals::Signals;
 use crate::state::{Phase, Shared};
 
 type Thread = JoinHandle<io::Result<()>>;
 
 /// A running daemon. Dropping it stops it without waiting for anything to be announced.
 pub struct Running {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     reloader: Arc<Reloader>,
     addresses: Addresses,
     token_file: PathBuf,
     pub(crate) workers: Vec<Thread>,
     pub(crate) admin: Option<Thread>,
-    stop_admin: watch::Sender<bool>,
+    /// When the admin thread is told to stop: until when it may finish what it has in hand.
+    stop_admin: watch::Sender<Option<Instant>>,
     writer: Option<Writer>,
 }
 
@@ -49,12 +51,12 @@ impl Running {
         addresses: Addresses,
         token_file: PathBuf,
     ) -> Running {
-        let stop_admin = watch::Sender::new(false);
+        let stop_admin = watch::Sender::new(None);
         let (workers, admin, writer) = (Vec::new(), None, Some(writer));
         Running { shared, reloader, addresses, token_file, workers, admin, stop_admin, writer }
     }
 
-    pub(crate) fn stop_admin(&self) -> watch::Receiver<bool> {
+    pub(crate) fn stop_admin(&self) -> watch::Receiver<Option<Instant>> {
         self.stop_admin.subscribe()
     }
 
@@ -72,7 +74,7 @@ impl Running {
     ///
     /// # Errors
     /// Why not; what was in force stays.
-    pub fn reload(&self, cause: &str) -> Result<(), String> {
+    pub fn reload(&self, cause: &'static str) -> Result<(), String> {
         self.reloader.reload(cause).map(|_| ()).map_err(|refusal| refusal.to_string())
     }
 
@@ -80,24 +82,11 @@ impl Running {
     ///
     /// # Errors
     /// The system takes no signal handlers.
-    pub fn run_until_signalled(self) -> io::Result<Shutdown> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            let mut hang_up = signal(SignalKind::hangup())?;
-            notify("READY=1");
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return Ok::<_, io::Error>(()),
-                    _ = interrupt.recv() => return Ok(()),
-                    _ = hang_up.recv() => {
-                        // The refusal is logged; whoever sent the signal hears nothing else.
-                        let _ = self.reloader.reload("SIGHUP");
-                    }
-                }
-            }
-        })?;
+    pub fn run_until_signalled(self, signals: Signals) -> io::Result<Shutdown> {
+        let reloader = self.reloader.clone();
+        // The refusal is logged and told on the admin address; whoever sent the signal hears nothing.
+        let reload = move || drop(reloader.reload("SIGHUP"));
+        signals.wait(|| notify("READY=1"), reload)?;
         notify("STOPPING=1");
         tracing::info!("draining");
         Ok(self.shutdown())
@@ -111,10 +100,11 @@ impl Running {
     }
 
     fn stop(&mut self) -> Shutdown {
+        let ends = Instant::now() + Duration::from_millis(self.shared.config.drain.timeout_ms);
         self.shared.phase.send_replace(Phase::Draining);
         let mut clean = self.workers.drain(..).all(ended);
         let counts = self.writer.take().map(Writer::close).unwrap_or_default();
-        self.stop_admin.send_replace(true);
+        self.stop_admin.send_replace(Some(ends));
         clean &= self.admin.take().is_none_or(ended);
         if let Some(path) = self.addresses.unix.take() {
             // A file that is gone already is as good.

@@ -109,10 +109,11 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let explainers = Explainers::default();
     let demotions = Demotions::open(&dir.join("demotions"))
         .map_err(|error| StartError::Data(format!("{}: {error}", dir.join("demotions").display())))?;
-    let kept = activation::Kept { lists: &lists, explainers: &explainers, demotions: &demotions };
+    let kept = activation::Kept { lists: &lists, explainers: &explainers };
     let changes = Changes::watch(&config);
     let active = activation::prepare(&config, &tables, &metrics, &kept, None, clock.now_ms())
-        .map_err(StartError::Activation)?;
+        .map_err(StartError::Activation)?
+        .with(&demotions);
 
     let recent =
         Arc::new(Recent::new(config.journal.recent_bytes).with_sample(config.drift.checks_per_second_max));

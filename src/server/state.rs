@@ -60,7 +60,7 @@ pub struct Shared {
 impl Shared {
     /// What lasts over activations.
     pub fn kept(&self) -> Kept<'_> {
-        Kept { lists: &self.lists, explainers: &self.explainers, demotions: &self.demotions }
+        Kept { lists: &self.lists, explainers: &self.explainers }
     }
 
     /// Whether checks should be sent here: a snapshot is in force (always, once started), the log takes decisions or may

@@ -1,5 +1,6 @@
 //! The daemon as its operator sees it: a process with flags, signals and an exit code.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -23,15 +24,28 @@ fn riskd() -> Command {
 
 /// Starts `riskd serve` on free ports; gives the process and its HTTP address.
 fn serve(folder: &Path) -> (Child, String) {
+    let mut child = begin(folder, riskd().arg("serve"));
+    let address = http_address(&mut child);
+    (child, address)
+}
+
+fn begin(folder: &Path, serve: &mut Command) -> Child {
     std::fs::create_dir_all(folder.join("rules")).unwrap();
     std::fs::write(folder.join("rules/x.yaml"), RULES).unwrap();
     let any = ["--http", "127.0.0.1:0", "--quic", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
-    let mut child =
-        riskd().arg("serve").args(any).current_dir(folder).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-    let line = lines.find(|line| line.as_ref().unwrap().contains("http://")).unwrap().unwrap();
-    let address = line.split("http://").nth(1).unwrap().trim_end_matches("/v1/check").to_owned();
-    (child, address)
+    serve.args(any).current_dir(folder).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn http_address(child: &mut Child) -> String {
+    addresses(child).0
+}
+
+/// Where it answers checks and where its operators.
+fn addresses(child: &mut Child) -> (String, String) {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+    let mut addresses =
+        lines.filter_map(|line| Some(line.split_once("http://")?.1.split('/').next().unwrap().to_owned()));
+    (addresses.next().unwrap(), addresses.next().unwrap())
 }
 
 fn check(address: &str, id: &str, amount: &str) -> String {
@@ -83,6 +97,83 @@ fn it_serves_reloads_at_hang_up_and_drains_at_terminate() {
     assert_eq!(ended(child).code(), Some(0));
     assert!(!folder.path().join("data/riskd.sock").exists());
     assert!(folder.path().join("data/journal").is_dir());
+}
+
+/// Puts a pipe there: who reads it waits until it is written to.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// The writing end, once somebody waits at the other.
+fn reached(path: &Path) -> File {
+    File::options().write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_hang_up_that_comes_while_it_starts_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("riskd.toml");
+    pipe(&config);
+    let mut child =
+        begin(folder.path(), riskd().args(["serve", "--config", "riskd.toml"]).stderr(Stdio::piped()));
+    let writing = reached(&config);
+    signal(&child, "-HUP");
+    drop(writing);
+    let address = http_address(&mut child);
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("SIGHUP")), "it was remembered");
+    assert!(check(&address, "1", "50.00").contains(r#""verdict":"allow""#));
+    signal(&child, "-TERM");
+    assert_eq!(ended(child).code(), Some(0));
+}
+
+#[test]
+fn what_a_hang_up_could_not_put_in_force_is_told_on_the_admin_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = begin(folder.path(), riskd().arg("serve"));
+    let (_, admin) = addresses(&mut child);
+    let token = std::fs::read_to_string(folder.path().join("data/admin.token")).unwrap();
+    let policy = || {
+        let head = format!("Authorization: Bearer {}\r\n", token.trim());
+        let mut stream = TcpStream::connect(&admin).unwrap();
+        write!(stream, "GET /v1/policy HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{head}\r\n").unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        serde_json::from_str::<serde_json::Value>(reply.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    assert!(policy()["last_reload"].is_null());
+    std::fs::write(folder.path().join("rules/x.yaml"), RULES.replace("amount", "amuont")).unwrap();
+    signal(&child, "-HUP");
+    let began = Instant::now();
+    let told = loop {
+        let told = policy()["last_reload"].clone();
+        if !told.is_null() {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "it is never told");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(
+        (&told["cause"], &told["result"], &told["reason"]),
+        (&"SIGHUP".into(), &"refused".into(), &"policy".into())
+    );
+    assert!(told["text"].as_str().unwrap().contains("x.yaml:4"), "{told}");
+    assert!(told["diagnostics"][0]["message"].as_str().unwrap().contains("amuont"), "{told}");
+    signal(&child, "-TERM");
+    assert_eq!(ended(child).code(), Some(0));
+}
+
+#[test]
+fn it_ends_at_terminate_though_a_reload_takes_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (child, _) = serve(folder.path());
+    let keys = folder.path().join("data/token.keys");
+    std::fs::remove_file(&keys).unwrap();
+    pipe(&keys);
+    signal(&child, "-HUP");
+    let _writing = reached(&keys);
+    signal(&child, "-TERM");
+    assert_eq!(ended(child).code(), Some(0));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::lists::blocking;
 use super::{Admin, Fault};
 use crate::activation::{Activation, Refusal};
+use crate::reload::LastReload;
 
 /// Puts the files as they are now in force.
 pub async fn reload(State(admin): State<Admin>) -> Result<Response, Fault> {
@@ -103,6 +104,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
     body["limits"] = Value::Array(limits);
     body["breakers"] = Value::Array(breakers);
     body["features"] = Value::Array(features);
+    body["last_reload"] = admin.reloader.last().as_ref().map_or(Value::Null, last_reload);
     body["demoted"] = active.demoted.iter().map(super::demoted::shown).collect();
     Json(body)
 }
@@ -123,12 +125,10 @@ pub async fn model(State(admin): State<Admin>) -> Result<Json<Value>, Fault> {
 }
 
 fn summary(active: &Activation) -> Value {
-    let activated =
-        Timestamp::from_millisecond(active.activated_ms).map(|time| time.to_string()).unwrap_or_default();
     json!({
         "policy": active.snapshot.policy_version(),
         "model": active.snapshot.model_version(),
-        "activated": activated,
+        "activated": time(active.activated_ms),
         "rule_count": active.facts.policy.rules.len(),
         "limit_count": active.facts.policy.limits.len(),
         "breaker_count": active.facts.policy.breakers.len(),
@@ -139,17 +139,34 @@ fn summary(active: &Activation) -> Value {
 }
 
 fn refused(refusal: &Refusal) -> Value {
-    let error =
-        |field: &str, message: String| json!({ "code": "out_of_range", "field": field, "message": message });
+    let mut body = faults(refusal);
+    let message = match refusal {
+        Refusal::Policy(faulty) => format!("{} errors; what was in force stays", faulty.errors),
+        _ => refusal.to_string(),
+    };
+    body["error"] = json!({ "code": "out_of_range", "field": refusal.reason(), "message": message });
+    body
+}
+
+/// The diagnostics if it is rule files that have them; for people in every case.
+fn faults(refusal: &Refusal) -> Value {
     match refusal {
-        Refusal::Policy(faulty) => json!({
-            "error": error("policy", format!("{} errors; what was in force stays", faulty.errors)),
-            "diagnostics": faulty.diagnostics,
-            "text": faulty.text,
-        }),
-        Refusal::Model(_) => json!({ "error": error("model", refusal.to_string()) }),
-        Refusal::Keys(_) => json!({ "error": error("tokens", refusal.to_string()) }),
-        Refusal::Snapshot(_) => json!({ "error": error("snapshot", refusal.to_string()) }),
-        Refusal::Disk(_) => json!({ "error": error("data", refusal.to_string()) }),
+        Refusal::Policy(faulty) => json!({ "diagnostics": faulty.diagnostics, "text": faulty.text }),
+        _ => json!({ "text": refusal.to_string() }),
     }
+}
+
+fn last_reload(last: &LastReload) -> Value {
+    let mut shown = last.refusal.as_deref().map_or_else(|| json!({}), faults);
+    if let Some(refusal) = &last.refusal {
+        shown["reason"] = json!(refusal.reason());
+    }
+    shown["result"] = json!(if last.refusal.is_some() { "refused" } else { "activated" });
+    shown["cause"] = json!(last.cause);
+    shown["time"] = json!(time(last.time_ms));
+    shown
+}
+
+fn time(unix_ms: i64) -> String {
+    Timestamp::from_millisecond(unix_ms).map(|time| time.to_string()).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::{Admin, AdminToken, router};
@@ -25,18 +26,18 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// Pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts the thread. It ends when `stop` turns true, after the workers have, so that metrics and probes answer until then.
+/// Starts the thread. It ends when `stop` says so, after the workers have, so that metrics and probes answer until then.
 pub fn start(
     listener: Option<TcpListener>,
     shared: Arc<Shared>,
     reloader: Arc<Reloader>,
     token: AdminToken,
     changes: Option<Changes>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Option<Instant>>,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     thread::Builder::new().name("admin".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             // These end with the runtime.
             tokio::spawn(sweep(shared.clone()));
             tokio::spawn({
@@ -56,10 +57,14 @@ pub fn start(
             };
             tokio::select! {
                 // The sender is dropped only with the daemon itself.
-                _ = stop.wait_for(|&stop| stop) => Ok(()),
+                _ = stop.wait_for(Option::is_some) => Ok(()),
                 ended = served => ended,
             }
-        })
+        });
+        // A list change in hand gets to the disk. A reload may take longer than that: nobody would be served by it.
+        let ends = stop.borrow().unwrap_or_else(Instant::now);
+        runtime.shutdown_timeout(ends.saturating_duration_since(Instant::now()));
+        ended
     })
 }
 

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn tables_of_no_entries_or_of_more_than_any_memory_are_named() {
-        let keys = ["accounts", "devices", "velocity_keys", "list_entries", "decisions"];
+        let keys = ["accounts", "devices", "velocity_keys", "busy_keys", "list_entries", "decisions"];
         for entries in ["0", "1023", "1073741825", "9223372036854775807"] {
             let mut config = Config::default();
             for key in keys {

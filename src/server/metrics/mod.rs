@@ -15,6 +15,8 @@ use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, Sh
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use wire::{Degraded, ErrorCode, Kind, Verdict};
 
+use crate::activation::Refusal;
+
 pub use histogram::Histogram;
 pub use matches::MatchCounters;
 pub use scores::ScoreHistogram;
@@ -56,7 +58,6 @@ pub struct Metrics {
     duration: Histogram,
     scores: Scores,
     connections: [Gauge; 3],
-    reloads: [Counter; 2],
     outcomes: Counter,
     demotions: Counter,
     /// Checks of each kind that were decided, repetitions aside, for whoever reads counts within the process: the exporter's
@@ -114,8 +115,6 @@ impl Metrics {
             duration: Histogram::default(),
             scores: Scores::default(),
             connections,
-            reloads: ["activated", "refused"]
-                .map(|result| counter("riskd_reloads_total", label("result", result))),
             outcomes: counter("riskd_outcomes_total", Vec::new()),
             demotions: counter("riskd_demotions_total", Vec::new()),
             answered: Default::default(),
@@ -125,6 +124,9 @@ impl Metrics {
             recorder,
         };
         metrics.describe();
+        for refused in std::iter::once(None).chain(Refusal::REASONS.map(Some)) {
+            metrics.reloads(refused).increment(0);
+        }
         metrics.gauge(
             "riskd_build_info",
             vec![Label::from_static_parts("version", env!("CARGO_PKG_VERSION"))],
@@ -146,7 +148,10 @@ impl Metrics {
                 "riskd_refused_total",
                 "Requests and items refused, by error code; nothing of them was counted elsewhere.",
             ),
-            ("riskd_reloads_total", "Reloads of policy and model, by result."),
+            (
+                "riskd_reloads_total",
+                "Reloads of policy and model, by result; of those refused, by what was at fault.",
+            ),
             ("riskd_demotions_total", "Times that something refused more than it may and was demoted."),
             ("riskd_outcomes_total", "Outcomes on disk and in force."),
             ("riskd_rule_hits_total", "Matches of rules and limits that act, by id."),
@@ -257,9 +262,17 @@ impl Metrics {
         OpenConnection(gauge.clone())
     }
 
-    /// Counts a reload.
-    pub fn reloaded(&self, activated: bool) {
-        self.reloads[usize::from(!activated)].increment(1);
+    /// Counts a reload; if it was refused, with what was at fault.
+    pub fn reloaded(&self, refused: Option<&'static str>) {
+        self.reloads(refused).increment(1);
+    }
+
+    fn reloads(&self, refused: Option<&'static str>) -> Counter {
+        let result = if refused.is_some() { "refused" } else { "activated" };
+        let reason = refused.map(|reason| Label::from_static_parts("reason", reason));
+        let labels: Vec<Label> =
+            std::iter::once(Label::from_static_parts("result", result)).chain(reason).collect();
+        self.recorder.register_counter(&Key::from_parts("riskd_reloads_total", labels), &METADATA)
     }
 
     /// Counts an outcome that is on disk and in force.

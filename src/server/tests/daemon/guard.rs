@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, RULES};
+use crate::harness::{Daemon, Held, RULES};
 
 /// Checks of a batch.
 const BATCH: usize = 100;
@@ -140,6 +140,31 @@ fn a_demotion_survives_restarts_and_reloads_until_the_text_of_the_rule_changes()
     assert_eq!(turn_on(&daemon, "large").status, 200);
     daemon.restart();
     assert_eq!((demoted(&daemon), withdraw(&daemon, "on", 10)), (vec![], 10));
+}
+
+#[test]
+fn a_reload_that_takes_its_time_holds_up_no_demotion_and_takes_none_back() {
+    let daemon = daemon();
+    let keys = daemon.data().join("token.keys");
+    let during_a_reload = |step: &dyn Fn()| {
+        let held = Held::hold(&keys);
+        std::thread::scope(|scope| {
+            let reload = scope.spawn(|| daemon.admin_call("POST", "/v1/reload", ""));
+            let reached = held.reached();
+            step();
+            assert!(!reload.is_finished());
+            reached.go();
+            let reply = reload.join().unwrap();
+            assert_eq!(reply.status, 200, "{reply:?}");
+        });
+    };
+    during_a_reload(&|| {
+        exceed(&daemon, "many");
+        assert_eq!(withdraw(&daemon, "shadow", 50), 0);
+    });
+    assert_eq!((mode(&daemon), withdraw(&daemon, "after", 50)), (json!("shadow"), 0));
+    during_a_reload(&|| assert_eq!(turn_on(&daemon, "large").status, 200));
+    assert_eq!((mode(&daemon), withdraw(&daemon, "again", 1)), (json!("live"), 1));
 }
 
 #[test]

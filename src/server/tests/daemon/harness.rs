@@ -1,8 +1,10 @@
 //! A daemon in a folder of its own, and the plainest of HTTP clients to ask it with.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use client::{Client, Trust};
@@ -173,6 +175,44 @@ impl Daemon {
             assert!(began.elapsed() < Duration::from_secs(10), "{name} is {}", self.metric_now(name, label));
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// A pipe in the place of a file: whoever reads that waits until it is given the text.
+pub struct Held {
+    path: PathBuf,
+    text: String,
+}
+
+impl Held {
+    /// Puts the pipe there.
+    pub fn hold(path: &Path) -> Held {
+        let text = std::fs::read_to_string(path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        Held { path: path.to_owned(), text }
+    }
+
+    /// Waits until somebody reads, for as long as that takes.
+    pub fn reached(self) -> Reached {
+        // A pipe opens for writing when it is open for reading.
+        let pipe = File::options().write(true).open(&self.path).unwrap();
+        Reached { held: self, pipe }
+    }
+}
+
+/// A reader is waiting.
+pub struct Reached {
+    held: Held,
+    pipe: File,
+}
+
+impl Reached {
+    /// Hands it the text, and puts the file back.
+    pub fn go(mut self) {
+        self.pipe.write_all(self.held.text.as_bytes()).unwrap();
+        std::fs::remove_file(&self.held.path).unwrap();
+        std::fs::write(&self.held.path, &self.held.text).unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use server::{Config, Server};
 use wire::{Check, Kind};
 
-use crate::harness::{Daemon, ask, read_reply, run};
+use crate::harness::{Daemon, Held, ask, read_reply, run};
 
 #[test]
 fn a_drain_finishes_what_is_in_hand_and_loses_nothing() {
@@ -65,6 +65,22 @@ fn a_drain_ends_idle_streams_and_answers_frames_in_hand() {
     });
     drop(quic);
     assert!(!unix_path.exists());
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_reload_that_takes_its_time() {
+    let daemon = Daemon::start_with(|config| config.drain.timeout_ms = 300);
+    let held = Held::hold(&daemon.data().join("token.keys"));
+    let (admin, token) = (daemon.admin(), daemon.token());
+    let mut reload = TcpStream::connect(admin).unwrap();
+    write!(
+        reload,
+        "POST /v1/reload HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .unwrap();
+    let reached = held.reached();
+    assert!(daemon.stop().clean);
+    drop(reached);
 }
 
 #[test]

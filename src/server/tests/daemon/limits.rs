@@ -69,6 +69,27 @@ fn a_reservation_is_given_back_when_the_payment_fails_and_kept_when_it_settles()
 }
 
 #[test]
+fn a_check_that_is_no_longer_remembered_has_settled_what_it_reserved() {
+    let daemon = Daemon::start_with(|config| config.tables.decisions = 1024);
+    let pay = |id: &str| {
+        daemon
+            .check(&json!({"id": id, "kind": "pay", "account": "u", "amount": "60.00", "counterparty": "m"}))
+            .verdict()
+    };
+    let failed = |id: &str| {
+        daemon.post("/v1/outcome", json!({"id": id, "outcome": "failed"}).to_string()).json()["known"].clone()
+    };
+    assert_eq!(pay("p1"), "allow");
+    for round in 0..10 {
+        let login = |n| json!({"id": format!("{round}-{n}"), "kind": "login", "account": "v"});
+        let checks: Vec<_> = (0..1000).map(login).collect();
+        assert_eq!(daemon.post("/v1/checks", json!(checks).to_string()).status, 200);
+    }
+    assert_eq!(failed("p1"), json!(false));
+    assert_eq!(pay("p2"), "deny", "nothing was given back");
+}
+
+#[test]
 fn outcomes_are_on_disk_when_they_are_acknowledged() {
     let daemon = Daemon::start();
     run(async {

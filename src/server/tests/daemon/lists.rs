@@ -34,6 +34,76 @@ fn an_entry_is_in_force_for_the_next_check_until_it_is_taken_off() {
     assert_eq!(daemon.admin_call("GET", "/v1/lists/bad_accounts/u1", "").status, 404);
 }
 
+/// A policy of lists of every way of matching and every action, for pays.
+const KINDS_OF_LISTS: &str = r"
+schema:
+  card_bin: { type: text }
+lists:
+  bins: { on: ext.card_bin, match: prefix, action: deny, reason: { code: K1, text: card } }
+  networks: { on: ip, action: review, reason: { code: K2, text: network } }
+  seen: { on: account, action: watch, reason: { code: K3, text: seen } }
+  trusted: { on: account, action: allow, reason: { code: K4, text: trusted } }
+rules:
+  - id: large
+    tier: review
+    when: amount >= 100.00
+    reason: { code: K5, text: large }
+";
+
+#[test]
+fn prefixes_networks_and_every_action_are_in_force_for_the_next_check() {
+    let daemon = Daemon::start_with(|config| {
+        std::fs::write(config.policy.dir.join("test.yaml"), KINDS_OF_LISTS).unwrap();
+    });
+    let mut number = 0;
+    // Verdict and codes of a check with what is given.
+    let mut check = |given: Value| {
+        number += 1;
+        let mut check = json!({"id": number.to_string(), "kind": "pay", "account": "u", "amount": "1.00"});
+        check.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
+        let answer = daemon.check(&check).json();
+        let codes = answer["reasons"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
+        let codes: Vec<&str> = codes.map(|reason| reason["code"].as_str().unwrap()).collect();
+        format!("{} {}", answer["verdict"].as_str().unwrap(), codes.join(" ")).trim().to_owned()
+    };
+    let put = |list: &str, key: &str| {
+        let reply = daemon.admin_call("PUT", &format!("/v1/lists/{list}/{key}"), "");
+        assert_eq!(reply.status, 200, "{reply:?}");
+    };
+    let remove = |list: &str, key: &str| {
+        assert_eq!(daemon.admin_call("DELETE", &format!("/v1/lists/{list}/{key}"), "").status, 204);
+    };
+
+    let card = |bin: &str| json!({"ext": {"card_bin": bin}});
+    assert_eq!(check(card("45671234")), "allow");
+    put("bins", "456712");
+    assert_eq!(
+        (check(card("45671234")), check(card("456712"))),
+        ("deny K1".to_owned(), "deny K1".to_owned())
+    );
+    assert_eq!((check(card("45671")), check(card("45671334"))), ("allow".to_owned(), "allow".to_owned()));
+    remove("bins", "456712");
+    assert_eq!(check(card("45671234")), "allow");
+
+    let from = |ip: &str| json!({"ip": ip});
+    put("networks", "2001:db8:7::/48");
+    assert_eq!(check(from("2001:db8:7:ffff::1")), "review K2");
+    assert_eq!(check(from("2001:0DB8:0007:0000:0000:0000:0000:0009")), "review K2", "however it is written");
+    assert_eq!(check(from("2001:db8:8::1")), "allow");
+    remove("networks", "2001:db8:7:1::/48");
+    assert_eq!(check(from("2001:db8:7:ffff::1")), "allow");
+
+    put("seen", "u");
+    assert_eq!(check(json!({})), "allow K3", "it is told and decides nothing");
+    remove("seen", "u");
+    let large = json!({"amount": "500.00"});
+    assert_eq!(check(large.clone()), "review K5");
+    put("trusted", "u");
+    assert!(check(large.clone()).starts_with("allow K4"));
+    remove("trusted", "u");
+    assert_eq!(check(large), "review K5");
+}
+
 #[test]
 fn a_network_is_one_entry_however_it_is_written() {
     let daemon = Daemon::start();

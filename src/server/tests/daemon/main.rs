@@ -2,6 +2,7 @@
 
 mod admin;
 mod bad_input;
+mod bad_models;
 mod breakers;
 mod challenges;
 mod drift;
@@ -9,6 +10,7 @@ mod explained;
 mod frames;
 mod guard;
 mod harness;
+mod hostile;
 mod http;
 mod journal_fails;
 mod life;
@@ -18,3 +20,4 @@ mod lists;
 mod models;
 mod reload;
 mod shadow;
+mod watched;

@@ -77,23 +77,6 @@ fn the_memory_of_windows_that_are_gone_is_given_back_though_no_check_comes() {
 }
 
 #[test]
-fn a_watched_folder_is_in_force_once_it_has_been_left_alone() {
-    let daemon = Daemon::start_with(|config| {
-        (config.policy.watch, config.policy.watch_quiet_ms) = (true, 50);
-    });
-    assert_eq!(withdraw(&daemon, "w1"), "allow");
-    std::fs::write(daemon.rules().join("test.yaml"), "rules: [half a f").unwrap();
-    daemon.await_metric("riskd_reloads_total", "refused", 1.0);
-    assert_eq!(withdraw(&daemon, "w2"), "allow", "the old rules serve on");
-    // As an editor does it: into a file beside, then under the name.
-    let saved = daemon.rules().join("test.yaml.new");
-    std::fs::write(&saved, RULES.replace("5000.00", "1000.00")).unwrap();
-    std::fs::rename(&saved, daemon.rules().join("test.yaml")).unwrap();
-    daemon.await_metric("riskd_reloads_total", "activated", 1.0);
-    assert_eq!(withdraw(&daemon, "w3"), "review");
-}
-
-#[test]
 fn a_failing_test_of_the_files_refuses_them() {
     let daemon = Daemon::start();
     let failing = RULES.replace("verdict: review, rules: [large]", "verdict: deny");
