@@ -273,6 +273,10 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadE
         |error: std::io::Error| LoadError::Read { path: path.to_path_buf(), error: error.to_string() };
     let too_large = || LoadError::TooLarge { path: path.to_path_buf(), bytes_max };
     let mut bytes = Vec::new();
+    // Opening a pipe would wait for whoever writes to it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("is no regular file")));
+    }
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.len() > bytes_max {
         return Err(too_large());

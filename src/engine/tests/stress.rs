@@ -328,7 +328,12 @@ fn sixty_four_threads_never_pass_two_limits_at_once_by_a_unit() {
     let given_back = log.iter().filter(|approval| approval.given_back.is_some()).count();
     let passed_ms = site.clock_ms.load(SeqCst) - START_MS;
     assert!(passed_ms > 3 * BOUNDS[1].window_ms && given_back > 50);
-    let evicted = site.tables.fill(site.clock_ms.load(SeqCst)).iter().find(|row| row.name == "velocity").map_or(0, |row| row.evictions);
+    let evicted = site
+        .tables
+        .fill(site.clock_ms.load(SeqCst))
+        .iter()
+        .find(|row| row.name == "velocity")
+        .map_or(0, |row| row.evictions);
     assert!(evicted > 1_000, "{evicted} addresses were forgotten");
     assert!(site.tripped.load(SeqCst) > 10, "the breaker opened and let pass again");
 }

@@ -152,6 +152,19 @@ fn a_cut_file_with_a_fitting_hash_is_refused_by_its_structure() {
     assert!(refusal(folder.path()).contains("cut off"), "{}", refusal(folder.path()));
 }
 
+// Opening a pipe waits for whoever writes to it: a reload would wait for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_is_refused_at_once() {
+    for file in [MANIFEST_FILE, "forest.txt"] {
+        let folder = saved();
+        let path = folder.path().join(file);
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(refusal(folder.path()).contains("is no regular file"), "{}", refusal(folder.path()));
+    }
+}
+
 #[test]
 fn a_leaf_that_is_no_number_is_refused() {
     for bad in ["NaN", "inf", "-inf", "1e400", ""] {

@@ -160,13 +160,17 @@ pub fn train(
     Ok(Trained { forest, rows: sampled.len(), frauds: sampled.frauds() })
 }
 
+// The bounds that the refusals name.
+const _: () =
+    assert!(limits::TREES_MAX == 4096 && limits::DEPTH_MAX == 128 && limits::FOREST_INPUTS_MAX == 256);
+
 fn check(data: &Dataset, settings: &Settings) -> Result<(), TrainError> {
     let refuse = |what| Err(TrainError::Setting(what));
     if settings.trees == 0 || settings.trees > limits::TREES_MAX {
         return refuse("a forest has 1 to 4096 trees");
     }
     if settings.depth == 0 || settings.depth > limits::DEPTH_MAX {
-        return refuse("a tree is 1 to 64 splits deep");
+        return refuse("a tree is 1 to 128 splits deep");
     }
     if data.inputs().len() > limits::FOREST_INPUTS_MAX {
         return refuse("a forest has at most 256 inputs");

@@ -17,7 +17,8 @@ use crate::replay::{Column, OutFile};
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
      riskctl model predict --model models/redpacket --given '{\"amount\": 20000, \"device_accounts\": 4}'\n  \
-     riskctl model predict --model models/redpacket --given '{\"amount\": 20000}' --contributions --rules rules\n  \
+     riskctl model predict --model models/redpacket --given '{\"amount\": 20000}' --contributions \\\n    \
+       --rules rules\n  \
      riskctl model predict --model models/mine --data features.parquet --out scores.csv\n  \
      riskctl model predict --model models/mine --data features.parquet --contributions \\\n    \
        --out parts.parquet";

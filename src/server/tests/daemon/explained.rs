@@ -172,7 +172,7 @@ fn a_model_whose_manifest_changed_under_its_version_explains_nothing_old() {
 fn where_no_model_scored_that_is_said() {
     let (daemon, _) = daemon();
     daemon.check(&json!({"id": "hurried", "kind": "login", "account": "u", "budget_us": 1}));
-    assert!(unavailable(&daemon, "hurried").contains("skipped"));
+    assert!(unavailable(&daemon, "hurried").contains("left no time"));
     let none = Daemon::start();
     none.check(&json!({"id": "a", "kind": "login", "account": "u"}));
     assert!(unavailable(&none, "a").contains("no model"));
