@@ -159,18 +159,22 @@ impl<const BITS: u32> Cells<'_, BITS> {
         next: impl Fn(u64) -> u64,
         cleared: impl Fn(u64),
     ) -> Option<u64> {
-        loop {
-            // Read each time: a thread that rests here may be overtaken by a whole window.
-            let latest = newest.load(Ordering::Acquire) as i64;
-            if latest - epoch >= CELLS {
-                return None;
-            }
-            // Where a wrapped number makes a cell look newer than the event it counts with the latest ones.
-            if let Some(expired) = self.put(epoch, &next).or_else(|| self.put(latest, &next)) {
+        // Read each time: a thread that rests in between may be overtaken by a whole window.
+        let latest = || newest.load(Ordering::Acquire) as i64;
+        while latest() - epoch < CELLS {
+            if let Some(expired) = self.put(epoch, &next) {
                 return Some(expired);
             }
-            self.clear_later(newest, &cleared);
+            let latest = latest();
+            if latest - epoch < CELLS {
+                // Not overtaken: a wrapped number makes a cell look newer, and the event counts with the latest ones instead.
+                if let Some(expired) = self.put(latest, &next) {
+                    return Some(expired);
+                }
+                self.clear_later(newest, &cleared);
+            }
         }
+        None
     }
 
     /// Empties the cells that look later than `newest`: they are from a turn ago, and would keep what comes now from being put
