@@ -71,7 +71,7 @@ impl Explanation {
 }
 
 impl Explainer {
-    /// Takes over a forest that [`crate::check_forest`] passed, with its covers.
+    /// Takes over a forest that the checks of a model file passed, with its covers.
     pub fn new(forest: ForestSpec, covers: &Covers) -> Explainer {
         let shares: Vec<Vec<f64>> =
             forest.trees.iter().enumerate().map(|(number, tree)| covers.shares(number, tree)).collect();
