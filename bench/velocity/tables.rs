@@ -7,7 +7,9 @@ use std::sync::Arc;
 use engine::limits::LANES;
 use engine::policy::{Aggregate, Policy, Status};
 use engine::program::Kinds;
-use engine::table::{Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Sought, Span, Sum};
+use engine::table::{
+    Distinct, Max, Payload, Pins, Recent, Room, Shape, Slots, Sought, Span, Sum, Work, vectorised,
+};
 
 use super::event::{Event, KEYS, Values};
 use super::system::System;
@@ -141,9 +143,25 @@ impl Tables {
         for (group, sought) in self.groups.iter().zip(&*sought) {
             sought.prefetch_far(&group.table, lanes);
         }
-        for (group, sought) in self.groups.iter().zip(sought) {
-            for (lane, (event, values)) in events.iter().zip(&mut *values).enumerate() {
-                let Some(found) = sought.claim(&group.table, lane, now_ms) else { continue };
+        vectorised(Visit { groups: &self.groups, now_ms, events, values, sought });
+    }
+}
+
+/// Events taken into the windows of their keys.
+struct Visit<'a> {
+    groups: &'a [Group],
+    now_ms: i64,
+    events: &'a [Event],
+    values: &'a mut [Values],
+    sought: &'a mut [Sought; KEYS],
+}
+
+impl Work for Visit<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (group, sought) in self.groups.iter().zip(self.sought) {
+            for (lane, (event, values)) in self.events.iter().zip(&mut *self.values).enumerate() {
+                let Some(found) = sought.claim(&group.table, lane, self.now_ms) else { continue };
                 let payload = group.table.payload(found.slot);
                 for window in &group.windows {
                     values[window.at] = window.take(&payload, event);
@@ -154,6 +172,7 @@ impl Tables {
 }
 
 impl Laid {
+    #[inline(always)]
     fn take(&self, payload: &Payload<'_>, event: &Event) -> i64 {
         let (near, far) = (&payload.near()[self.near.clone()], payload.part(self.part, self.far.clone()));
         let (takes, time_ms) = (self.kinds.has(event.kind), event.time_ms);

@@ -11,7 +11,9 @@ use crate::plan::{Group, Laid};
 use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
-use crate::table::{Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum};
+use crate::table::{
+    Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum, Work, vectorised,
+};
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -84,21 +86,39 @@ pub(crate) fn reserve(
     fresh: u64,
     scratch: &mut Scratch,
 ) {
-    // Attempts count whatever becomes of them, so one key's may go after another's for all checks.
-    for (at, group) in snapshot.plan.groups.iter().enumerate() {
-        for lane in lanes(fresh) {
-            let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
-            let payload = group.table.payload(found.slot);
-            // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there go.
-            let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
-            for window in group.of_status(Status::Attempt) {
-                let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
-                set(window, lane, number, scratch);
-            }
-        }
-    }
+    vectorised(Attempts { snapshot, now_ms, checks, fresh, scratch: &mut *scratch });
     for lane in lanes(fresh) {
         reserve_approved(snapshot, now_ms, &checks[lane], lane, scratch);
+    }
+}
+
+/// Checks taken into the windows over all of them. They count whatever becomes of a check, so one key's may go after another's
+/// for the whole batch.
+struct Attempts<'a> {
+    snapshot: &'a Snapshot,
+    now_ms: i64,
+    checks: &'a [Check<'a>],
+    fresh: u64,
+    scratch: &'a mut Scratch,
+}
+
+impl Work for Attempts<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Attempts { snapshot, now_ms, checks, fresh, scratch } = self;
+        for (at, group) in snapshot.plan.groups.iter().enumerate() {
+            for lane in lanes(fresh) {
+                let Some(found) = scratch.windows[at].claim(&group.table, lane, now_ms) else { continue };
+                let payload = group.table.payload(found.slot);
+                // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there
+                // go.
+                let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
+                for window in group.of_status(Status::Attempt) {
+                    let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
+                    set(window, lane, number, scratch);
+                }
+            }
+        }
     }
 }
 
@@ -131,6 +151,7 @@ fn set(window: &Laid, lane: usize, number: i64, scratch: &mut Scratch) {
 }
 
 /// A window over every check: the value includes this one if it is of the window's kinds.
+#[inline(always)]
 fn attempt(
     window: &Laid,
     payload: Payload<'_>,

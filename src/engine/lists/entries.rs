@@ -84,7 +84,7 @@ impl Entries {
 
     /// Brings the first tags of a hash into the cache.
     pub fn prefetch(&self, hash: Hash) {
-        self.memory.prefetch(self.home(hash), 1);
+        self.memory.prefetch_line(self.home(hash));
     }
 
     /// Puts an entry, or gives the one that is there a new end. An entry that had ended by `ended_by_ms` is as good as none.

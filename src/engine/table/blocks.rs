@@ -80,7 +80,8 @@ impl Blocks {
     /// Brings words of a block into the cache.
     #[inline]
     pub fn prefetch(&self, block: usize, words: std::ops::Range<usize>) {
-        self.memory.prefetch(block * self.words + words.start, words.len());
+        let first = block * self.words;
+        self.memory.prefetch(first + words.start..first + words.end);
     }
 
     /// Takes a free block, zeroed, for a slot.

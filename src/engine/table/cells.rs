@@ -2,6 +2,7 @@
 //!
 //! A cell packs the number of its sub-window and what it holds into one word, so it changes hands by one compare-and-swap and
 //! no reader sees one without the other. Several cells may hold the same sub-window: two threads may have claimed one each.
+#![allow(unsafe_code)]
 
 use super::payload::Far;
 use super::span::CELLS;
@@ -192,6 +193,29 @@ impl<const BITS: u32> Cells<'_, BITS> {
         }
     }
 
+    /// All that the cells within the window of `epoch` hold.
+    #[inline]
+    pub fn sum(&self, epoch: i64) -> u64 {
+        [self.near, self.far.used()].into_iter().map(|cells| Self::sum_of(cells, epoch)).sum()
+    }
+
+    #[inline]
+    fn sum_of(cells: &[Word], epoch: i64) -> u64 {
+        #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+        if super::vectors::avx2::is_there() {
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2::sum::<BITS>(cells, epoch) };
+        }
+        Self::one_by_one(cells, epoch)
+    }
+
+    fn one_by_one(cells: &[Word], epoch: i64) -> u64 {
+        let held = cells.iter().map(|cell| cell.load(Ordering::Acquire));
+        held.filter(|&held| (0..CELLS).contains(&Self::age(held, epoch)))
+            .map(|held| held & Self::HELD_MAX)
+            .sum()
+    }
+
     /// What the cells within the window of `epoch` hold.
     pub fn inside(&self, epoch: i64) -> impl Iterator<Item = u64> {
         self.aged(epoch).map(|(_, held)| held)
@@ -207,4 +231,53 @@ impl<const BITS: u32> Cells<'_, BITS> {
 
 fn exchange(cell: &Word, held: u64, wanted: u64) -> bool {
     cell.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok()
+}
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::super::Word;
+    use super::super::vectors::avx2::{WORDS, four};
+    use super::{CELLS, Cells};
+
+    /// The same as [`Cells::one_by_one`].
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn sum<const BITS: u32>(cells: &[Word], epoch: i64) -> u64 {
+        let all = |number: u64| _mm256_set1_epi64x(number.cast_signed());
+        let (number, held_max) = (_mm_cvtsi32_si128(BITS.cast_signed()), Cells::<BITS>::HELD_MAX);
+        let mut sums = _mm256_setzero_si256();
+        for cells in cells.chunks(WORDS) {
+            let cells = four(cells);
+            let behind = _mm256_sub_epi64(all(epoch.cast_unsigned()), _mm256_srl_epi64(cells, number));
+            let behind = _mm256_and_si256(behind, all(Cells::<BITS>::TURN - 1));
+            let inside = _mm256_cmpgt_epi64(_mm256_set1_epi64x(CELLS), behind);
+            let held = _mm256_and_si256(cells, all(held_max));
+            sums = _mm256_add_epi64(sums, _mm256_and_si256(inside, held));
+        }
+        let sums = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+        let sums = _mm_add_epi64(sums, _mm_unpackhi_epi64(sums, sums));
+        _mm_cvtsi128_si64(sums).cast_unsigned()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_sum_of_many_is_that_of_each(
+            cells in prop::collection::vec((-20_i64..20, prop_oneof![Just(0), 0_u64..1 << 28]), 0..20),
+            epoch in prop_oneof![0_i64..100, 1_i64 << 30..1 << 44],
+        ) {
+            let words: Vec<Word> = cells.iter().map(|&(ahead, held)| Word::new(Counts::pack(epoch + ahead, held))).collect();
+            prop_assert_eq!(Counts::sum_of(&words, epoch), Counts::one_by_one(&words, epoch));
+            let words: Vec<Word> = cells.iter().map(|&(ahead, held)| Word::new(Amounts::pack(epoch + ahead, held))).collect();
+            prop_assert_eq!(Amounts::sum_of(&words, epoch), Amounts::one_by_one(&words, epoch));
+        }
+    }
 }

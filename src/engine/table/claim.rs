@@ -1,12 +1,12 @@
 //! How a key comes into a table: found, or given a slot of the line with more room, the one that was longest untouched.
 
 use super::slots::{ABANDONED, EMPTY, Found, LINE, PREPARING, Slots, head, tag, tag_of, touch, touched};
-use super::{Ordering, fence, scan, spin_loop};
+use super::{Ordering, Word, fence, scan, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
 const SPINS: usize = 10_000;
 /// A slot touched within so many units after a batch entered is in the batch's hands; nothing is longer under way.
-const HANDS_UNITS: u32 = 1 << 20;
+pub(super) const HANDS_UNITS: u32 = 1 << 20;
 
 /// Whether a slot touched then may be in the hands of a batch that entered at `pinned`.
 #[inline]
@@ -88,29 +88,48 @@ impl Slots {
         }
     }
 
-    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. The heads should be in the cache.
-    #[inline]
-    pub(super) fn likely(&self, key: u64, now_ms: i64) -> u32 {
-        let slot = match self.tagged(key) {
-            0 => self.roomiest(key, touch(now_ms), |_| true).map_or(0, |(slot, _)| slot),
-            tagged => self.slot(key, tagged),
+    /// The slot that [`Slots::find_or_claim`] will most likely give: what to prefetch. `lines` are its
+    /// [`Slots::places`], which should be in the cache.
+    #[inline(always)]
+    pub(super) fn likely(&self, key: u64, lines: [u32; 2], now_ms: i64) -> u32 {
+        let places = lines.map(|first| first as usize);
+        let lines = self.heads_of(places);
+        let slot = match scan::tagged(lines, tag(key)) {
+            0 => {
+                // As [`Slots::roomiest`] chooses if nobody is at work.
+                let [first, second] = lines.map(|line| scan::room(line, touch(now_ms), self.expiry));
+                let better = (second.slots, second.idle) >= (first.slots, first.idle);
+                if better { places[1] + second.at } else { places[0] + first.at }
+            }
+            tagged => Self::way(places, tagged),
         };
         slot as u32
+    }
+
+    /// The heads of two lines.
+    #[inline]
+    fn heads_of(&self, places: [usize; 2]) -> [&[Word; LINE]; 2] {
+        let (lines, _) = self.heads.words().as_chunks();
+        places.map(|first| &lines[first / LINE])
     }
 
     /// The slots of a key's lines with its tag; a bit each.
     #[inline]
     fn tagged(&self, key: u64) -> u32 {
-        let lines = self.places(key).map(|first| self.heads.words()[first..].first_chunk());
-        let [Some(first), Some(second)] = lines else { return 0 };
-        scan::tagged([first, second], tag(key))
+        scan::tagged(self.heads_of(self.places(key)), tag(key))
     }
 
     /// The slot of the lowest bit.
     #[inline]
     fn slot(&self, key: u64, tagged: u32) -> usize {
+        Self::way(self.places(key), tagged)
+    }
+
+    /// The slot of the lowest bit in these lines.
+    #[inline]
+    fn way(places: [usize; 2], tagged: u32) -> usize {
         let way = tagged.trailing_zeros() as usize;
-        self.places(key)[way / LINE] + way % LINE
+        places[way / LINE] + way % LINE
     }
 
     /// The key's own slot among those of its tag.

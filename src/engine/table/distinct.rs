@@ -8,7 +8,8 @@ use super::four;
 use super::payload::{Far, Room};
 use super::sketch::Sketch;
 use super::span::{FREE, Span};
-use super::stamps::{self, Holds};
+use super::stamps::{self, Holds, Spot};
+use super::values;
 use super::{Ordering, Word, fence};
 
 const STAMP: u64 = u32::MAX as u64;
@@ -45,14 +46,24 @@ impl<'a> Distinct<'a> {
         self.near.as_chunks().0.first_chunk()
     }
 
-    fn words(&self) -> impl Iterator<Item = &'a Word> {
-        self.near.iter().chain(self.far.used())
+    /// The word that holds a value.
+    fn find(&self, value: u32, far: &'a [Word]) -> Option<&'a Word> {
+        [self.near, far].into_iter().find_map(|words| Some(&words[values::find(words, value)?]))
     }
 
     /// Takes a value in and gives the number of distinct ones, it included: exact up to the range, an estimate beyond.
+    #[inline(always)]
     pub fn add(&self, time_ms: i64, hash: u64) -> usize {
+        match self.try_quiet(time_ms, hash) {
+            Some(Step::Counted) => self.count(time_ms).max(1),
+            _ => self.add_on(time_ms, hash),
+        }
+    }
+
+    /// The same of a key that has many values, or that another thread is at.
+    fn add_on(&self, time_ms: i64, hash: u64) -> usize {
         loop {
-            match self.try_add(time_ms, hash) {
+            match self.try_quiet(time_ms, hash).unwrap_or_else(|| self.try_busy(time_ms, hash)) {
                 Step::Retry => {}
                 // An event too late to be told counts for itself.
                 Step::Counted => return self.count(time_ms).max(1),
@@ -65,53 +76,64 @@ impl<'a> Distinct<'a> {
         }
     }
 
-    fn try_add(&self, time_ms: i64, hash: u64) -> Step {
-        let value = hash & !STAMP;
-        let wanted = value | u64::from(self.span.stamp(time_ms));
-        let exchange = |word: &Word, held| match word.compare_exchange(
-            held,
-            wanted,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => Step::Counted,
-            Err(_) => Step::Retry,
-        };
-        let renew = |word: &Word, held| match self.span.age(held as u32, time_ms) {
+    /// The word of a value that was last seen at that time.
+    #[inline]
+    fn word(&self, hash: u64, time_ms: i64) -> u64 {
+        hash & !STAMP | u64::from(self.span.stamp(time_ms))
+    }
+
+    /// Notes that the value of a word, read as `held`, was seen at that time too.
+    #[inline]
+    fn renew(&self, word: &Word, held: u64, time_ms: i64) -> Step {
+        match self.span.age(held as u32, time_ms) {
             ..=0 => Step::Counted,
-            1.. => exchange(word, held),
-        };
-        if let Some(words) = self.quiet() {
-            let (four, same) = four::values(words, (hash >> 32) as u32, self.span.ages(time_ms));
-            let own = same & !four.free;
-            if own | four.free != 0 {
-                let word = &self.near[if own == 0 { four.free } else { own }.trailing_zeros() as usize];
-                let held = word.load(Ordering::Acquire);
-                return match held as u32 {
-                    FREE if own == 0 => exchange(word, held),
-                    stamp if own != 0 && stamp != FREE && held & !STAMP == value => renew(word, held),
-                    _ => Step::Retry,
-                };
-            }
+            1.. => exchange(word, held, self.word(held, time_ms)),
         }
+    }
+
+    /// A try that ends at the near words; `None` if they are full of other values.
+    #[inline(always)]
+    fn try_quiet(&self, time_ms: i64, hash: u64) -> Option<Step> {
+        let words = self.quiet()?;
+        let (four, same) = four::values(words, (hash >> 32) as u32, self.span.ages(time_ms));
+        let own = same & !four.free;
+        if own | four.free == 0 {
+            return None;
+        }
+        let word = &self.near[if own == 0 { four.free } else { own }.trailing_zeros() as usize];
+        let held = word.load(Ordering::Acquire);
+        Some(match held as u32 {
+            FREE if own == 0 => exchange(word, held, self.word(hash, time_ms)),
+            stamp if own != 0 && stamp != FREE && (held ^ hash) & !STAMP == 0 => {
+                self.renew(word, held, time_ms)
+            }
+            _ => Step::Retry,
+        })
+    }
+
+    fn try_busy(&self, time_ms: i64, hash: u64) -> Step {
+        let (value, wanted) = (hash & !STAMP, self.word(hash, time_ms));
         // Read once: a try that has not looked at the far words must not take a near one because of them.
         let far = self.far.used();
-        let mut oldest: Option<(&Word, u64, i64)> = None;
-        for word in self.near.iter().chain(far) {
+        let ages = self.span.ages(time_ms);
+        // Before the value is looked for: two threads that bring the same one find the same place, and one is too late for it.
+        let seen = stamps::look([self.near, far], Holds::Value, ages);
+        let oldest = seen.oldest.map(|spot| (spot.word, spot.word.load(Ordering::Acquire)));
+        if let Some(word) = self.find((hash >> 32) as u32, far) {
             let held = word.load(Ordering::Acquire);
-            // Free words stand behind all others.
-            if held as u32 == FREE {
-                return exchange(word, held);
-            }
-            if held & !STAMP == value {
-                return renew(word, held);
-            }
-            let age = self.span.age(held as u32, time_ms);
-            if oldest.is_none_or(|(_, _, most)| age > most) {
-                oldest = Some((word, held, age));
-            }
+            return if held & !STAMP == value { self.renew(word, held, time_ms) } else { Step::Retry };
         }
-        let Some((word, held, age)) = oldest else { return Step::Late };
+        if let Some(Spot { word, .. }) = seen.free {
+            return match word.load(Ordering::Acquire) {
+                held if held as u32 == FREE => exchange(word, held, wanted),
+                _ => Step::Retry,
+            };
+        }
+        let Some((word, held)) = oldest else { return Step::Late };
+        if ages.rank_or_free(held as u32) != seen.rank {
+            return Step::Retry;
+        }
+        let age = self.span.age(held as u32, time_ms);
         if !self.span.gone(age) && far.is_empty() && !self.far.open().is_empty() {
             // Full of values that still count: the far words begin to be used, and the first of them is free.
             return Step::Retry;
@@ -120,12 +142,12 @@ impl<'a> Distinct<'a> {
             // Earlier than all that are kept: it is not among the N latest.
             return Step::Late;
         }
-        if matches!(exchange(word, held), Step::Retry) {
+        if matches!(exchange(word, held, wanted), Step::Retry) {
             return Step::Retry;
         }
         // Another thread may have brought the same value into another word: the first word of the two stays.
         fence(Ordering::SeqCst);
-        let twin = self.words().find(|other| other.load(Ordering::Acquire) & !STAMP == value);
+        let twin = self.find((hash >> 32) as u32, self.far.used());
         if twin.is_some_and(|twin| !std::ptr::eq(twin, word)) {
             let outside = value | u64::from(self.span.outside(time_ms));
             let _ = word.compare_exchange(wanted, outside, Ordering::AcqRel, Ordering::Relaxed);
@@ -139,40 +161,38 @@ impl<'a> Distinct<'a> {
 
     /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond. Of a value only the
     /// latest time is known: one seen a little later than `time_ms` may have been seen before as well, and counts.
+    #[inline(always)]
     pub fn count(&self, time_ms: i64) -> usize {
-        let ages = self.span.ages_with_later(time_ms);
         if let Some(words) = self.quiet() {
-            let (four, _) = four::values(words, 0, ages);
+            let (four, _) = four::values(words, 0, self.span.ages_with_later(time_ms));
             if four.overdue == 0 && four.free != 0 {
                 return four.count() as usize;
             }
         }
-        let (mut inside, mut oldest) = (0, 0);
-        for words in [self.near, self.far.used()] {
-            let seen = stamps::look(words, Holds::Value, ages);
-            if ages.overdue(seen.rank) {
-                self.move_forward(words, time_ms);
-            }
-            inside += seen.inside as usize;
-            if seen.free.is_some() {
-                // Free words stand behind all others.
-                return inside;
-            }
-            oldest = oldest.max(seen.rank);
-        }
-        // If one of the N latest is before the window, so are all that made room for it.
-        if ages.all_hold(oldest) { inside + self.more.estimate(time_ms) } else { inside }
+        self.count_on(time_ms)
     }
 
-    fn move_forward(&self, words: &[Word], time_ms: i64) {
-        for word in words {
-            let held = word.load(Ordering::Acquire);
-            let age = self.span.age(held as u32, time_ms);
-            if let Some(later) = self.span.moved_forward(age, time_ms).filter(|_| held as u32 != FREE) {
-                let moved = held & !STAMP | u64::from(later);
-                let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
-            }
+    /// The same of a key that has many values.
+    fn count_on(&self, time_ms: i64) -> usize {
+        let ages = self.span.ages_with_later(time_ms);
+        let parts = [self.near, self.far.used()];
+        let seen = stamps::look(parts, Holds::Value, ages);
+        if ages.overdue(seen.rank) {
+            parts.into_iter().for_each(|words| values::move_forward(words, self.span, time_ms));
         }
+        let inside = seen.inside as usize;
+        // If one of the N latest is before the window, so are all that made room for it.
+        let more = seen.free.is_none() && ages.all_hold(seen.rank);
+        if more { inside + self.more.estimate(time_ms) } else { inside }
+    }
+}
+
+/// Writes a word, if it still is what it was.
+#[inline]
+fn exchange(word: &Word, held: u64, wanted: u64) -> Step {
+    match word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => Step::Counted,
+        Err(_) => Step::Retry,
     }
 }
 

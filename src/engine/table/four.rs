@@ -1,12 +1,12 @@
 //! Four stamps at a look: all that most keys have of a window, without a branch on how many there are or how old they are.
 //!
-//! The loads are those of [`super::scan`].
+//! The loads are those of [`super::vectors`].
 #![allow(unsafe_code)]
 
 use super::Word;
-use super::span::Ages;
-#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
-use super::span::FREE;
+use super::span::{Ages, FREE};
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+use super::vectors;
 
 /// What was seen, a bit a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +20,25 @@ pub(super) struct Four {
 }
 
 /// The four stamps of two words, and the words.
-#[inline]
+#[inline(always)]
 pub(super) fn stamps(words: &[Word; 2], ages: Ages) -> (Four, [u64; 2]) {
-    vectors::stamps(words, ages)
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::stamps(words, ages) };
+    }
+    one_by_one::stamps(words, ages)
 }
 
 /// The stamps of four words that hold values, and which of them hold this one.
-#[inline]
+#[inline(always)]
 pub(super) fn values(words: &[[Word; 2]; 2], value: u32, ages: Ages) -> (Four, u32) {
-    vectors::values(words, value, ages)
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::values(words, value, ages) };
+    }
+    one_by_one::values(words, value, ages)
 }
 
 impl Four {
@@ -41,61 +51,53 @@ impl Four {
 }
 
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-mod vectors {
+mod avx2 {
     use std::arch::x86_64::*;
 
     use super::super::Word;
-    use super::super::scan::two;
+    use super::super::vectors::avx2::two;
     use super::{Ages, Four};
 
     #[inline]
+    #[target_feature(enable = "avx2")]
     pub fn stamps(words: &[Word; 2], ages: Ages) -> (Four, [u64; 2]) {
         let held = two(words);
-        // SAFETY: every x86-64 processor has SSE2.
-        let halves = unsafe { [_mm_cvtsi128_si64(held), _mm_cvtsi128_si64(_mm_unpackhi_epi64(held, held))] };
+        let halves = [_mm_cvtsi128_si64(held), _mm_extract_epi64::<1>(held)];
         (four(held, ages), halves.map(i64::cast_unsigned))
     }
 
     #[inline]
+    #[target_feature(enable = "avx2")]
     pub fn values(words: &[[Word; 2]; 2], value: u32, ages: Ages) -> (Four, u32) {
-        let [low, high] = words;
-        // SAFETY: as above.
-        unsafe {
-            let (low, high) = (_mm_castsi128_ps(two(low)), _mm_castsi128_ps(two(high)));
-            let stamps = _mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(low, high));
-            let values = _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high));
-            (four(stamps, ages), bits(_mm_cmpeq_epi32(values, _mm_set1_epi32(value.cast_signed()))))
-        }
+        let [low, high] = words.each_ref().map(|words| _mm_castsi128_ps(two(words)));
+        let stamps = _mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(low, high));
+        let values = _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high));
+        (four(stamps, ages), bits(_mm_cmpeq_epi32(values, _mm_set1_epi32(value.cast_signed()))))
     }
 
     #[inline]
+    #[target_feature(enable = "avx2")]
     fn four(stamps: __m128i, ages: Ages) -> Four {
-        // SAFETY: as above.
-        unsafe {
-            let all = |number: u32| _mm_set1_epi32(number.cast_signed());
-            // SSE2 compares signed numbers only.
-            let signed = |numbers: __m128i| _mm_xor_si128(numbers, all(1 << 31));
-            let behind = _mm_sub_epi32(all(ages.now), stamps);
-            let free = _mm_cmpeq_epi32(stamps, _mm_setzero_si128());
-            let inside = _mm_cmpgt_epi32(all(ages.units ^ 1 << 31), signed(behind));
-            let (over, ahead) = (ages.longest + 1, Ages::AHEAD - (ages.longest + 1));
-            let overdue = _mm_cmpgt_epi32(all(ahead ^ 1 << 31), signed(_mm_sub_epi32(behind, all(over))));
-            let taken = |mask: __m128i| bits(_mm_andnot_si128(free, mask));
-            Four { inside: taken(inside), free: bits(free), overdue: taken(overdue) }
-        }
+        let all = |number: u32| _mm_set1_epi32(number.cast_signed());
+        // `low <= number < high`, of numbers without sign.
+        let within = |number, low: u32, high: u32| {
+            let above = _mm_sub_epi32(number, all(low));
+            _mm_cmpeq_epi32(_mm_min_epu32(above, all(high - low - 1)), above)
+        };
+        let behind = _mm_sub_epi32(all(ages.now), stamps);
+        let free = _mm_cmpeq_epi32(stamps, _mm_setzero_si128());
+        let taken = |mask: __m128i| bits(_mm_andnot_si128(free, mask));
+        let inside = taken(within(behind, 0, ages.units));
+        Four { inside, free: bits(free), overdue: taken(within(behind, ages.longest + 1, Ages::AHEAD)) }
     }
 
     #[inline]
+    #[target_feature(enable = "avx2")]
     fn bits(mask: __m128i) -> u32 {
-        // SAFETY: as above.
-        unsafe { _mm_movemask_ps(_mm_castsi128_ps(mask)).cast_unsigned() }
+        _mm_movemask_ps(_mm_castsi128_ps(mask)).cast_unsigned()
     }
 }
 
-#[cfg(any(not(target_arch = "x86_64"), loom, miri))]
-use one_by_one as vectors;
-
-#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
 mod one_by_one {
     use super::super::{Ordering, Word};
     use super::{Ages, FREE, Four};

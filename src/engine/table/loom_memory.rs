@@ -20,5 +20,8 @@ impl Memory {
     }
 
     /// Nothing: there is no cache to bring words into.
-    pub fn prefetch(&self, _first: usize, _words: usize) {}
+    pub fn prefetch(&self, _words: std::ops::Range<usize>) {}
+
+    /// Nothing.
+    pub fn prefetch_line(&self, _word: usize) {}
 }

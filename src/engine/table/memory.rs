@@ -56,21 +56,25 @@ impl Memory {
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 
-    /// Asks the processor to bring the lines of the `words` words from `first` on into its cache; out of range asks for
-    /// nothing.
+    /// Asks the processor to bring the lines of these words into its cache; out of range asks for nothing.
     #[inline]
-    pub fn prefetch(&self, first: usize, words: usize) {
-        let (line, end) = (first - first % Self::LINE_WORDS, (first + words).min(self.words));
+    pub fn prefetch(&self, words: std::ops::Range<usize>) {
+        let first = words.start - words.start % Self::LINE_WORDS;
+        (first..words.end).step_by(Self::LINE_WORDS).for_each(|word| self.prefetch_line(word));
+    }
+
+    /// The same of the line of one word.
+    #[inline]
+    pub fn prefetch_line(&self, word: usize) {
         #[cfg(target_arch = "x86_64")]
-        for at in (line..end).step_by(Self::LINE_WORDS) {
-            // SAFETY: the address lies within the block; a prefetch reads nothing into the program.
-            unsafe {
-                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-                _mm_prefetch::<_MM_HINT_T0>(self.start.add(at).cast());
-            }
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let at = self.start.wrapping_add(word);
+            // SAFETY: a prefetch reads nothing into the program, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = (line, end);
+        let _ = word;
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
         assert!(memory.words().iter().all(|w| w.load(Ordering::Relaxed) == 0));
         memory.words()[999].store(7, Ordering::Relaxed);
         assert_eq!(memory.words()[999].load(Ordering::Relaxed), 7);
-        memory.prefetch(990, 100);
+        memory.prefetch(990..1090);
     }
 
     #[test]

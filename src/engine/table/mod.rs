@@ -1,5 +1,5 @@
 //! Lock-free tables of fixed size. The only room of the engine with unsafe code beside the kernels of the forest, and of that
-//! only `memory.rs` and the vectors of `scan.rs`, `four.rs` and `stamps.rs`.
+//! only `memory.rs` and the vectors of `vectors.rs` and of what looks through them: `scan.rs`, `four.rs`, `stamps.rs`, `values.rs`, `cells.rs`.
 //!
 //! A table is sets of slots: heads that keys are found by, and payloads of 64-bit atomic words that hold everything known of
 //! one key side by side. What stands inside a payload (sums, counts, permits, sets) is a view over a range of its words and is
@@ -29,6 +29,8 @@ mod sought;
 mod span;
 mod stamps;
 mod sum;
+mod values;
+mod vectors;
 
 pub use approved::Approved;
 pub use blocks::PARTS_MAX;
@@ -44,6 +46,7 @@ pub use slots::{Found, Shape, Slots};
 pub use sought::Sought;
 pub use span::Span;
 pub use sum::{Full, Max, Reserved, Sum};
+pub use vectors::{Work, vectorised};
 
 /// The atomic word: the standard one, or loom's where the interleavings are explored.
 #[cfg(not(loom))]

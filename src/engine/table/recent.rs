@@ -49,7 +49,7 @@ impl<'a> Recent<'a> {
     }
 
     /// Takes an event in and gives the count over the window ending at it, itself included.
-    #[inline]
+    #[inline(always)]
     pub fn add(&self, time_ms: i64) -> i64 {
         let epoch = |time_ms| self.span.epoch(time_ms);
         let add_older = |time_ms| self.older.put(epoch(time_ms), |count| count + 1);
@@ -81,7 +81,7 @@ impl<'a> Recent<'a> {
     }
 
     /// Events within the window ending at `time_ms`.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self, time_ms: i64) -> i64 {
         let seen = self.look(time_ms, false);
         // If one of the times is before the window, so is everything that made room for it.
@@ -94,16 +94,12 @@ impl<'a> Recent<'a> {
 
     #[inline]
     fn with_older(&self, inside: usize, time_ms: i64) -> i64 {
-        (inside as u64 + self.older(time_ms)) as i64
-    }
-
-    fn older(&self, time_ms: i64) -> u64 {
-        self.older.inside(self.span.epoch(time_ms)).sum()
+        (inside as u64 + self.older.sum(self.span.epoch(time_ms))) as i64
     }
 
     /// Looks at the times. Free places stand behind all others, so a quiet key costs one look. To be added to, the far times
     /// are opened when the near ones are full of times that still count.
-    #[inline]
+    #[inline(always)]
     fn look(&self, time_ms: i64, adding: bool) -> Seen<'a> {
         let (four, held) = four::stamps(self.near, self.span.ages(time_ms));
         if four.overdue != 0 {
@@ -119,38 +115,35 @@ impl<'a> Recent<'a> {
 
     /// Looks at all times, the near ones being full.
     fn look_on(&self, time_ms: i64, adding: bool) -> Seen<'a> {
-        let mut seen = Seen { inside: 0, place: None, age: i64::MIN };
-        self.look_at(self.near, time_ms, &mut seen);
-        let open = adding && !self.span.gone(seen.age);
-        self.look_at(if open { self.far.open() } else { self.far.used() }, time_ms, &mut seen);
-        seen
-    }
-
-    fn look_at(&self, words: &'a [Word], time_ms: i64, seen: &mut Seen<'a>) {
         let ages = self.span.ages(time_ms);
         loop {
-            let found = stamps::look(words, Holds::Stamps, ages);
+            let mut far = self.far.used();
+            if adding && far.is_empty() {
+                let near = stamps::look([self.near, &[]], Holds::Stamps, ages);
+                if !ages.rank_gone(near.rank) {
+                    far = self.far.open();
+                }
+            }
+            let found = stamps::look([self.near, far], Holds::Stamps, ages);
             if ages.overdue(found.rank) {
-                self.move_forward(words, time_ms);
+                self.move_forward(self.near, time_ms);
+                self.move_forward(far, time_ms);
             }
-            let (at, rank) = match found.free {
-                Some(at) => (at, 0),
-                None if found.rank == 0 => return,
-                None => (found.at, found.rank),
+            let inside = found.inside as usize;
+            let Some(spot) = found.free.or(found.oldest) else {
+                return Seen { inside, place: None, age: i64::MIN };
             };
-            let word = &words[at / 2];
-            let place = halves::place(word, word.load(Ordering::Acquire), at % 2);
-            if ages.rank_or_free(place.stamp) != rank {
+            let place = halves::place(spot.word, spot.word.load(Ordering::Acquire), spot.half);
+            let age = match found.free {
+                Some(_) if place.stamp == FREE => i64::MAX,
+                None if ages.rank_or_free(place.stamp) == found.rank => self.span.age(place.stamp, time_ms),
                 // Another thread has been at it since.
-                spin_loop();
-                continue;
-            }
-            seen.inside += found.inside as usize;
-            let age = if found.free.is_some() { i64::MAX } else { self.span.age(place.stamp, time_ms) };
-            if age > seen.age {
-                (seen.place, seen.age) = (Some(place), age);
-            }
-            return;
+                _ => {
+                    spin_loop();
+                    continue;
+                }
+            };
+            return Seen { inside, place: Some(place), age };
         }
     }
 

@@ -1,68 +1,125 @@
-//! Many words at a look: vector loads where the processor has them, one word after the other elsewhere.
-//!
-//! A vector load of atomic words is an atomic load of each, in no order among them: so x86 processors do it, and so it is asked for
-//! here, by an instruction the compiler leaves alone. All that is said of such a look holds for a loop of acquiring loads too, which
-//! is what loom and Miri run.
+//! The heads of a line at a look; for the loads see [`super::vectors`].
 #![allow(unsafe_code)]
 
-use super::Word;
-use super::slots::LINE;
-
-/// Two words.
+use super::slots::{LINE, tag_of};
 #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-#[inline]
-pub(super) fn two(words: &[Word; 2]) -> std::arch::x86_64::__m128i {
-    let held;
-    // SAFETY: the instruction reads the sixteen bytes of the two words and changes nothing. They are atomics: others may write
-    // them meanwhile, and each is read whole, with what its writer released (Intel's manual 3A: aligned words of eight bytes
-    // are atomic, loads are not reordered with later accesses; AMD's manual 2, 7.1 and 7.3.2 likewise).
-    unsafe {
-        std::arch::asm!(
-            "movdqu {held}, xmmword ptr [{words}]",
-            held = out(xmm_reg) held,
-            words = in(reg) words.as_ptr(),
-            options(nostack, preserves_flags, readonly)
-        );
-    }
-    held
-}
+use super::vectors;
+use super::{Ordering, Word};
 
 /// The heads of two lines that have this tag; a bit each, those of the first line lowest.
-#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
-#[inline]
+#[inline(always)]
 pub(super) fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::tagged(lines, tag) };
+    }
+    one_by_one::tagged(lines, tag)
+}
+
+/// What a line has for a new key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Room {
+    /// Slots that are free or expired.
+    pub slots: u32,
+    /// How long the longest untouched slot was left alone.
+    pub idle: u32,
+    /// Its place in the line.
+    pub at: usize,
+}
+
+/// What a line of heads has for a new key.
+#[inline(always)]
+pub(super) fn room(line: &[Word; LINE], now: u32, expiry: u32) -> Room {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2 and counts bits.
+        return unsafe { avx2::room(line, now, expiry) };
+    }
+    one_by_one::room(line, now, expiry)
+}
+
+mod one_by_one {
+    use super::super::claim::idle;
+    use super::{LINE, Ordering, Room, Word, tag_of};
+
+    /// Without branches: where a key stands is as random as the key.
+    pub fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
+        let heads = lines.into_iter().flatten().enumerate();
+        let tagged = heads.map(|(way, head)| u32::from(tag_of(head.load(Ordering::Acquire)) == tag) << way);
+        tagged.fold(0, |tagged, bit| tagged | bit)
+    }
+
+    pub fn room(line: &[Word; LINE], now: u32, expiry: u32) -> Room {
+        let mut room = Room::default();
+        for (at, head) in line.iter().enumerate() {
+            let idle = idle(head.load(Ordering::Acquire), now);
+            room.slots += u32::from(idle >= expiry);
+            if idle > room.idle {
+                (room.idle, room.at) = (idle, at);
+            }
+        }
+        room
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+mod avx2 {
     use std::arch::x86_64::*;
 
-    let [(first, _), (second, _)] = lines.map(|line| line.as_chunks::<2>());
-    // SAFETY: every x86-64 processor has SSE2.
-    unsafe {
-        let wanted = _mm_set1_epi32(tag.cast_signed());
-        // The upper halves of four heads, their tags, against the wanted one.
-        let four = |line: &[[Word; 2]], at: usize| {
-            let (one, other) = (_mm_castsi128_ps(two(&line[at])), _mm_castsi128_ps(two(&line[at + 1])));
-            _mm_cmpeq_epi32(_mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(one, other)), wanted)
-        };
-        let first = _mm_packs_epi32(four(first, 0), four(first, 2));
-        let second = _mm_packs_epi32(four(second, 0), four(second, 2));
-        _mm_movemask_epi8(_mm_packs_epi16(first, second)).cast_unsigned()
+    use super::super::claim::HANDS_UNITS;
+    use super::super::slots::ABANDONED;
+    use super::super::vectors::avx2::{WORDS, four};
+    use super::{LINE, Room, Word};
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn all(number: u32) -> __m256i {
+        _mm256_set1_epi32(number.cast_signed())
     }
-}
 
-/// The heads of two lines that have this tag; a bit each, those of the first line lowest.
-#[cfg(any(not(target_arch = "x86_64"), loom, miri))]
-pub(super) fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
-    one_by_one(lines, tag)
-}
+    /// A bit a head.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bits(mask: __m256i) -> u32 {
+        _mm256_movemask_ps(_mm256_castsi256_ps(mask)).cast_unsigned()
+    }
 
-/// Without branches: where a key stands is as random as the key.
-#[cfg(any(not(target_arch = "x86_64"), loom, miri, test))]
-fn one_by_one(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
-    use super::Ordering;
-    use super::slots::tag_of;
+    /// The times of eight heads and their tags.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn halves(line: &[Word; LINE]) -> (__m256i, __m256i) {
+        let [low, high] = [0, WORDS].map(|at| _mm256_castsi256_ps(four(&line[at..at + WORDS])));
+        // Of each half of a register two heads of the first four, then two of the others.
+        let in_order = |packed| _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_castps_si256(packed));
+        let times = in_order(_mm256_shuffle_ps::<0b10_00_10_00>(low, high));
+        (times, in_order(_mm256_shuffle_ps::<0b11_01_11_01>(low, high)))
+    }
 
-    let heads = lines.into_iter().flatten().enumerate();
-    let tagged = heads.map(|(way, head)| u32::from(tag_of(head.load(Ordering::Acquire)) == tag) << way);
-    tagged.fold(0, |tagged, bit| tagged | bit)
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn tagged(lines: [&[Word; LINE]; 2], tag: u32) -> u32 {
+        let [first, second] = lines.map(|line| bits(_mm256_cmpeq_epi32(halves(line).1, all(tag))));
+        first | second << LINE
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    pub fn room(line: &[Word; LINE], now: u32, expiry: u32) -> Room {
+        let (times, tags) = halves(line);
+        let free = _mm256_cmpeq_epi32(_mm256_min_epu32(tags, all(ABANDONED)), tags);
+        let behind = _mm256_sub_epi32(all(now), times);
+        let first_ahead = all(u32::MAX - HANDS_UNITS + 1);
+        let ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, first_ahead), behind);
+        let idle = _mm256_or_si256(_mm256_andnot_si256(ahead, behind), free);
+        let slots = bits(_mm256_cmpeq_epi32(_mm256_max_epu32(idle, all(expiry)), idle)).count_ones();
+        let half = _mm_max_epu32(_mm256_castsi256_si128(idle), _mm256_extracti128_si256::<1>(idle));
+        let quarter = _mm_max_epu32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
+        let most = _mm_max_epu32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
+        let longest = bits(_mm256_cmpeq_epi32(idle, _mm256_broadcastd_epi32(most)));
+        let most = _mm_cvtsi128_si32(most).cast_unsigned();
+        Room { slots, idle: most, at: longest.trailing_zeros() as usize }
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -84,7 +141,17 @@ mod tests {
         ) {
             let lines = lines.map(|line| line.map(Word::new));
             let lines = lines.each_ref();
-            prop_assert_eq!(tagged(lines, tag), one_by_one(lines, tag));
+            prop_assert_eq!(tagged(lines, tag), one_by_one::tagged(lines, tag));
+        }
+
+        #[test]
+        fn the_room_of_a_line_is_that_of_its_slots(
+            line in prop::array::uniform8((0_u32..5, prop_oneof![0_u32..9, any::<u32>()])),
+            now in prop_oneof![0_u32..12, any::<u32>()],
+            expiry in prop_oneof![1_u32..6, any::<u32>()],
+        ) {
+            let line = line.map(|(tag, touched)| Word::new(head(tag, touched)));
+            prop_assert_eq!(room(&line, now, expiry), one_by_one::room(&line, now, expiry));
         }
     }
 }

@@ -6,13 +6,14 @@
 //! estimate follows one window later. The standard error is about one sixth of what is estimated.
 
 use super::payload::Far;
-use super::span::{FREE, Span};
+use super::span::Span;
+use super::values::{self, Level, Sample};
 use super::{Ordering, Word};
 
 /// Values kept at most.
 const PLACES: usize = 64;
 /// So few taken places make the level fall: at the lower one about twice as many are taken.
-const FEW: usize = PLACES / 4;
+const FEW: u32 = PLACES as u32 / 4;
 /// A hash has 32 bits; at this level the places stand for a thousand million values.
 const LEVEL_MAX: u32 = 24;
 const STAMP: u64 = u32::MAX as u64;
@@ -26,25 +27,21 @@ pub(super) struct Sketch<'a> {
 
 /// At which levels values are kept and counted, since when.
 #[derive(Clone, Copy)]
-struct Level {
-    kept: u32,
-    counted: u32,
+struct State {
+    kept: Level,
+    counted: Level,
     since_ms: i64,
 }
 
-impl Level {
-    fn of(word: u64) -> Level {
-        Level { kept: word as u32 & 0xff, counted: word as u32 >> 8 & 0xff, since_ms: (word >> 16) as i64 }
+impl State {
+    fn of(word: u64) -> State {
+        let [kept, counted] = [word as u32, word as u32 >> 8].map(|level| Level(level & 0xff));
+        State { kept, counted, since_ms: (word >> 16) as i64 }
     }
 
     fn word(self) -> u64 {
-        (self.since_ms as u64) << 16 | u64::from(self.counted << 8 | self.kept)
+        (self.since_ms as u64) << 16 | u64::from(self.counted.0 << 8 | self.kept.0)
     }
-}
-
-/// Whether a value is kept at a level. Multiplied, so that hashes told apart by a few bits only are spread as well.
-fn sampled(held: u64, level: u32) -> bool {
-    ((held >> 32) as u32).wrapping_mul(0x9e37_79b1).leading_zeros() >= level
 }
 
 impl<'a> Sketch<'a> {
@@ -59,75 +56,51 @@ impl<'a> Sketch<'a> {
     /// Takes a value in that was last seen at that time: the upper half of `value` is its hash.
     pub fn put(&self, value: u64, time_ms: i64) {
         let [level_word, places @ ..] = self.far.open() else { return };
+        let (hash, ages) = ((value >> 32) as u32, self.span.ages(time_ms));
         let wanted = value & !STAMP | u64::from(self.span.stamp(time_ms));
+        let read = |at: usize| (&places[at], places[at].load(Ordering::Acquire));
         loop {
             let before = level_word.load(Ordering::Acquire);
-            let level = Level::of(before);
-            if !sampled(value, level.kept) {
+            let state = State::of(before);
+            if !state.kept.keeps(hash) {
                 return;
             }
-            match self.place(places, value, level, time_ms) {
-                Some((_, _, later)) if later => return,
-                Some((word, held, _)) => {
-                    if word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                        return;
-                    }
-                }
-                None => {
-                    let next = if level.kept < level.counted { level.counted } else { level.kept + 1 };
-                    let raised =
-                        Level { kept: next.min(LEVEL_MAX), counted: next.min(LEVEL_MAX), since_ms: time_ms };
-                    let _ = level_word.compare_exchange(
-                        before,
-                        raised.word(),
-                        Ordering::AcqRel,
-                        Ordering::Acquire,
-                    );
-                    if next > LEVEL_MAX {
-                        return;
-                    }
-                }
+            // Before the value is looked for: two threads that bring the same one find the same room, and one is too late for it.
+            let room = values::room(places, ages, state.kept).map(read);
+            let own = values::find(places, hash).map(read);
+            let (word, held) = match (own, room) {
+                (Some((_, held)), _) if held & !STAMP != value & !STAMP => continue,
+                (Some((_, held)), _) if self.span.age(held as u32, time_ms) <= 0 => return,
+                (None, Some((_, held))) if !values::is_room(held, ages, state.kept) => continue,
+                (Some(own), _) | (None, Some(own)) => own,
+                (None, None) if self.raise(level_word, before, time_ms) => continue,
+                (None, None) => return,
+            };
+            if word.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return;
             }
         }
     }
 
-    /// The value's own place, and whether it was seen there no earlier; else one that is free for it.
-    fn place<'b>(
-        &self,
-        places: &'b [Word],
-        value: u64,
-        level: Level,
-        time_ms: i64,
-    ) -> Option<(&'b Word, u64, bool)> {
-        let mut free = None;
-        for word in places {
-            let held = word.load(Ordering::Acquire);
-            if held as u32 == FREE {
-                return free.or(Some((word, held, false)));
-            }
-            let age = self.span.age(held as u32, time_ms);
-            if held & !STAMP == value & !STAMP {
-                return Some((word, held, age <= 0));
-            }
-            if free.is_none() && (self.span.gone(age) || !sampled(held, level.kept)) {
-                free = Some((word, held, false));
-            }
-        }
-        free
+    /// Keeps half as many values from now on, or as few as are counted. `false` where it cannot be fewer.
+    #[cold]
+    fn raise(&self, level_word: &Word, before: u64, time_ms: i64) -> bool {
+        let State { kept, counted, .. } = State::of(before);
+        let next = if kept < counted { counted.0 } else { kept.0 + 1 };
+        let level = Level(next.min(LEVEL_MAX));
+        let raised = State { kept: level, counted: level, since_ms: time_ms }.word();
+        let _ = level_word.compare_exchange(before, raised, Ordering::AcqRel, Ordering::Acquire);
+        next <= LEVEL_MAX
     }
 
     /// Takes a value out again: it is kept elsewhere now.
     pub fn take(&self, value: u64, time_ms: i64) {
         let Some((_, places)) = self.far.used().split_first() else { return };
         let outside = value & !STAMP | u64::from(self.span.outside(time_ms));
-        for word in places {
-            let held = word.load(Ordering::Acquire);
-            if held as u32 == FREE {
-                return;
-            }
+        if let Some(at) = values::find(places, (value >> 32) as u32) {
+            let held = places[at].load(Ordering::Acquire);
             if held & !STAMP == value & !STAMP {
-                let _ = word.compare_exchange(held, outside, Ordering::AcqRel, Ordering::Acquire);
-                return;
+                let _ = places[at].compare_exchange(held, outside, Ordering::AcqRel, Ordering::Acquire);
             }
         }
     }
@@ -136,36 +109,26 @@ impl<'a> Sketch<'a> {
     pub fn estimate(&self, time_ms: i64) -> usize {
         let Some((level_word, places)) = self.far.used().split_first() else { return 0 };
         let before = level_word.load(Ordering::Acquire);
-        let level = Level::of(before);
-        let (mut counted, mut taken) = (0_usize, 0_usize);
-        for word in places {
-            let held = word.load(Ordering::Acquire);
-            if held as u32 == FREE {
-                break;
-            }
-            let age = self.span.age(held as u32, time_ms);
-            let inside = self.span.holds_or_later(age);
-            counted += usize::from(inside && sampled(held, level.counted));
-            taken += usize::from(!self.span.gone(age) && sampled(held, level.kept));
-            if let Some(later) = self.span.moved_forward(age, time_ms) {
-                let moved = held & !STAMP | u64::from(later);
-                let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
-            }
+        let state = State::of(before);
+        let ages = self.span.ages_with_later(time_ms);
+        let Sample { counted, taken, overdue } = values::sample(places, ages, state.counted, state.kept);
+        if overdue {
+            values::move_forward(places, self.span, time_ms);
         }
-        let settled = level.kept == level.counted;
-        let next = if !settled && self.span.gone(self.span.age(self.span.stamp(level.since_ms), time_ms)) {
-            Some(Level { counted: level.kept, ..level })
-        } else if settled && level.kept > 0 && taken <= FEW {
+        let settled = state.kept == state.counted;
+        let next = if !settled && self.span.gone(self.span.age(self.span.stamp(state.since_ms), time_ms)) {
+            Some(State { counted: state.kept, ..state })
+        } else if settled && state.kept > Level(0) && taken <= FEW {
             // As far as half of the places will most likely do.
-            let fall = (PLACES / 2 / taken.max(1)).ilog2();
-            Some(Level { kept: level.kept.saturating_sub(fall), since_ms: time_ms, ..level })
+            let fall = (PLACES as u32 / 2 / taken.max(1)).ilog2();
+            Some(State { kept: Level(state.kept.0.saturating_sub(fall)), since_ms: time_ms, ..state })
         } else {
             None
         };
         if let Some(next) = next {
             let _ = level_word.compare_exchange(before, next.word(), Ordering::AcqRel, Ordering::Acquire);
         }
-        counted << level.counted
+        (counted as usize) << state.counted.0
     }
 }
 

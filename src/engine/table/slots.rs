@@ -219,16 +219,17 @@ impl Slots {
         Payload { table: self, slot, flags, near }
     }
 
-    /// Brings the heads of a key's lines into the cache.
+    /// Brings the heads of a line into the cache.
     #[inline]
-    pub(super) fn prefetch_heads(&self, key: u64) {
-        self.places(key).into_iter().for_each(|first| self.heads.prefetch(first, LINE));
+    pub(super) fn prefetch_heads(&self, first: u32) {
+        self.heads.prefetch_line(first as usize);
     }
 
     /// Brings the near words of a slot into the cache.
     #[inline]
     pub(super) fn prefetch_near(&self, slot: u32) {
-        self.near.prefetch(slot as usize * self.stride, self.stride);
+        let first = slot as usize * self.stride;
+        (0..self.stride).step_by(Memory::LINE_WORDS).for_each(|at| self.near.prefetch_line(first + at));
     }
 
     /// Brings the far words of a slot into the cache that are used and soon needed. The near ones should be there.

@@ -4,6 +4,7 @@
 //! the second from being made before the first is answered.
 
 use super::slots::{Found, Slots};
+use super::vectors::{Work, vectorised};
 use crate::limits::LANES;
 
 /// Keys of one table by lane, 0 where there is none, and the slots they most likely stand in, or do where they were claimed.
@@ -11,6 +12,8 @@ use crate::limits::LANES;
 pub struct Sought {
     /// The keys.
     pub keys: [u64; LANES],
+    /// The first slots of the lines they may stand in.
+    lines: [[u32; 2]; LANES],
     /// The slots they most likely have, then those they were found in; [`NOWHERE`] for none.
     slots: [u32; LANES],
 }
@@ -20,26 +23,26 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Default for Sought {
     fn default() -> Sought {
-        Sought { keys: [0; LANES], slots: [NOWHERE; LANES] }
+        Sought { keys: [0; LANES], lines: [[NOWHERE; 2]; LANES], slots: [NOWHERE; LANES] }
     }
 }
 
 impl Sought {
     /// Has the heads of the keys on the way into the cache.
-    pub fn prefetch_heads(&self, table: &Slots, lanes: usize) {
-        for &key in self.keys[..lanes].iter().filter(|&&key| key != 0) {
-            table.prefetch_heads(key);
+    pub fn prefetch_heads(&mut self, table: &Slots, lanes: usize) {
+        for (lines, &key) in self.lines[..lanes].iter_mut().zip(&self.keys) {
+            *lines = if key == 0 { [NOWHERE; 2] } else { table.places(key).map(|first| first as u32) };
+        }
+        for &first in self.lines[..lanes].as_flattened().iter().filter(|&&first| first != NOWHERE) {
+            table.prefetch_heads(first);
         }
     }
 
     /// Has the near words of the keys on the way into the cache; their heads should be there.
     pub fn prefetch_near(&mut self, table: &Slots, now_ms: i64, lanes: usize) {
-        for (slot, &key) in self.slots[..lanes].iter_mut().zip(&self.keys) {
-            *slot = NOWHERE;
-            if key != 0 {
-                *slot = table.likely(key, now_ms);
-                table.prefetch_near(*slot);
-            }
+        vectorised(Likely { sought: self, table, now_ms, lanes });
+        for &slot in self.slots[..lanes].iter().filter(|&&slot| slot != NOWHERE) {
+            table.prefetch_near(slot);
         }
     }
 
@@ -64,5 +67,23 @@ impl Sought {
     #[inline]
     pub fn kept(&self, lane: usize) -> Option<usize> {
         Some(self.slots[lane]).filter(|&slot| slot != NOWHERE).map(|slot| slot as usize)
+    }
+}
+
+/// Finds the slots that the keys most likely have.
+struct Likely<'a> {
+    sought: &'a mut Sought,
+    table: &'a Slots,
+    now_ms: i64,
+    lanes: usize,
+}
+
+impl Work for Likely<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Sought { keys, lines, slots } = self.sought;
+        for ((slot, &key), &lines) in slots[..self.lanes].iter_mut().zip(&*keys).zip(&*lines) {
+            *slot = if key == 0 { NOWHERE } else { self.table.likely(key, lines, self.now_ms) };
+        }
     }
 }

@@ -74,27 +74,23 @@ impl Span {
     /// [`Ages::LATER`] more, and the window is as much longer.
     #[inline]
     pub(super) fn ages_with_later(&self, time_ms: i64) -> Ages {
-        let Ages { now, units, longest } = self.ages(time_ms);
-        let now = now.wrapping_add(Ages::LATER);
-        Ages { now, units: units + Ages::LATER, longest: longest + Ages::LATER }
+        let Ages { now, units, gone, longest } = self.ages(time_ms);
+        let [units, gone, longest] = [units, gone, longest].map(|units| units + Ages::LATER);
+        Ages { now: now.wrapping_add(Ages::LATER), units, gone, longest }
     }
 
     /// The ages of many stamps at one time.
     #[inline]
     pub(super) fn ages(&self, time_ms: i64) -> Ages {
-        let longest = self.units + (DAY_MS >> self.shift);
-        Ages { now: self.stamp(time_ms), units: self.units as u32, longest: longest as u32 }
+        let (gone, longest) = (self.units + self.late(), self.units + (DAY_MS >> self.shift));
+        let now = self.stamp(time_ms);
+        Ages { now, units: self.units as u32, gone: gone as u32, longest: longest as u32 }
     }
 
     /// Whether an event of that age lies in the window.
     #[inline]
     pub(super) fn holds(&self, age: i64) -> bool {
         (0..self.units).contains(&age)
-    }
-
-    /// Whether it does, or lies ahead by no more than events may be late.
-    pub(super) fn holds_or_later(&self, age: i64) -> bool {
-        (-i64::from(Ages::LATER)..self.units).contains(&age)
     }
 
     /// Whether an event of that age is out of every window, those that end at late events included.
@@ -167,6 +163,8 @@ pub(super) struct Ages {
     pub now: u32,
     /// A stamp younger than this lies in the window.
     pub units: u32,
+    /// A stamp no younger than this is out of every window, those that end at late events included.
+    pub gone: u32,
     /// A stamp older than this is moved forward.
     pub longest: u32,
 }
@@ -185,6 +183,16 @@ impl Ages {
     /// Whether a stamp lies in the window.
     pub fn holds(&self, stamp: u32) -> bool {
         self.now.wrapping_sub(stamp) < self.units
+    }
+
+    /// Whether a stamp is out of every window.
+    pub fn gone(&self, stamp: u32) -> bool {
+        (self.gone..Self::AHEAD).contains(&self.now.wrapping_sub(stamp))
+    }
+
+    /// The same of the oldest of some stamps, of this rank.
+    pub fn rank_gone(&self, rank: u32) -> bool {
+        rank >= self.gone + 2
     }
 
     /// Whether the oldest of some stamps, of this rank, has to be moved forward.

@@ -1,0 +1,245 @@
+//! Words of values, many at a look: where one stands, and what a sample of them says.
+//!
+//! A word holds 32 bits of a value in its upper half and when it was last seen in the lower. Four words at a time where the
+//! processor has AVX2; see [`super::vectors`]. Whoever goes on to change a word reads it again and compares.
+#![allow(unsafe_code)]
+
+use super::span::{Ages, FREE, Span};
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+use super::vectors;
+use super::{Ordering, Word};
+
+/// Where a value stands.
+#[inline]
+pub(super) fn find(words: &[Word], value: u32) -> Option<usize> {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::find(words, value) };
+    }
+    one_by_one::find(words, value)
+}
+
+/// Which values a sample keeps: those whose hash begins with so many zeros, at most 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub(super) struct Level(pub u32);
+
+impl Level {
+    /// Whether a value is kept. Multiplied, so that hashes told apart by a few bits only are spread as well.
+    #[inline]
+    pub fn keeps(self, value: u32) -> bool {
+        value.wrapping_mul(Self::SPREAD).leading_zeros() >= self.0
+    }
+
+    const SPREAD: u32 = 0x9e37_79b1;
+}
+
+/// What a sample says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sample {
+    /// Values in the window, of the level they are counted at.
+    pub counted: u32,
+    /// Values in any window, of the level they are kept at.
+    pub taken: u32,
+    /// Whether a stamp has to be moved forward.
+    pub overdue: bool,
+}
+
+/// What a sample says that is counted and kept at these levels.
+#[inline]
+pub(super) fn sample(words: &[Word], ages: Ages, counted: Level, kept: Level) -> Sample {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2 and counts bits.
+        return unsafe { avx2::sample(words, ages, counted, kept) };
+    }
+    one_by_one::sample(words, ages, counted, kept)
+}
+
+/// Whether a word is free, or its value out of every window or not of that level.
+#[inline]
+pub(super) fn is_room(held: u64, ages: Ages, kept: Level) -> bool {
+    let (value, stamp) = ((held >> 32) as u32, held as u32);
+    stamp == FREE || ages.gone(stamp) || !kept.keeps(value)
+}
+
+/// The first place that is free, or whose value is out of every window or not of that level.
+#[inline]
+pub(super) fn room(words: &[Word], ages: Ages, kept: Level) -> Option<usize> {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+    if vectors::avx2::is_there() {
+        // SAFETY: the processor has AVX2.
+        return unsafe { avx2::room(words, ages, kept) };
+    }
+    one_by_one::room(words, ages, kept)
+}
+
+/// Moves stamps forward that are so old that they might be taken for young ones some day.
+#[cold]
+pub(super) fn move_forward(words: &[Word], span: &Span, time_ms: i64) {
+    for word in words {
+        let held = word.load(Ordering::Acquire);
+        let stamp = held as u32;
+        let age = span.age(stamp, time_ms);
+        if let Some(later) = span.moved_forward(age, time_ms).filter(|_| stamp != FREE) {
+            let moved = held >> 32 << 32 | u64::from(later);
+            let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+}
+
+mod one_by_one {
+    use super::{Ages, FREE, Level, Ordering, Sample, Word};
+
+    /// The value and its stamp.
+    fn halves(word: &Word) -> (u32, u32) {
+        let held = word.load(Ordering::Acquire);
+        ((held >> 32) as u32, held as u32)
+    }
+
+    pub fn find(words: &[Word], wanted: u32) -> Option<usize> {
+        let is_it = |(value, stamp): (u32, u32)| value == wanted && stamp != FREE;
+        words.iter().map(halves).position(is_it)
+    }
+
+    pub fn sample(words: &[Word], ages: Ages, counted: Level, kept: Level) -> Sample {
+        let mut sample = Sample::default();
+        for (value, stamp) in words.iter().map(halves).filter(|&(_, stamp)| stamp != FREE) {
+            sample.counted += u32::from(ages.holds(stamp) && counted.keeps(value));
+            sample.taken += u32::from(!ages.gone(stamp) && kept.keeps(value));
+            sample.overdue |= ages.overdue(ages.rank(stamp));
+        }
+        sample
+    }
+
+    pub fn room(words: &[Word], ages: Ages, kept: Level) -> Option<usize> {
+        words.iter().position(|word| super::is_room(word.load(Ordering::Acquire), ages, kept))
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::super::vectors::avx2::{WORDS, four};
+    use super::{Ages, Level, Sample, Word};
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn all(number: u32) -> __m256i {
+        _mm256_set1_epi32(number.cast_signed())
+    }
+
+    /// A bit a word.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn bits(mask: __m256i) -> u32 {
+        _mm256_movemask_pd(_mm256_castsi256_pd(mask)).cast_unsigned()
+    }
+
+    /// Bits of the words that a last vector has; it may be short.
+    #[inline]
+    fn of(words: &[Word]) -> u32 {
+        (1 << words.len()) - 1
+    }
+
+    /// Values, and how far their stamps lie behind; both halves of a word say the same.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn halves(words: &[Word], now: u32) -> (__m256i, __m256i, __m256i) {
+        let held = four(words);
+        let stamps = _mm256_shuffle_epi32::<0b10_10_00_00>(held);
+        let free = _mm256_cmpeq_epi32(stamps, _mm256_setzero_si256());
+        (_mm256_shuffle_epi32::<0b11_11_01_01>(held), _mm256_sub_epi32(all(now), stamps), free)
+    }
+
+    /// `low <= number < high`, of numbers without sign.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn within(number: __m256i, low: u32, high: u32) -> __m256i {
+        let (above, last) = (_mm256_sub_epi32(number, all(low)), all(high - low - 1));
+        _mm256_cmpeq_epi32(_mm256_min_epu32(above, last), above)
+    }
+
+    /// [`Level::keeps`]: the product's upper bits are all zero.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn keeps(level: Level, values: __m256i) -> __m256i {
+        let spread = _mm256_mullo_epi32(values, all(Level::SPREAD));
+        let upper = _mm256_srl_epi32(spread, _mm_cvtsi32_si128(32 - level.0.cast_signed()));
+        _mm256_cmpeq_epi32(upper, _mm256_setzero_si256())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn find(words: &[Word], value: u32) -> Option<usize> {
+        let wanted = _mm256_set1_epi64x((u64::from(value) << 32).cast_signed());
+        let upper = _mm256_set1_epi64x((u64::from(u32::MAX) << 32).cast_signed());
+        words.chunks(WORDS).enumerate().find_map(|(vector, words)| {
+            let held = four(words);
+            let same = _mm256_cmpeq_epi64(_mm256_and_si256(held, upper), wanted);
+            let free = _mm256_cmpeq_epi64(_mm256_slli_epi64::<32>(held), _mm256_setzero_si256());
+            let found = bits(_mm256_andnot_si256(free, same));
+            (found != 0).then(|| vector * WORDS + found.trailing_zeros() as usize)
+        })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    pub fn sample(words: &[Word], ages: Ages, counted: Level, kept: Level) -> Sample {
+        let (mut sample, mut overdue) = (Sample::default(), _mm256_setzero_si256());
+        for words in words.chunks(WORDS) {
+            let (values, behind, free) = halves(words, ages.now);
+            let inside = _mm256_and_si256(within(behind, 0, ages.units), keeps(counted, values));
+            let gone = _mm256_or_si256(free, within(behind, ages.gone, Ages::AHEAD));
+            sample.counted += bits(_mm256_andnot_si256(free, inside)).count_ones();
+            sample.taken += bits(_mm256_andnot_si256(gone, keeps(kept, values))).count_ones();
+            let late = within(behind, ages.longest + 1, Ages::AHEAD);
+            overdue = _mm256_or_si256(overdue, _mm256_andnot_si256(free, late));
+        }
+        sample.overdue = bits(overdue) != 0;
+        sample
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn room(words: &[Word], ages: Ages, kept: Level) -> Option<usize> {
+        words.chunks(WORDS).enumerate().find_map(|(vector, words)| {
+            let (values, behind, free) = halves(words, ages.now);
+            let gone = _mm256_or_si256(free, within(behind, ages.gone, Ages::AHEAD));
+            let taken = bits(_mm256_andnot_si256(gone, keeps(kept, values)));
+            let room = of(words) & !taken;
+            (room != 0).then(|| vector * WORDS + room.trailing_zeros() as usize)
+        })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Span;
+    use super::super::stamps::tests::{NOW_MS, stamp};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_look_at_many_is_a_look_at_each(
+            held in prop::collection::vec((stamp(), prop_oneof![0_u32..3, any::<u32>()]), 0..70),
+            window_ms in prop_oneof![Just(60_000_i64), 1_000_i64..2_592_000_000],
+            (counted, kept) in (0_u32..25, 0_u32..4),
+        ) {
+            let words: Vec<Word> = held.iter().map(|(stamp, value)| Word::new(u64::from(*value) << 32 | u64::from(*stamp))).collect();
+            let span = Span::new(window_ms);
+            for ages in [span.ages(NOW_MS), span.ages_with_later(NOW_MS)] {
+                for (counted, kept) in [(counted, kept), (kept, kept)].map(|(one, other)| (Level(one), Level(other))) {
+                    prop_assert_eq!(sample(&words, ages, counted, kept), one_by_one::sample(&words, ages, counted, kept));
+                    prop_assert_eq!(room(&words, ages, kept), one_by_one::room(&words, ages, kept));
+                }
+            }
+            for value in 0..4 {
+                prop_assert_eq!(find(&words, value), one_by_one::find(&words, value));
+            }
+        }
+    }
+}
