@@ -1,4 +1,5 @@
-//! Words of values, many at a look: where one stands, and what a sample of them says.
+//! Words of values, many at a look: where one stands, and what a sample of them says. Free words stand behind all others, so a
+//! look ends at the first.
 //!
 //! A word holds 32 bits of a value in its upper half and when it was last seen in the lower. Four words at a time where the
 //! processor has AVX2; see [`super::vectors`]. Whoever goes on to change a word reads it again and compares.
@@ -91,20 +92,19 @@ pub(super) fn move_forward(words: &[Word], span: &Span, time_ms: i64) {
 mod one_by_one {
     use super::{Ages, FREE, Level, Ordering, Sample, Word};
 
-    /// The value and its stamp.
-    fn halves(word: &Word) -> (u32, u32) {
-        let held = word.load(Ordering::Acquire);
-        ((held >> 32) as u32, held as u32)
+    /// Values and their stamps.
+    fn taken(words: &[Word]) -> impl Iterator<Item = (u32, u32)> {
+        let held = words.iter().map(|word| word.load(Ordering::Acquire));
+        held.map(|held| ((held >> 32) as u32, held as u32)).take_while(|&(_, stamp)| stamp != FREE)
     }
 
     pub fn find(words: &[Word], wanted: u32) -> Option<usize> {
-        let is_it = |(value, stamp): (u32, u32)| value == wanted && stamp != FREE;
-        words.iter().map(halves).position(is_it)
+        taken(words).position(|(value, _)| value == wanted)
     }
 
     pub fn sample(words: &[Word], ages: Ages, counted: Level, kept: Level) -> Sample {
         let mut sample = Sample::default();
-        for (value, stamp) in words.iter().map(halves).filter(|&(_, stamp)| stamp != FREE) {
+        for (value, stamp) in taken(words) {
             sample.counted += u32::from(ages.holds(stamp) && counted.keeps(value));
             sample.taken += u32::from(!ages.gone(stamp) && kept.keeps(value));
             sample.overdue |= ages.overdue(ages.rank(stamp));
@@ -175,13 +175,20 @@ mod avx2 {
     pub fn find(words: &[Word], value: u32) -> Option<usize> {
         let wanted = _mm256_set1_epi64x((u64::from(value) << 32).cast_signed());
         let upper = _mm256_set1_epi64x((u64::from(u32::MAX) << 32).cast_signed());
-        words.chunks(WORDS).enumerate().find_map(|(vector, words)| {
+        for (vector, words) in words.chunks(WORDS).enumerate() {
             let held = four(words);
             let same = _mm256_cmpeq_epi64(_mm256_and_si256(held, upper), wanted);
+            // What a short vector has too much looks free.
             let free = _mm256_cmpeq_epi64(_mm256_slli_epi64::<32>(held), _mm256_setzero_si256());
             let found = bits(_mm256_andnot_si256(free, same));
-            (found != 0).then(|| vector * WORDS + found.trailing_zeros() as usize)
-        })
+            if found != 0 {
+                return Some(vector * WORDS + found.trailing_zeros() as usize);
+            }
+            if bits(free) != 0 {
+                break;
+            }
+        }
+        None
     }
 
     #[inline]
@@ -196,6 +203,9 @@ mod avx2 {
             sample.taken += bits(_mm256_andnot_si256(gone, keeps(kept, values))).count_ones();
             let late = within(behind, ages.longest + 1, Ages::AHEAD);
             overdue = _mm256_or_si256(overdue, _mm256_andnot_si256(free, late));
+            if bits(free) != 0 {
+                break;
+            }
         }
         sample.overdue = bits(overdue) != 0;
         sample
@@ -204,13 +214,16 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub fn room(words: &[Word], ages: Ages, kept: Level) -> Option<usize> {
-        words.chunks(WORDS).enumerate().find_map(|(vector, words)| {
+        for (vector, words) in words.chunks(WORDS).enumerate() {
             let (values, behind, free) = halves(words, ages.now);
             let gone = _mm256_or_si256(free, within(behind, ages.gone, Ages::AHEAD));
             let taken = bits(_mm256_andnot_si256(gone, keeps(kept, values)));
             let room = of(words) & !taken;
-            (room != 0).then(|| vector * WORDS + room.trailing_zeros() as usize)
-        })
+            if room != 0 {
+                return Some(vector * WORDS + room.trailing_zeros() as usize);
+            }
+        }
+        None
     }
 }
 
@@ -228,8 +241,11 @@ mod tests {
             held in prop::collection::vec((stamp(), prop_oneof![0_u32..3, any::<u32>()]), 0..70),
             window_ms in prop_oneof![Just(60_000_i64), 1_000_i64..2_592_000_000],
             (counted, kept) in (0_u32..25, 0_u32..4),
+            free in 0_usize..100,
         ) {
-            let words: Vec<Word> = held.iter().map(|(stamp, value)| Word::new(u64::from(*value) << 32 | u64::from(*stamp))).collect();
+            let taken = |at: usize, stamp: u32| if at < free { stamp.max(FREE + 1) } else { FREE };
+            let word = |(at, &(stamp, value)): (usize, &(u32, u32))| u64::from(value) << 32 | u64::from(taken(at, stamp));
+            let words: Vec<Word> = held.iter().enumerate().map(word).map(Word::new).collect();
             let span = Span::new(window_ms);
             for ages in [span.ages(NOW_MS), span.ages_with_later(NOW_MS)] {
                 for (counted, kept) in [(counted, kept), (kept, kept)].map(|(one, other)| (Level(one), Level(other))) {
