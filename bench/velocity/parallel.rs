@@ -20,6 +20,8 @@ const SKEWS: [Skew; 3] = [Skew::Zipf, Skew::Claims, Skew::HotPacket];
 const THREADS_MAX: usize = 2;
 /// Events of a slice: about a millisecond.
 const SLICE: usize = 1_024;
+/// Rounds for each that is asked for: they are short, and ratios want many.
+const ROUNDS: usize = 6;
 /// Slices a thread takes in a row, unless fewer checks are asked for.
 const SLICES: usize = 32;
 /// Share of a slice's time that its thread must have had its processor, and the others theirs.
@@ -34,8 +36,9 @@ struct Slice {
     undisturbed: bool,
 }
 
-/// Rates of the slices that count, by number of threads.
-type Rates = [Vec<f64>; THREADS_MAX];
+/// Rates of the slices that count, by number of threads, then by round. What is compared was measured in one round, within a
+/// tenth of a second: on a shared machine a processor's speed changes by the minute.
+type Rates = [Vec<Vec<f64>>; THREADS_MAX];
 
 /// Measures each case with each traffic on one thread and on two, in turn.
 pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<Scaling> {
@@ -44,14 +47,15 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
     let stream = |skew| [3, 4].map(|seed| Stream::new(plan.accounts, skew, seed, start_ms));
     let mut streams = SKEWS.map(stream);
     let mut rates: Vec<[Rates; SKEWS.len()]> = cases.iter().map(|_| Default::default()).collect();
-    for round in 0..=plan.rounds {
+    let rounds = ROUNDS * plan.rounds;
+    for round in 0..=rounds {
         for (skew, streams) in streams.iter_mut().enumerate() {
             for (case, rates) in cases.iter().zip(&mut rates) {
                 for threads in 1..=THREADS_MAX {
                     let found = together(&*case.keeper, cores, &mut streams[..threads], count);
                     // The first round only warms up.
                     if round > 0 {
-                        rates[skew][threads - 1].extend(found);
+                        rates[skew][threads - 1].push(found);
                     }
                 }
             }
@@ -59,20 +63,29 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
     }
     let mut found = Vec::new();
     for (case, rates) in cases.iter().zip(rates) {
-        for (skew, rates) in SKEWS.iter().zip(rates) {
-            let slices = [rates[0].len(), rates[1].len()];
-            let [one, two] = rates.map(median);
+        for (at, (skew, [one, two])) in SKEWS.iter().zip(&rates).enumerate() {
+            let spread = at.checked_sub(1).filter(|_| *skew == Skew::HotPacket).map(|at| &rates[at]);
+            let to_spread =
+                |threads: usize| spread.map(|spread| ratio(&rates[at][threads], &spread[threads]));
             found.push(Scaling {
                 keeper: case.name.clone(),
                 traffic: skew.name().to_owned(),
-                one,
-                two,
-                slices,
-                of: [1, THREADS_MAX].map(|threads| threads * plan.rounds * slices_of_round),
+                one: median(one.concat()),
+                two: median(two.concat()),
+                two_to_one: ratio(two, one),
+                to_spread: [0, 1].map(to_spread),
+                slices: [one, two].map(|rounds| rounds.iter().map(Vec::len).sum()),
+                of: [1, THREADS_MAX].map(|threads| threads * rounds * slices_of_round),
             });
         }
     }
     found
+}
+
+/// The median over rounds of one rate beside another of the same round.
+fn ratio(rates: &[Vec<f64>], beside: &[Vec<f64>]) -> f64 {
+    let of_round = |(rates, beside): (&Vec<f64>, &Vec<f64>)| median(rates.clone()) / median(beside.clone());
+    median(rates.iter().zip(beside).map(of_round).filter(|ratio| ratio.is_finite()).collect())
 }
 
 /// Millions of checks a second of all threads together, by the slices that count: each thread is taken to be as fast as the

@@ -5,7 +5,6 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use super::Case;
-use super::event::Skew;
 use crate::machine::Machine;
 use crate::run::median;
 
@@ -48,6 +47,10 @@ pub struct Scaling {
     pub one: f64,
     /// Two threads together.
     pub two: f64,
+    /// Two threads beside one: the median over rounds.
+    pub two_to_one: f64,
+    /// The rate of a hot packet beside that of spread ones, of one thread and of two: the medians over rounds.
+    pub to_spread: [Option<f64>; 2],
     /// Slices that count, of one thread and of two.
     pub slices: [usize; 2],
     /// Slices there were of each.
@@ -152,21 +155,16 @@ fn scaling(lines: &[Scaling]) -> String {
         "to spread, two",
         "undisturbed slices",
     ]);
-    for (at, line) in lines.iter().enumerate() {
-        let hot = line.traffic == Skew::HotPacket.name();
-        // The line before a hot packet's is the same keeper's with spread ones.
-        let spread = lines[..at].last().filter(|_| hot);
-        let to_spread = |rate: fn(&Scaling) -> f64| {
-            spread.map_or(String::new(), |spread| figure(rate(line) / rate(spread)))
-        };
+    for line in lines {
+        let [one, two] = line.to_spread.map(|ratio| ratio.map_or(String::new(), figure));
         table.add_row([
             line.keeper.clone(),
             line.traffic.clone(),
             figure(line.one),
             figure(line.two),
-            figure(line.two / line.one),
-            to_spread(|line| line.one),
-            to_spread(|line| line.two),
+            figure(line.two_to_one),
+            one,
+            two,
             format!("{} of {}, {} of {}", line.slices[0], line.of[0], line.slices[1], line.of[1]),
         ]);
     }

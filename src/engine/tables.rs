@@ -10,7 +10,7 @@ use crate::lists::{self, Lists};
 use crate::profile;
 use crate::replay;
 use crate::snapshot::Snapshot;
-use crate::table::{Ordering, Pins, Shape, Slots, Word};
+use crate::table::{Ordering, Pins, Shape, Slots, Striped, Word};
 
 /// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ pub struct Tables {
     busy_keys: usize,
     velocity: Mutex<Vec<Weak<Slots>>>,
     /// Of all velocity tables, those that are gone included.
-    velocity_evictions: Arc<Word>,
+    velocity_evictions: Arc<Striped>,
     /// Keys that accounts, devices and decisions are made for.
     capacity: [usize; 3],
     number: Word,
@@ -215,7 +215,7 @@ impl Tables {
             lists: Lists::new(sizes.list_entries, seed.clone()),
             pins,
             velocity: Mutex::new(Vec::new()),
-            velocity_evictions: Arc::new(Word::new(0)),
+            velocity_evictions: Arc::default(),
             capacity: [sizes.accounts, sizes.devices, sizes.decisions],
             velocity_keys: sizes.velocity_keys,
             busy_keys: sizes.busy_keys,
@@ -309,7 +309,7 @@ impl Tables {
             name: "velocity",
             entries: standing.iter().map(|table| table.live(now_ms)).sum(),
             capacity: (standing.len() * self.velocity_keys) as u64,
-            evictions: self.velocity_evictions.load(Ordering::Relaxed),
+            evictions: self.velocity_evictions.count(),
         });
         let busy = standing.iter().filter_map(|table| table.live_blocks(now_ms));
         let (entries, capacity) = busy.fold((0, 0), |sum, (taken, count)| (sum.0 + taken, sum.1 + count));

@@ -19,7 +19,7 @@ impl Slots {
         let mut held = flags.load(Ordering::Acquire);
         while far.of(slot, held).is_none() {
             let Some(block) = far.take(slot).or_else(|| (0..TRIES).find_map(|_| self.take_away(slot))) else {
-                self.counters.live_evictions.fetch_add(1, Ordering::Relaxed);
+                self.live_evictions.raise();
                 return None;
             };
             let wanted = held | part | (block as u64 + 1) << HELD_SHIFT;
@@ -64,8 +64,9 @@ impl Slots {
     fn empty(&self, slot: usize) -> Option<usize> {
         let (_, flags, near) = self.split(slot);
         near[..self.shape.zeroed].iter().for_each(zero);
-        let held = flags.swap(0, Ordering::Relaxed);
+        let held = flags.load(Ordering::Relaxed);
         let far = self.far.as_ref().filter(|_| held != 0)?;
+        zero(flags);
         let block = far.of(slot, held)?;
         far.clear(block);
         Some(block)

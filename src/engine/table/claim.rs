@@ -218,7 +218,6 @@ impl Slots {
             return false;
         }
         if held == EMPTY {
-            self.counters.claimed.fetch_add(1, Ordering::Relaxed);
             return true;
         }
         // Against the one in `Pins::enter`: either we see the pin of a batch, or its look-ups see the slot being prepared.
@@ -230,7 +229,7 @@ impl Slots {
                 return false;
             }
             if idle(held, now) < self.expiry {
-                self.counters.live_evictions.fetch_add(1, Ordering::Relaxed);
+                self.live_evictions.raise();
             }
         }
         true

@@ -16,6 +16,11 @@ impl Slots {
         estimate(heads.len(), |slot| idle(heads[slot].load(Ordering::Relaxed), now) < self.expiry)
     }
 
+    /// Slots that hold or held a key.
+    pub fn claimed(&self) -> u64 {
+        self.heads.words().iter().filter(|head| head.load(Ordering::Relaxed) != EMPTY).count() as u64
+    }
+
     /// Blocks of far words that such keys hold, and how many there are; `None` where every slot has its own.
     pub fn live_blocks(&self, now_ms: i64) -> Option<(u64, u64)> {
         let far = self.far.as_ref().filter(|far| !far.own())?;

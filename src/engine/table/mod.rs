@@ -28,6 +28,7 @@ mod slots;
 mod sought;
 mod span;
 mod stamps;
+mod striped;
 mod sum;
 mod values;
 mod vectors;
@@ -45,6 +46,7 @@ pub use recent::Recent;
 pub use slots::{Found, Shape, Slots};
 pub use sought::Sought;
 pub use span::Span;
+pub use striped::Striped;
 pub use sum::{Full, Max, Reserved, Sum};
 pub use vectors::{Work, vectorised};
 

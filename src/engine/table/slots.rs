@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::blocks::Blocks;
 use super::payload::Payload;
-use super::{Memory, Ordering, Pins, Word};
+use super::{Memory, Ordering, Pins, Striped, Word};
 
 /// Slots of a line; a key may stand in two lines.
 #[cfg(not(loom))]
@@ -76,14 +76,8 @@ pub struct Slots {
     pub(super) expiry: u32,
     /// Far words of each part that are needed whenever the part is looked at.
     soon: Vec<std::ops::Range<usize>>,
-    pub(super) counters: Counters,
-}
-
-/// What is counted, apart from what every look-up reads: whoever puts a key in must not take that from the others' caches.
-#[repr(align(128))]
-pub(super) struct Counters {
-    pub live_evictions: Arc<Word>,
-    pub claimed: Word,
+    /// Keys that went before their time. Whoever puts a key in must not take from the others' caches what every look-up reads.
+    pub(super) live_evictions: Arc<Striped>,
 }
 
 /// The time of a head.
@@ -153,7 +147,7 @@ impl Slots {
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
             soon: Vec::new(),
-            counters: Counters { live_evictions: Arc::new(Word::new(0)), claimed: Word::new(0) },
+            live_evictions: Arc::default(),
         })
     }
 
@@ -166,9 +160,8 @@ impl Slots {
 
     /// The same with a count of evictions that other tables share and that outlives this one.
     #[must_use]
-    pub fn with_evictions(mut self, live_evictions: &Arc<Word>) -> Slots {
-        self.counters.live_evictions = live_evictions.clone();
-        self
+    pub fn with_evictions(self, live_evictions: &Arc<Striped>) -> Slots {
+        Slots { live_evictions: live_evictions.clone(), ..self }
     }
 
     /// Bytes that a table for `capacity` keys of that shape takes; `None` if they are more than can be counted.
@@ -275,12 +268,7 @@ impl Slots {
 
     /// Keys evicted before their windows had expired, of this table and those that share its count.
     pub fn live_evictions(&self) -> u64 {
-        self.counters.live_evictions.load(Ordering::Relaxed)
-    }
-
-    /// Slots that hold or held a key.
-    pub fn claimed(&self) -> u64 {
-        self.counters.claimed.load(Ordering::Relaxed)
+        self.live_evictions.count()
     }
 
     /// Slots there are.
