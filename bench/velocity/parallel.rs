@@ -52,7 +52,7 @@ pub fn run(plan: &Plan, cases: &[Case], cores: &[CoreId], start_ms: i64) -> Vec<
         for (skew, streams) in streams.iter_mut().enumerate() {
             for (case, rates) in cases.iter().zip(&mut rates) {
                 for threads in 1..=THREADS_MAX {
-                    let found = together(&*case.keeper, cores, &mut streams[..threads], count);
+                    let found = together(&*case.keeper, cores, threads, streams, count);
                     // The first round only warms up.
                     if round > 0 {
                         rates[skew][threads - 1].push(found);
@@ -90,7 +90,13 @@ fn ratio(rates: &[Vec<f64>], beside: &[Vec<f64>]) -> f64 {
 
 /// Millions of checks a second of all threads together, by the slices that count: each thread is taken to be as fast as the
 /// one that was timed.
-fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream], count: usize) -> Vec<f64> {
+fn together(
+    keeper: &dyn System,
+    cores: &[CoreId],
+    threads: usize,
+    streams: &mut [Stream],
+    count: usize,
+) -> Vec<f64> {
     let work = |worker: usize, events: &[Event]| -> Vec<Slice> {
         if let Some(core) = cores.iter().rev().nth(worker) {
             core_affinity::set_for_current(*core);
@@ -109,6 +115,7 @@ fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream], count
         }
         slices
     };
+    // All are drawn from, however many are used: two threads must not be minutes apart, or the events of one are late ones.
     let drawn: Vec<Vec<Event>> = streams
         .iter_mut()
         .map(|stream| {
@@ -120,7 +127,7 @@ fn together(keeper: &dyn System, cores: &[CoreId], streams: &mut [Stream], count
     let done: Vec<Vec<Slice>> = std::thread::scope(|scope| {
         let work = &work;
         let start = |(worker, events)| scope.spawn(move || work(worker, events));
-        let running: Vec<_> = drawn.iter().map(Vec::as_slice).enumerate().map(start).collect();
+        let running: Vec<_> = drawn[..threads].iter().map(Vec::as_slice).enumerate().map(start).collect();
         running.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     let mut rates = Vec::new();
