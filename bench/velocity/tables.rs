@@ -119,8 +119,8 @@ impl Tables {
             let keys = if fields == ["packet"] { keys.min(1 << 17) } else { keys };
             let table = Slots::new(keys, Shape { busy: Some(keys / BUSY), ..shape }, longest_ms, &pins)
                 .ok_or_else(|| format!("no memory for {keys} keys of {}", fields.join(" and ")))?;
-            let soon = windows.iter().map(|window| window.soon.clone()).collect();
-            groups.push(Group { table: table.with_soon(soon), windows });
+            let soon: Vec<_> = windows.iter().map(|window| window.soon.clone()).collect();
+            groups.push(Group { table: table.with_soon(&soon), windows });
         }
         Ok(Tables { groups, pins })
     }

@@ -266,7 +266,7 @@ impl Tables {
     pub(crate) fn velocity_table(
         &self,
         shape: Shape,
-        soon: Vec<Range<usize>>,
+        soon: &[Range<usize>],
         expiry_ms: i64,
     ) -> Result<Arc<Slots>, SizeError> {
         let entries = self.velocity_keys;

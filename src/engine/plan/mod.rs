@@ -139,8 +139,8 @@ impl Plan {
             // An event may be dated before its arrival, or after it.
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
-            let soon = soon.collect();
-            let table = tables.velocity_table(shape, soon, expiry_ms).map_err(BuildError::Size)?;
+            let soon: Vec<_> = soon.collect();
+            let table = tables.velocity_table(shape, &soon, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields, table, windows, breakers });
         }
         Ok(plan)

@@ -16,6 +16,8 @@ pub(super) struct Blocks {
     memory: Memory,
     /// Words of a block.
     words: usize,
+    /// Words from one block to the next: whole lines.
+    stride: usize,
     shared: Option<Shared>,
 }
 
@@ -47,15 +49,16 @@ impl Blocks {
                 count,
             }),
         };
-        Some(Blocks { memory: Memory::new(count.checked_mul(words)?)?, words, shared })
+        let stride = words.next_multiple_of(Memory::LINE_WORDS);
+        Some(Blocks { memory: Memory::new(count.checked_mul(stride)?)?, words, stride, shared })
     }
 
     /// Words that [`Blocks::new`] takes for those in all.
     pub fn all_words(slots: usize, words: usize, shared: Option<usize>) -> Option<usize> {
         match shared {
             _ if words == 0 => Some(0),
-            None => slots.checked_mul(words),
-            Some(count) => count.clamp(1, slots).checked_mul(1 + words),
+            None => slots.checked_mul(words.next_multiple_of(Memory::LINE_WORDS)),
+            Some(count) => count.clamp(1, slots).checked_mul(1 + words.next_multiple_of(Memory::LINE_WORDS)),
         }
     }
 
@@ -74,14 +77,14 @@ impl Blocks {
     /// The words of a block.
     #[inline]
     pub fn words(&self, block: usize) -> &[Word] {
-        &self.memory.words()[block * self.words..(block + 1) * self.words]
+        &self.memory.words()[block * self.stride..block * self.stride + self.words]
     }
 
-    /// Brings words of a block into the cache.
+    /// Brings lines of a block into the cache.
     #[inline]
-    pub fn prefetch(&self, block: usize, words: std::ops::Range<usize>) {
-        let first = block * self.words;
-        self.memory.prefetch(first + words.start..first + words.end);
+    pub fn prefetch(&self, block: usize, lines: std::ops::Range<usize>) {
+        let first = block * self.stride;
+        lines.for_each(|line| self.memory.prefetch_line(first + line * Memory::LINE_WORDS));
     }
 
     /// Takes a free block, zeroed, for a slot.
@@ -165,7 +168,7 @@ impl Blocks {
 
     /// Blocks there are.
     pub fn count(&self) -> usize {
-        self.memory.words().len() / self.words
+        self.memory.words().len() / self.stride
     }
 }
 

@@ -176,7 +176,7 @@ impl<'a> Distinct<'a> {
     fn count_on(&self, time_ms: i64) -> usize {
         let ages = self.span.ages_with_later(time_ms);
         let parts = [self.near, self.far.used()];
-        let seen = stamps::look(parts, Holds::Value, ages);
+        let seen = stamps::glance(parts, Holds::Value, ages);
         if ages.overdue(seen.rank) {
             parts.into_iter().for_each(|words| values::move_forward(words, self.span, time_ms));
         }

@@ -20,8 +20,5 @@ impl Memory {
     }
 
     /// Nothing: there is no cache to bring words into.
-    pub fn prefetch(&self, _words: std::ops::Range<usize>) {}
-
-    /// Nothing.
     pub fn prefetch_line(&self, _word: usize) {}
 }

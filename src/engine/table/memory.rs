@@ -56,14 +56,7 @@ impl Memory {
         unsafe { std::slice::from_raw_parts(self.start, self.words) }
     }
 
-    /// Asks the processor to bring the lines of these words into its cache; out of range asks for nothing.
-    #[inline]
-    pub fn prefetch(&self, words: std::ops::Range<usize>) {
-        let first = words.start - words.start % Self::LINE_WORDS;
-        (first..words.end).step_by(Self::LINE_WORDS).for_each(|word| self.prefetch_line(word));
-    }
-
-    /// The same of the line of one word.
+    /// Asks the processor to bring the line of a word into its cache; no memory of anybody's is touched where there is none.
     #[inline]
     pub fn prefetch_line(&self, word: usize) {
         #[cfg(target_arch = "x86_64")]
@@ -97,7 +90,7 @@ mod tests {
         assert!(memory.words().iter().all(|w| w.load(Ordering::Relaxed) == 0));
         memory.words()[999].store(7, Ordering::Relaxed);
         assert_eq!(memory.words()[999].load(Ordering::Relaxed), 7);
-        memory.prefetch(990..1090);
+        memory.prefetch_line(990);
     }
 
     #[test]

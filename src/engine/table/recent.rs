@@ -54,7 +54,7 @@ impl<'a> Recent<'a> {
         let epoch = |time_ms| self.span.epoch(time_ms);
         let add_older = |time_ms| self.older.put(epoch(time_ms), |count| count + 1);
         loop {
-            let seen = self.look(time_ms, true);
+            let seen = self.look(time_ms);
             let Some(place) = seen.place else { return seen.inside as i64 };
             if seen.age <= 0 {
                 // No later than any that is kept.
@@ -83,13 +83,20 @@ impl<'a> Recent<'a> {
     /// Events within the window ending at `time_ms`.
     #[inline(always)]
     pub fn value(&self, time_ms: i64) -> i64 {
-        let seen = self.look(time_ms, false);
-        // If one of the times is before the window, so is everything that made room for it.
-        if seen.age < 0 || self.span.holds(seen.age) {
-            self.with_older(seen.inside, time_ms)
-        } else {
-            seen.inside as i64
+        let (four, _) = four::stamps(self.near, self.span.ages(time_ms));
+        if four.free != 0 && four.overdue == 0 { i64::from(four.count()) } else { self.value_on(time_ms) }
+    }
+
+    /// The same of a key that has many.
+    fn value_on(&self, time_ms: i64) -> i64 {
+        let (parts, ages) = ([self.near, self.far.used()], self.span.ages(time_ms));
+        let seen = stamps::glance(parts, Holds::Stamps, ages);
+        if ages.overdue(seen.rank) {
+            parts.into_iter().for_each(|words| self.move_forward(words, time_ms));
         }
+        // If one of the times is before the window, so is everything that made room for it.
+        let all = seen.free.is_none() && ages.all_hold(seen.rank);
+        if all { self.with_older(seen.inside as usize, time_ms) } else { i64::from(seen.inside) }
     }
 
     #[inline]
@@ -97,16 +104,16 @@ impl<'a> Recent<'a> {
         (inside as u64 + self.older.sum(self.span.epoch(time_ms))) as i64
     }
 
-    /// Looks at the times. Free places stand behind all others, so a quiet key costs one look. To be added to, the far times
-    /// are opened when the near ones are full of times that still count.
+    /// Looks for a place. Free ones stand behind all others, so a quiet key costs one look. The far times are opened when the near
+    /// ones are full of times that still count.
     #[inline(always)]
-    fn look(&self, time_ms: i64, adding: bool) -> Seen<'a> {
+    fn look(&self, time_ms: i64) -> Seen<'a> {
         let (four, held) = four::stamps(self.near, self.span.ages(time_ms));
         if four.overdue != 0 {
             self.move_forward(self.near, time_ms);
         }
         if four.free == 0 {
-            return self.look_on(time_ms, adding);
+            return self.look_on(time_ms);
         }
         let at = four.free.trailing_zeros() as usize;
         let place = halves::place(&self.near[at / 2], held[at / 2], at % 2);
@@ -114,11 +121,11 @@ impl<'a> Recent<'a> {
     }
 
     /// Looks at all times, the near ones being full.
-    fn look_on(&self, time_ms: i64, adding: bool) -> Seen<'a> {
+    fn look_on(&self, time_ms: i64) -> Seen<'a> {
         let ages = self.span.ages(time_ms);
         loop {
             let mut far = self.far.used();
-            if adding && far.is_empty() {
+            if far.is_empty() {
                 let near = stamps::look([self.near, &[]], Holds::Stamps, ages);
                 if !ages.rank_gone(near.rank) {
                     far = self.far.open();

@@ -69,14 +69,8 @@ mod avx2 {
 
     use super::super::claim::HANDS_UNITS;
     use super::super::slots::ABANDONED;
-    use super::super::vectors::avx2::{WORDS, four};
+    use super::super::vectors::avx2::{WORDS, all, four, highest};
     use super::{LINE, Room, Word};
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn all(number: u32) -> __m256i {
-        _mm256_set1_epi32(number.cast_signed())
-    }
 
     /// A bit a head.
     #[inline]
@@ -113,9 +107,7 @@ mod avx2 {
         let ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, first_ahead), behind);
         let idle = _mm256_or_si256(_mm256_andnot_si256(ahead, behind), free);
         let slots = bits(_mm256_cmpeq_epi32(_mm256_max_epu32(idle, all(expiry)), idle)).count_ones();
-        let half = _mm_max_epu32(_mm256_castsi256_si128(idle), _mm256_extracti128_si256::<1>(idle));
-        let quarter = _mm_max_epu32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
-        let most = _mm_max_epu32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
+        let most = highest(idle);
         let longest = bits(_mm256_cmpeq_epi32(idle, _mm256_broadcastd_epi32(most)));
         let most = _mm_cvtsi128_si32(most).cast_unsigned();
         Room { slots, idle: most, at: longest.trailing_zeros() as usize }

@@ -7,6 +7,7 @@
 //! the other half of the key and the time it came in; what follows, near and far words, belongs to whoever owns the table and starts zeroed. A key, once in, stays
 //! in its slot until the slot is given to another key, and slots never become empty again, but for [`Slots::forget`].
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::blocks::Blocks;
@@ -74,8 +75,10 @@ pub struct Slots {
     pub(super) shape: Shape,
     /// A key untouched for longer holds nothing of value: it is evicted first, and its eviction is no loss.
     pub(super) expiry: u32,
-    /// Far words of each part that are needed whenever the part is looked at.
-    soon: Vec<std::ops::Range<usize>>,
+    /// Lines of a block that are needed whenever a part of it is looked at, by part.
+    soon: Vec<Range<usize>>,
+    /// The parts that have such lines, a bit each.
+    soon_parts: u64,
     /// Keys that went before their time. Whoever puts a key in must not take from the others' caches what every look-up reads.
     pub(super) live_evictions: Arc<Striped>,
 }
@@ -147,15 +150,20 @@ impl Slots {
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
             soon: Vec::new(),
+            soon_parts: 0,
             live_evictions: Arc::default(),
         })
     }
 
-    /// The same with far words to be brought into the cache before a key's payload is worked on: of each part the ones that
-    /// are needed whenever it is looked at.
+    /// The same with far words to be brought into the cache before a key's payload is worked on: of each part, in the order in
+    /// which they lie, the ones that are needed whenever it is looked at.
     #[must_use]
-    pub fn with_soon(self, soon: Vec<std::ops::Range<usize>>) -> Slots {
-        Slots { soon, ..self }
+    pub fn with_soon(self, soon: &[Range<usize>]) -> Slots {
+        let parts = soon.iter().enumerate().filter(|(_, words)| !words.is_empty());
+        let soon_parts = parts.fold(0, |parts, (part, _)| parts | 1 << part);
+        let lines =
+            |words: &Range<usize>| words.start / Memory::LINE_WORDS..words.end.div_ceil(Memory::LINE_WORDS);
+        Slots { soon: soon.iter().map(lines).collect(), soon_parts, ..self }
     }
 
     /// The same with a count of evictions that other tables share and that outlives this one.
@@ -228,14 +236,20 @@ impl Slots {
     /// Brings the far words of a slot into the cache that are used and soon needed. The near ones should be there.
     #[inline]
     pub(super) fn prefetch_far(&self, slot: u32) {
+        let Some(far) = &self.far else { return };
         let slot = slot as usize;
         let flags = self.split(slot).1.load(Ordering::Relaxed);
-        if let Some(far) = &self.far
-            && flags != 0
-            && let Some(block) = far.of(slot, flags)
-        {
-            let used = self.soon.iter().enumerate().filter(|(part, _)| flags >> part & 1 != 0);
-            used.for_each(|(_, words)| far.prefetch(block, words.clone()));
+        let mut used = flags & self.soon_parts;
+        if used == 0 {
+            return;
+        }
+        let (Some(block), mut next) = (far.of(slot, flags), 0) else { return };
+        // Parts lie one behind the other, and may share a line.
+        while used != 0 {
+            let lines = &self.soon[used.trailing_zeros() as usize];
+            far.prefetch(block, lines.start.max(next)..lines.end);
+            next = lines.end;
+            used &= used - 1;
         }
     }
 

@@ -45,13 +45,24 @@ pub(super) type Parts<'a> = [&'a [Word]; 2];
 /// Looks at the stamps of both parts, up to the first free place: whoever keeps stamps keeps free places behind all others.
 #[inline(always)]
 pub(super) fn look(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
+    look_for::<true>(parts, holds, ages)
+}
+
+/// The same, but not where the oldest stands.
+#[inline(always)]
+pub(super) fn glance(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
+    Seen { oldest: None, ..look_for::<false>(parts, holds, ages) }
+}
+
+#[inline(always)]
+fn look_for<const OLDEST: bool>(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
     #[cfg(all(target_arch = "x86_64", not(any(loom, miri))))]
     if vectors::avx2::is_there() {
         // SAFETY: the processor has AVX2.
         return unsafe {
             match holds {
-                Holds::Stamps => avx2::look::<false>(parts, ages),
-                Holds::Value => avx2::look::<true>(parts, ages),
+                Holds::Stamps => avx2::look::<false, OLDEST>(parts, ages),
+                Holds::Value => avx2::look::<true, OLDEST>(parts, ages),
             }
         };
     }
@@ -81,14 +92,13 @@ fn one_by_one(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::super::vectors::avx2::{WORDS, four};
+    use super::super::vectors::avx2::{WORDS, all, four, highest};
     use super::{Ages, Parts, Seen, Spot};
 
-    /// The same as [`super::one_by_one`].
+    /// The same as [`super::one_by_one`], but for the oldest where it is not asked for.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub fn look<const VALUE: bool>(parts: Parts<'_>, ages: Ages) -> Seen<'_> {
-        let all = |number: u32| _mm256_set1_epi32(number.cast_signed());
+    pub fn look<const VALUE: bool, const OLDEST: bool>(parts: Parts<'_>, ages: Ages) -> Seen<'_> {
         let (now, last, ahead) = (all(ages.now), all(ages.units - 1), all(Ages::AHEAD));
         let nothing = _mm256_setzero_si256();
         let (mut insides, mut ranks, mut vectors) = (nothing, nothing, nothing);
@@ -107,8 +117,10 @@ mod avx2 {
                 let is_ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, ahead), behind);
                 let rank = _mm256_blendv_epi8(_mm256_add_epi32(behind, all(2)), all(1), is_ahead);
                 let most = _mm256_max_epu32(ranks, _mm256_andnot_si256(is_free, rank));
-                let as_before = _mm256_cmpeq_epi32(most, ranks);
-                vectors = _mm256_blendv_epi8(all(vector as u32), vectors, as_before);
+                if OLDEST {
+                    let as_before = _mm256_cmpeq_epi32(most, ranks);
+                    vectors = _mm256_blendv_epi8(all(vector as u32), vectors, as_before);
+                }
                 ranks = most;
                 let halves =
                     _mm256_movemask_ps(_mm256_castsi256_ps(is_free)).cast_unsigned().trailing_zeros();
@@ -120,10 +132,15 @@ mod avx2 {
             }
         }
         let inside = sum(insides) >> u32::from(VALUE);
-        let (rank, at) = oldest(ranks, vectors);
-        let (word, half) = (at / 2, at % 2);
-        let word = if word < near * WORDS { parts[0].get(word) } else { parts[1].get(word - near * WORDS) };
-        Seen { inside, free, rank, oldest: word.filter(|_| rank != 0).map(|word| Spot { word, half }) }
+        let most = highest(ranks);
+        let rank = _mm_cvtsi128_si32(most).cast_unsigned();
+        let oldest = (OLDEST && rank != 0).then(|| {
+            let place = first_of(_mm256_cmpeq_epi32(ranks, _mm256_broadcastd_epi32(most)), vectors);
+            let (word, half) = (place / 2, place % 2);
+            let word = if word < near * WORDS { &parts[0][word] } else { &parts[1][word - near * WORDS] };
+            Spot { word, half }
+        });
+        Seen { inside, free, rank, oldest }
     }
 
     /// The sum of eight numbers.
@@ -136,23 +153,17 @@ mod avx2 {
         _mm_cvtsi128_si32(one).cast_unsigned()
     }
 
-    /// The highest rank and the number of its half, eight a vector; the first of several.
+    /// The lowest number of a half in these lanes, eight a vector, where each lane's is in that vector.
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn oldest(ranks: __m256i, vectors: __m256i) -> (u32, usize) {
-        let half = _mm_max_epu32(_mm256_castsi256_si128(ranks), _mm256_extracti128_si256::<1>(ranks));
-        let quarter = _mm_max_epu32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
-        let most = _mm_max_epu32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
-        let rank = _mm_cvtsi128_si32(most).cast_unsigned();
-        // Places by lane; the lowest of those that have the highest rank is the first.
+    fn first_of(those: __m256i, vectors: __m256i) -> usize {
         let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
         let places = _mm256_add_epi32(_mm256_slli_epi32::<3>(vectors), lanes);
-        let others = _mm256_cmpeq_epi32(ranks, _mm256_broadcastd_epi32(most));
-        let places = _mm256_blendv_epi8(_mm256_set1_epi32(i32::MAX), places, others);
+        let places = _mm256_blendv_epi8(_mm256_set1_epi32(i32::MAX), places, those);
         let half = _mm_min_epi32(_mm256_castsi256_si128(places), _mm256_extracti128_si256::<1>(places));
         let quarter = _mm_min_epi32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
         let least = _mm_min_epi32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
-        (rank, _mm_cvtsi128_si32(least) as usize)
+        _mm_cvtsi128_si32(least) as usize
     }
 }
 
@@ -194,6 +205,8 @@ pub(super) mod tests {
                     (seen.inside, seen.free.map(place), seen.rank, seen.oldest.map(place))
                 });
                 prop_assert_eq!(many, each);
+                let glance = glance(parts, holds, ages);
+                prop_assert_eq!((glance.inside, glance.free.is_some(), glance.rank), (each.0, each.1.is_some(), each.2));
             }
         }
     }

@@ -121,14 +121,8 @@ mod one_by_one {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::super::vectors::avx2::{WORDS, four};
+    use super::super::vectors::avx2::{WORDS, all, four, within};
     use super::{Ages, Level, Sample, Word};
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn all(number: u32) -> __m256i {
-        _mm256_set1_epi32(number.cast_signed())
-    }
 
     /// A bit a word.
     #[inline]
@@ -151,14 +145,6 @@ mod avx2 {
         let stamps = _mm256_shuffle_epi32::<0b10_10_00_00>(held);
         let free = _mm256_cmpeq_epi32(stamps, _mm256_setzero_si256());
         (_mm256_shuffle_epi32::<0b11_11_01_01>(held), _mm256_sub_epi32(all(now), stamps), free)
-    }
-
-    /// `low <= number < high`, of numbers without sign.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn within(number: __m256i, low: u32, high: u32) -> __m256i {
-        let (above, last) = (_mm256_sub_epi32(number, all(low)), all(high - low - 1));
-        _mm256_cmpeq_epi32(_mm256_min_epu32(above, last), above)
     }
 
     /// [`Level::keeps`]: the product's upper bits are all zero.

@@ -60,6 +60,30 @@ pub(super) mod avx2 {
         work.run();
     }
 
+    /// Eight times the same number.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn all(number: u32) -> __m256i {
+        _mm256_set1_epi32(number.cast_signed())
+    }
+
+    /// The highest of eight numbers, four times.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn highest(numbers: __m256i) -> __m128i {
+        let half = _mm_max_epu32(_mm256_castsi256_si128(numbers), _mm256_extracti128_si256::<1>(numbers));
+        let quarter = _mm_max_epu32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
+        _mm_max_epu32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter))
+    }
+
+    /// Of which numbers, without sign, `low <= number < high` holds.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn within(numbers: __m256i, low: u32, high: u32) -> __m256i {
+        let (above, last) = (_mm256_sub_epi32(numbers, all(low)), all(high - low - 1));
+        _mm256_cmpeq_epi32(_mm256_min_epu32(above, last), above)
+    }
+
     /// Two words.
     #[inline]
     #[target_feature(enable = "avx2")]

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::feature::{FeatureTable, Scalar};
-use engine::forest::ForestSpec;
 use model::{Artefact, Dataset, walk};
 use serde_json::{Map, Value, json};
 
@@ -29,7 +28,7 @@ pub struct Options {
     /// The model's folder
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// One row as a JSON object of inputs; one that is not given is missing
+    /// One row as a JSON object of inputs; one that is not given has the value that the manifest says for a missing one
     #[arg(long, value_name = "JSON", required_unless_present = "data", conflicts_with = "data")]
     given: Option<String>,
     /// A CSV or Parquet file with a column for each input
@@ -54,7 +53,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Outcome {
     let artefact =
         model::read(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
-    let rows = rows(&artefact.forest, options)?;
+    let rows = rows(&artefact, options)?;
     if options.contributions {
         explain(options, artefact, &rows)?;
     } else {
@@ -111,11 +110,12 @@ fn explain(options: &Options, artefact: Artefact, rows: &Dataset) -> Result<(), 
 }
 
 /// The rows asked for.
-fn rows(forest: &ForestSpec, options: &Options) -> Result<Dataset, Failure> {
+fn rows(artefact: &Artefact, options: &Options) -> Result<Dataset, Failure> {
+    let forest = &artefact.forest;
     match (&options.given, &options.data) {
         (Some(given), _) => {
             let mut rows = Dataset::new(forest.inputs.clone());
-            rows.push(0, &row(forest, given)?, false);
+            rows.push(0, &row(artefact, given)?, false);
             Ok(rows)
         }
         (None, Some(data)) => {
@@ -126,11 +126,13 @@ fn rows(forest: &ForestSpec, options: &Options) -> Result<Dataset, Failure> {
     }
 }
 
-/// A row of inputs from a JSON object.
-fn row(forest: &ForestSpec, given: &str) -> Result<Vec<f64>, Failure> {
+/// A row of inputs from a JSON object; the others are what the daemon takes for missing ones, by the manifest.
+fn row(artefact: &Artefact, given: &str) -> Result<Vec<f64>, Failure> {
+    let forest = &artefact.forest;
     let object: Map<String, Value> =
         serde_json::from_str(given).map_err(|error| Failure::of("--given", error))?;
-    let mut row = vec![f64::NAN; forest.inputs.len()];
+    let missing = artefact.manifest.inputs.iter().map(|input| input.missing.unwrap_or(f64::NAN));
+    let mut row: Vec<f64> = missing.collect();
     for (name, value) in &object {
         let place = forest.inputs.iter().position(|input| input == name);
         let place = place.ok_or_else(|| {

@@ -153,6 +153,24 @@ fn a_model_is_trained_on_a_replay_and_scores_the_next_one() {
 }
 
 #[test]
+fn inputs_that_are_not_given_are_what_the_daemon_takes_for_missing_ones() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/redpacket");
+    let inspected = json(&["model", "inspect", model, "--json"]);
+    let inputs = inspected["inputs"].as_array().unwrap().iter();
+    let mut all: serde_json::Map<String, Value> =
+        inputs.map(|input| (input["input"].as_str().unwrap().to_owned(), input["missing"].clone())).collect();
+    assert!(
+        all.values().any(|missing| missing.as_f64() != Some(0.0)),
+        "some are missing otherwise than as none"
+    );
+    all.insert("amount".to_owned(), 20_000.into());
+    let score = |given: &str| {
+        json(&["model", "predict", "--model", model, "--given", given, "--json"])["scores"].clone()
+    };
+    assert_eq!(score(r#"{"amount": 20000}"#), score(&Value::Object(all).to_string()));
+}
+
+#[test]
 fn a_fault_in_the_stream_is_named() {
     let (folder, [stream, map, _]) = replayable();
     let csv = std::fs::read_to_string(&stream).unwrap();
