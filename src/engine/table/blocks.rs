@@ -49,7 +49,7 @@ impl Blocks {
                 count,
             }),
         };
-        let stride = words.next_multiple_of(Memory::LINE_WORDS);
+        let stride = stride(words);
         Some(Blocks { memory: Memory::new(count.checked_mul(stride)?)?, words, stride, shared })
     }
 
@@ -57,8 +57,8 @@ impl Blocks {
     pub fn all_words(slots: usize, words: usize, shared: Option<usize>) -> Option<usize> {
         match shared {
             _ if words == 0 => Some(0),
-            None => slots.checked_mul(words.next_multiple_of(Memory::LINE_WORDS)),
-            Some(count) => count.clamp(1, slots).checked_mul(1 + words.next_multiple_of(Memory::LINE_WORDS)),
+            None => slots.checked_mul(stride(words)),
+            Some(count) => count.clamp(1, slots).checked_mul(1 + stride(words)),
         }
     }
 
@@ -170,6 +170,11 @@ impl Blocks {
     pub fn count(&self) -> usize {
         self.memory.words().len() / self.stride
     }
+}
+
+/// Words from one block of so many to the next.
+fn stride(words: usize) -> usize {
+    words.next_multiple_of(Memory::LINE_WORDS)
 }
 
 /// The stack's top, changed once more.
