@@ -180,6 +180,9 @@ pub struct Window {
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
     /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
+    /// Milliseconds after which an approved event without an outcome no longer counts, shorter than the window; `None` where it
+    /// counts until its window has passed.
+    pub release_after_ms: Option<i64>,
 }
 
 /// Events or values of a key that are told apart in any case, however few busy keys there is memory for.
@@ -216,8 +219,20 @@ pub struct Limit {
     pub challenge: Option<Challenge>,
     /// Whether it acts. In shadow it refuses nothing, and it is recorded what it would have refused.
     pub mode: Mode,
+    /// What it does with an event that lacks the amount that it sums.
+    pub absent: Absent,
     /// Words.
     pub reason: ReasonText,
+}
+
+/// What a limit on amounts does with an event without an amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Absent {
+    /// It refuses: nobody can tell how much of its room the event takes.
+    #[default]
+    Deny,
+    /// It has no say.
+    Skip,
 }
 
 /// A breaker: it opens for a key on a condition, refuses everything of the key for a time, then lets a few events through on

@@ -118,6 +118,8 @@ pub struct Scratch {
     pub(crate) present: Vec<u64>,
     pub(crate) hashes: Vec<[Hash; LANES]>,
     pub(crate) on_lists: Vec<u64>,
+    /// Lanes that are denied whatever comes after lists and token.
+    pub(crate) denied: u64,
     /// Entries of the list being looked up that would put a lane on it.
     pub(crate) wanted: Vec<(usize, Hash)>,
     pub(crate) registers: Registers,
@@ -136,6 +138,8 @@ pub struct Scratch {
     pub(crate) devices: Sought,
     pub(crate) ids: Sought,
     pub(crate) records: Records,
+    /// Memory for a lane that is decided again by itself; none in that memory.
+    pub(crate) alone: Option<Box<Scratch>>,
     types: Vec<Type>,
     fitted: u64,
 }
@@ -144,12 +148,17 @@ impl Scratch {
     /// The memory of that worker; each concurrent caller of `decide` has a number of its own, below
     /// [`crate::limits::WORKERS_MAX`].
     pub fn new(worker: usize) -> Scratch {
+        Scratch { alone: Some(Box::new(Scratch::bare(worker))), ..Scratch::bare(worker) }
+    }
+
+    fn bare(worker: usize) -> Scratch {
         Scratch {
             worker,
             columns: vec![[0; LANES]; FEATURES_MAX],
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
+            denied: 0,
             wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
@@ -163,6 +172,7 @@ impl Scratch {
             devices: Sought::default(),
             ids: Sought::default(),
             records: Records { bytes: Vec::new(), ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX) },
+            alone: None,
             types: Vec::with_capacity(FEATURES_MAX),
             fitted: 0,
         }
@@ -181,6 +191,11 @@ impl Scratch {
             if challengers > 0 {
                 snapshot.models.forests().for_each(|forest| self.sampled.fit(forest));
             }
+            if let Some(alone) = &mut self.alone {
+                alone.fit(snapshot);
+            } else {
+                return;
+            }
             self.records.bytes.clear();
             self.records.bytes.reserve(
                 wire::limits::BATCH_CHECKS_MAX * (1024 + challengers * (9 + MODEL_VERSION_BYTES_MAX))
@@ -195,6 +210,12 @@ impl Scratch {
     pub(crate) fn set(&mut self, feature: FeatureId, lane: usize, scalar: Scalar) {
         self.columns[feature.index()][lane] = scalar.bits();
         self.present[feature.index()] |= 1 << lane;
+    }
+
+    /// Gives a feature of a lane its missing value.
+    pub(crate) fn forget(&mut self, snapshot: &Snapshot, feature: FeatureId, lane: usize) {
+        self.columns[feature.index()][lane] = snapshot.missing[feature.index()];
+        self.present[feature.index()] &= !(1 << lane);
     }
 
     /// A feature of a check of the latest call: `lane` is its place within the last 64 of them.

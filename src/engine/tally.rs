@@ -62,6 +62,13 @@ impl MatchTally {
         }
     }
 
+    /// Takes back a match that was counted before its check is decided again.
+    pub(crate) fn unmatched(&mut self, index: usize, shadow: bool) {
+        if let Some(count) = self.matches.get_mut(index) {
+            *(if shadow { &mut count.shadow } else { &mut count.live }) -= 1;
+        }
+    }
+
     /// Counts what a breaker let through on its way to being closed.
     pub(crate) fn went_on(&mut self, breaker: usize, passage: Passage) {
         if let Some(count) = self.breakers.get_mut(breaker) {

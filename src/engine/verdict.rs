@@ -6,6 +6,7 @@ use wire::limits::REASONS_MAX;
 use wire::{Challenge, Value, Verdict};
 
 use crate::breaker::Tripped;
+use crate::decide::lanes as each;
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
@@ -16,8 +17,51 @@ use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
 use crate::verify::TokenState;
 
+/// Whether a lane is denied whatever velocity, model and rules find: its token is invalid, or a list denies it. Such a check
+/// reserves nothing.
+pub(crate) fn is_denied(lane: usize, scratch: &Scratch) -> bool {
+    scratch.denied >> lane & 1 != 0
+}
+
+/// Finds the lanes that are denied by token or list.
+pub(crate) fn deny_early(snapshot: &Snapshot, lanes: u64, scratch: &mut Scratch) {
+    let listed = snapshot.denying.iter().map(|&list| scratch.on_lists[usize::from(list)]);
+    let mut denied = listed.fold(0, |mask, listed| mask | listed) & lanes;
+    for lane in each(lanes) {
+        let token = scratch.lanes[lane].token;
+        denied |= u64::from(token.is_some_and(|token| token != TokenState::Valid)) << lane;
+    }
+    scratch.denied = denied;
+}
+
 /// Collects the rules that match in each lane, in the order of their tiers.
 pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
+    each_match(snapshot, now_ms, lanes, kinds, scratch, |scratch, found, lane| {
+        scratch.tally.matched(found.rule as usize, found.shadow);
+        if scratch.lanes[lane].matches.try_push(found).is_err() {
+            crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
+        }
+    });
+}
+
+/// Takes back what was counted of a lane's matches.
+pub(crate) fn uncount(snapshot: &Snapshot, now_ms: i64, kind: wire::Kind, lane: usize, scratch: &mut Scratch) {
+    let mut kinds = [0_u64; wire::Kind::ALL.len()];
+    kinds[usize::from(kind.code())] = 1 << lane;
+    each_match(snapshot, now_ms, 1 << lane, &kinds, scratch, |scratch, found, _| {
+        scratch.tally.unmatched(found.rule as usize, found.shadow);
+    });
+}
+
+#[inline(always)]
+fn each_match(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    lanes: u64,
+    kinds: &[u64],
+    scratch: &mut Scratch,
+    mut take: impl FnMut(&mut Scratch, Match, usize),
+) {
     let account = Builtin::Account.id().index();
     let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
     let there = there.fold(0_u16, |there, kind| there | 1 << kind);
@@ -48,10 +92,7 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
                 continue;
             }
             let found = Match { rule: at, shadow: mode == Mode::Shadow };
-            scratch.tally.matched(at as usize, found.shadow);
-            if scratch.lanes[lane].matches.try_push(found).is_err() {
-                crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
-            }
+            take(scratch, found, lane);
         }
     }
 }
@@ -217,7 +258,8 @@ fn of_limit(snapshot: &Snapshot, refused: &Refused) -> Hit {
         Type::Money => Value::Money(number),
         _ => Value::Int(number),
     };
-    snapshot.hit(Origin::Limit(refused.limit), shown(refused.value), shown(limit.max))
+    let value = refused.value.map_or(Value::Absent, shown);
+    snapshot.hit(Origin::Limit(refused.limit), value, shown(limit.max))
 }
 
 fn of_breaker(snapshot: &Snapshot, tripped: &Tripped, lane: usize, scratch: &Scratch) -> Hit {

@@ -12,7 +12,7 @@ use crate::limits::GROUPS_MAX;
 use crate::policy::{Aggregate, Mode, Policy, Status};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
-use crate::table::{Circuit, Far, PARTS_MAX, Payload, Room, Shape, Slots, Span, Terms, Word};
+use crate::table::{Approved, Circuit, Far, Held, PARTS_MAX, Payload, Room, Shape, Slots, Span, Terms, Word};
 use crate::tables::{Bytes, Sizes, Tables};
 
 /// Windows and breakers of one key that lie together.
@@ -29,6 +29,11 @@ impl Group {
     fn worth(&self) -> (usize, usize) {
         let limited = self.windows.iter().filter(|window| !window.limits.is_empty()).count();
         (limited + self.breakers.len(), self.windows.len())
+    }
+
+    /// Kinds of event that its approved windows take in.
+    pub fn approved_kinds(&self) -> Kinds {
+        Kinds(self.of_status(Status::Approved).fold(0, |kinds, window| kinds | window.kinds.0))
     }
 
     /// Its windows of that status.
@@ -64,6 +69,8 @@ pub(crate) struct Laid {
     pub status: Status,
     pub window_ms: i64,
     pub span: Span,
+    /// Of approved events without an outcome, where they end with a time-out: their words are the second half.
+    pub open: Option<Span>,
     pub exact: u16,
     /// Events or values that there is room for exactly.
     capacity: u16,
@@ -101,6 +108,18 @@ impl Laid {
     pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
         let Place { near, far, part, .. } = self.place;
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
+    }
+
+    /// What an approved window holds of a key.
+    pub fn held<'a>(&'a self, payload: &Payload<'a>) -> Held<'a> {
+        let (near, far) = self.words(payload);
+        let Some(open) = &self.open else {
+            return Held::new(Approved::new(near, far, &self.span, self.exact), None);
+        };
+        let (standing_near, open_near) = near.split_at(near.len() / 2);
+        let (standing_far, open_far) = far.split(self.room.far / 2);
+        let standing = Approved::new(standing_near, standing_far, &self.span, self.exact);
+        Held::new(standing, Some(Approved::new(open_near, open_far, open, self.exact)))
     }
 
     /// Bytes that it takes of each key, and beside them of a busy one.

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use super::cells::Amounts;
 use super::payload::{Far, Room};
+use super::permits::Displaced;
 use super::span::{CELLS, Span};
 use super::{Ordering, Word, one_order};
 
@@ -25,6 +26,8 @@ pub struct Reserved {
     pub value: i64,
     /// The time the event is dated: what a release has to name.
     pub time_ms: i64,
+    /// The permit that had to make room for it.
+    pub displaced: Displaced,
 }
 
 /// A sliding sum of non-negative whole numbers: a view over the words of [`Sum::ROOM`].
@@ -108,7 +111,7 @@ impl<'a> Sum<'a> {
         let (epoch, time_ms) =
             if newest > epoch { (newest, self.span.begin_ms(newest)) } else { (epoch, time_ms) };
         self.put(epoch, delta);
-        Ok(Reserved { value: total as i64 + delta, time_ms })
+        Ok(Reserved { value: total as i64 + delta, time_ms, displaced: Displaced::default() })
     }
 
     /// Takes an added event out again; nothing happens if it has left the window meanwhile.

@@ -1,7 +1,9 @@
 //! `limits:` — a maximum on a velocity feature, reserved before the verdict.
 
+use engine::policy::Absent;
+
 use super::refusal::{self, Refusal};
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Place, Sink};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
 
@@ -11,8 +13,13 @@ pub(crate) struct Limit {
     pub feature: Option<Word>,
     pub max: Option<Node>,
     pub when: Option<Node>,
+    pub absent: Option<Absent>,
+    /// Milliseconds after which a reservation without an outcome ends, and where that is written.
+    pub release_after: Option<(i64, Place)>,
     pub refusal: Refusal,
 }
+
+const ABSENT: [(&str, Absent); 2] = [("deny", Absent::Deny), ("skip", Absent::Skip)];
 
 pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
     let mut fields = Fields::of(node, "a limit", sink)?;
@@ -20,5 +27,11 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
     let feature = fields.require("feature").and_then(|node| values::word(node, "a feature", sink));
     let max = fields.require("max").cloned();
     let when = fields.get("when").cloned();
-    Some(Limit { id, feature, max, when, refusal: refusal::finish(node, fields, sink) })
+    let absent = fields
+        .get("absent")
+        .and_then(|node| values::choice(node, "what a limit does with an event without an amount", &ABSENT, sink));
+    let release_after = fields
+        .entry("release_after")
+        .and_then(|(word, node)| values::window(node, sink).map(|ms| (ms, word.place)));
+    Some(Limit { id, feature, max, when, absent, release_after, refusal: refusal::finish(node, fields, sink) })
 }

@@ -10,7 +10,7 @@ use engine::policy::{Status, Tier};
 use engine::record::Record;
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
-use wire::{Check, Degraded, OutcomeKind, Value, Verdict};
+use wire::{Check, Degraded, Value, Verdict};
 
 use crate::case::{Built, Case, CheckSpec, Kept, Step};
 use crate::memory::{Asked, Class, Table, Window};
@@ -55,7 +55,12 @@ struct Known {
     decision: Decision,
     check: CheckSpec,
     reserved: Vec<Reserved>,
-    outcome: Option<OutcomeKind>,
+    /// Whether what it reserved counts.
+    holds: bool,
+    /// Whether it waits for its challenge.
+    asked: bool,
+    /// Whether an outcome ended it.
+    ended: bool,
 }
 
 /// A check of a batch that is decided anew.
@@ -195,7 +200,7 @@ impl<'a> Twin<'a> {
         }
     }
 
-    /// Checks of one group are in flight at the same time: all reserve before the first is answered.
+    /// Checks are decided one after the other. Repetitions have no effect, so they may be looked at last.
     fn group<'b>(
         &mut self,
         snapshot: &Snapshot,
@@ -203,7 +208,7 @@ impl<'a> Twin<'a> {
         decisions: &'b [Decision],
         records: &mut std::slice::Iter<'_, Record>,
     ) -> Result<(), String> {
-        let (mut fresh, mut repeated): (Vec<Fresh<'b>>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut repeated: Vec<usize> = Vec::new();
         let mut own = Vec::new();
         for (lane, (spec, decision)) in specs.iter().zip(decisions).enumerate() {
             self.turn += 1;
@@ -231,9 +236,7 @@ impl<'a> Twin<'a> {
             }
             own.push(spec.id);
             let record = records.next().ok_or_else(|| at("has no record".to_owned()))?;
-            fresh.push(self.reserve(snapshot, spec, decision, record).map_err(at)?);
-        }
-        for fresh in fresh {
+            let fresh = self.reserve(snapshot, spec, decision, record).map_err(at)?;
             self.conclude(snapshot, &fresh).map_err(|what| format!("{:?}: {what}", fresh.check))?;
         }
         for lane in repeated {
@@ -449,7 +452,14 @@ impl<'a> Twin<'a> {
         if !matches!(expected, Verdict::Allow | Verdict::Challenge) {
             reserved.clear();
         }
-        let known = Known { decision: *fresh.decision, check: fresh.check.clone(), reserved, outcome: None };
+        let known = Known {
+            decision: *fresh.decision,
+            check: fresh.check.clone(),
+            reserved,
+            holds: expected == Verdict::Allow,
+            asked: expected == Verdict::Challenge,
+            ended: false,
+        };
         self.ids.insert(fresh.check.id, known);
         Ok(())
     }
