@@ -13,12 +13,13 @@ use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WIN
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
 use crate::plan::{Laid, Plan};
-use crate::policy::{Aggregate, BreakerState, List, Mode, Origin, Policy, ReasonText, Rule, Tier, Window};
+use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
+use crate::verdict;
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
@@ -195,7 +196,7 @@ impl Snapshot {
             token_keys: token_keys.into(),
             lists,
             order: order(&policy),
-            denying: denying(&policy),
+            denying: verdict::denying(&policy),
             book,
             words,
             version,
@@ -210,7 +211,7 @@ impl Snapshot {
         let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
         origins.into_iter().for_each(|origin| next.policy.demote(origin));
         next.order = order(&next.policy);
-        next.denying = denying(&next.policy);
+        next.denying = verdict::denying(&next.policy);
         next
     }
 
@@ -393,29 +394,6 @@ fn order(policy: &Policy) -> Vec<Vec<Candidate>> {
         all.iter().map(|(_, candidate)| *candidate).filter(has).collect()
     };
     Kind::ALL.iter().map(Some).chain([None]).map(of).collect()
-}
-
-/// Lists that a rule denies by, where nothing that comes before it in the order of tiers may allow.
-fn denying(policy: &Policy) -> Vec<u16> {
-    let early = |rule: &&Rule| rule.tier <= Tier::Deny && rule.is_evaluated();
-    if policy.rules.iter().filter(early).any(|rule| rule.verdict == Verdict::Allow) {
-        return Vec::new();
-    }
-    let acts = |rule: &&Rule| {
-        rule.mode == Mode::Live
-            && rule.variants.is_empty()
-            && rule.verdict == Verdict::Deny
-            && rule.kinds == Kinds::ALL
-            && rule.sample_percent == 100
-            && rule.expires_ms == i64::MAX
-    };
-    let list = |rule: &Rule| {
-        policy.program.ops.iter().find_map(|op| match *op {
-            Op::OnList { to, list } if to == rule.when => Some(list),
-            _ => None,
-        })
-    };
-    policy.rules.iter().filter(early).filter(acts).filter_map(list).collect()
 }
 
 fn check_sizes(policy: &Policy) -> Result<(), BuildError> {

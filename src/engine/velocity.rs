@@ -126,7 +126,13 @@ impl Work for Attempts<'_> {
 }
 
 /// Reserves what a check would take if it were approved, or asks what that would be where it certainly will not be.
-pub(crate) fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+pub(crate) fn reserve_approved(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
     let denied = verdict::is_denied(lane, scratch);
     for (at, group) in snapshot.plan.groups.iter().enumerate() {
         let key = scratch.windows[at].keys[lane];
@@ -283,7 +289,15 @@ fn pending(
     };
     let acting = applying(snapshot, window, lane, scratch).filter(|(_, limit)| denies(limit));
     let max = acting.map(|(_, limit)| limit.max).min();
-    Pending { key, tag: window.tag, time_ms: now_ms, delta, max: max.unwrap_or(i64::MAX), held: false, displaced: Displaced::default() }
+    Pending {
+        key,
+        tag: window.tag,
+        time_ms: now_ms,
+        delta,
+        max: max.unwrap_or(i64::MAX),
+        held: false,
+        displaced: Displaced::default(),
+    }
 }
 
 /// Whether a limit acts, and by more than asking for a challenge.

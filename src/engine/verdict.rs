@@ -9,8 +9,8 @@ use crate::breaker::Tripped;
 use crate::decide::lanes as each;
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
-use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
-use crate::program::{NumberType, Source};
+use crate::policy::{BreakerState, Mode, Origin, Policy, Rule, Tier, Variant, Witness};
+use crate::program::{Kinds, NumberType, Op, Source};
 use crate::reasons::BuiltinReason;
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
 use crate::snapshot::Snapshot;
@@ -21,6 +21,29 @@ use crate::verify::TokenState;
 /// reserves nothing.
 pub(crate) fn is_denied(lane: usize, scratch: &Scratch) -> bool {
     scratch.denied >> lane & 1 != 0
+}
+
+/// Lists that a rule denies by, where nothing that comes before it in the order of tiers may allow.
+pub(crate) fn denying(policy: &Policy) -> Vec<u16> {
+    let early = |rule: &&Rule| rule.tier <= Tier::Deny && rule.is_evaluated();
+    if policy.rules.iter().filter(early).any(|rule| rule.verdict == Verdict::Allow) {
+        return Vec::new();
+    }
+    let acts = |rule: &&Rule| {
+        rule.mode == Mode::Live
+            && rule.variants.is_empty()
+            && rule.verdict == Verdict::Deny
+            && rule.kinds == Kinds::ALL
+            && rule.sample_percent == 100
+            && rule.expires_ms == i64::MAX
+    };
+    let list = |rule: &Rule| {
+        policy.program.ops.iter().find_map(|op| match *op {
+            Op::OnList { to, list } if to == rule.when => Some(list),
+            _ => None,
+        })
+    };
+    policy.rules.iter().filter(early).filter(acts).filter_map(list).collect()
 }
 
 /// Finds the lanes that are denied by token or list.
@@ -45,7 +68,13 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
 }
 
 /// Takes back what was counted of a lane's matches.
-pub(crate) fn uncount(snapshot: &Snapshot, now_ms: i64, kind: wire::Kind, lane: usize, scratch: &mut Scratch) {
+pub(crate) fn uncount(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    kind: wire::Kind,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
     let mut kinds = [0_u64; wire::Kind::ALL.len()];
     kinds[usize::from(kind.code())] = 1 << lane;
     each_match(snapshot, now_ms, 1 << lane, &kinds, scratch, |scratch, found, _| {

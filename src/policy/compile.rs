@@ -23,13 +23,14 @@ use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
 use crate::expires::expires_ms;
 use crate::lower::{self, Lowering, Moment};
+use crate::reservations::Timeouts;
 use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
 use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
+use crate::{Bundle, Compiled, RuleInfo, exact, guarded, reservations, testing};
 
 /// Compiles sources that were read already.
 pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
@@ -68,7 +69,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         program: lowering(Moment::Rules),
         sink,
     };
-    let (mut limits, exact_limits) = stage.limits(document);
+    let (mut limits, exact_limits, timeouts) = stage.limits(document);
     let mut breakers = stage.breakers(document);
     let Rules { mut rules, info, written } = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
@@ -97,8 +98,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         review::unread(document, &symbols, asked, sink);
     }
     let tests = testing::compile(document, &symbols, &ids(document, &rules), sink);
-    let windows =
+    let mut windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
+    for (window, after_ms) in timeouts {
+        windows[window].release_after_ms = after_ms;
+    }
     let lists = symbols.all_lists();
     let ((gate, in_gate), (mut program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
     for limit in &mut limits {
@@ -371,9 +375,10 @@ impl Stage<'_, '_> {
         Some(rule)
     }
 
-    /// Limits, and the largest count that each limited feature must hold exactly.
-    fn limits(&mut self, document: &Document) -> (Vec<policy::Limit>, HashMap<FeatureId, i64>) {
-        let mut exact = HashMap::new();
+    /// Limits, the largest count that each limited feature must hold exactly, and after how many milliseconds a reservation
+    /// without an outcome ends, by window.
+    fn limits(&mut self, document: &Document) -> (Vec<policy::Limit>, HashMap<FeatureId, i64>, Timeouts) {
+        let (mut exact, mut timeouts) = (HashMap::new(), Timeouts::new());
         let mut limits = Vec::new();
         for declared in &document.limits {
             self.gate.watch(declared.refusal.mode != Mode::Live);
@@ -386,6 +391,8 @@ impl Stage<'_, '_> {
                 Some(None) => continue,
             };
             let feature = self.symbols.windows[window].feature;
+            reservations::time_out(declared, window, self.symbols, &mut timeouts, self.sink);
+            reservations::warn_of_absence(declared, window, self.symbols, self.sink);
             if declared.refusal.mode == Mode::Live && max <= EXACT_COUNT_MAX as i64 {
                 let held = exact.entry(feature).or_insert(max);
                 *held = max.max(*held);
@@ -394,9 +401,10 @@ impl Stage<'_, '_> {
             let refusal = &declared.refusal;
             let reason = reason(&refusal.reason, id.text.clone());
             let (verdict, challenge, mode) = (refusal.verdict, refusal.challenge, refusal.mode);
-            limits.push(policy::Limit { window, max, when, verdict, challenge, mode, reason });
+            let absent = declared.absent.unwrap_or_default();
+            limits.push(policy::Limit { window, max, when, verdict, challenge, mode, absent, reason });
         }
-        (limits, exact)
+        (limits, exact, timeouts)
     }
 
     fn breakers(&mut self, document: &Document) -> Vec<policy::Breaker> {

@@ -19,6 +19,7 @@ mod hostile;
 pub mod limits;
 mod lower;
 pub mod render;
+mod reservations;
 mod review;
 mod source;
 mod symbols;

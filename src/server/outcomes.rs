@@ -74,7 +74,8 @@ fn told(snapshot: &Snapshot, outcome: OutcomeKind, effect: OutcomeEffect) -> Kep
             Err(DecodeError::new(ErrorCode::LimitReached, "outcome", message))
         }
         OutcomeEffect::NoChallenge(state) => {
-            let message = format!("no challenge of this check is open, so nothing is reserved: {}", advice(state));
+            let message =
+                format!("no challenge of this check is open, so nothing is reserved: {}", advice(state));
             Err(DecodeError::new(ErrorCode::NoOpenChallenge, "outcome", message))
         }
         OutcomeEffect::Unknown if outcome == OutcomeKind::ChallengePassed => {

@@ -40,7 +40,13 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn reserve_open(&self, open: &Approved<'a>, time_ms: i64, delta: i64, max: i64) -> Result<Reserved, Full> {
+    fn reserve_open(
+        &self,
+        open: &Approved<'a>,
+        time_ms: i64,
+        delta: i64,
+        max: i64,
+    ) -> Result<Reserved, Full> {
         let standing = self.standing.value(time_ms);
         let reserved = open
             .reserve(time_ms, delta, max.saturating_sub(standing))

@@ -27,11 +27,19 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
     let feature = fields.require("feature").and_then(|node| values::word(node, "a feature", sink));
     let max = fields.require("max").cloned();
     let when = fields.get("when").cloned();
-    let absent = fields
-        .get("absent")
-        .and_then(|node| values::choice(node, "what a limit does with an event without an amount", &ABSENT, sink));
+    let absent = fields.get("absent").and_then(|node| {
+        values::choice(node, "what a limit does with an event without an amount", &ABSENT, sink)
+    });
     let release_after = fields
         .entry("release_after")
         .and_then(|(word, node)| values::window(node, sink).map(|ms| (ms, word.place)));
-    Some(Limit { id, feature, max, when, absent, release_after, refusal: refusal::finish(node, fields, sink) })
+    Some(Limit {
+        id,
+        feature,
+        max,
+        when,
+        absent,
+        release_after,
+        refusal: refusal::finish(node, fields, sink),
+    })
 }

@@ -1,7 +1,9 @@
 //! A small site for tests: tables, a policy written by hand, and checks against them.
 
 use engine::feature::{Builtin, Feature, FeatureId, Scalar, Type};
-use engine::policy::{Absent, Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness};
+use engine::policy::{
+    Absent, Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness,
+};
 use engine::program::{Comparison, Kinds, NumberType, Op, Source, Truth};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::{Check, Kind, Verdict};
@@ -42,7 +44,16 @@ impl Draft {
         let feature = Feature { name: name.to_owned(), ty, missing, doc: String::new() };
         let feature = self.policy.features.push(feature).expect("room");
         let (kinds, key) = (Kinds::of(&[kind]), vec![key.id()]);
-        self.policy.windows.push(Window { feature, aggregate, kinds, key, window_ms: 60_000, status, exact, release_after_ms: None });
+        self.policy.windows.push(Window {
+            feature,
+            aggregate,
+            kinds,
+            key,
+            window_ms: 60_000,
+            status,
+            exact,
+            release_after_ms: None,
+        });
         feature
     }
 

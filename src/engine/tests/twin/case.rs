@@ -1,9 +1,11 @@
 //! What one case of the twin is: windows, limits, rules, and the steps they go through, all drawn from one seed.
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
-use engine::policy::{self, Absent, Aggregate, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness};
-use engine::table::Terms;
+use engine::policy::{
+    self, Absent, Aggregate, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness,
+};
 use engine::program::{Comparison, Kinds, NumberType, Op, Program, Source, Truth};
+use engine::table::Terms;
 use wire::{Check, ExtValue, Kind, OutcomeKind, Verdict};
 
 /// A velocity feature by what it is, before a policy gives it a number.
@@ -45,6 +47,7 @@ pub struct LimitSpec {
     pub max: i64,
     pub kyc: Option<u8>,
     pub verdict: Verdict,
+    pub absent: Absent,
 }
 
 /// A rule on a window of the case: it matches from that value on.
@@ -155,7 +158,7 @@ impl Case {
                     verdict: limit.verdict,
                     challenge: None,
                     mode: Mode::Live,
-                    absent: Absent::Skip,
+                    absent: limit.absent,
                     reason: words("L", at),
                 });
                 built.limits.push(at);
@@ -179,9 +182,10 @@ impl Built {
         let bound = Truth(program.truths);
         program.truths += 1;
         program.ops.push(Op::Flag { to: bound, feature: Builtin::DeviceBoundOther.id() });
-        let busy = self.windows.first().map(|&(_, feature)| {
-            at_least(&mut self.policy.program, feature, Comparison::GreaterOrEqual, 12)
-        });
+        let busy = self
+            .windows
+            .first()
+            .map(|&(_, feature)| at_least(&mut self.policy.program, feature, Comparison::GreaterOrEqual, 12));
         for (when, tier, verdict) in
             [(mean, Tier::Challenge, Verdict::Challenge), (bound, Tier::Review, Verdict::Review)]
         {

@@ -2,7 +2,7 @@
 
 use engine::feature::Builtin;
 use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
-use engine::policy::{Status, Tier};
+use engine::policy::{Absent, Status, Tier};
 use engine::program::Kinds;
 use wire::limits::{AMOUNT_MINOR_MAX, CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX, REASONS_MAX};
 use wire::{Kind, OutcomeKind, Verdict};
@@ -183,7 +183,8 @@ impl Draw {
                 let kyc = self.rng.percent(30).then(|| self.rng.below(3) as u8);
                 let verdict =
                     self.rng.pick(&[Verdict::Deny, Verdict::Deny, Verdict::Review, Verdict::Challenge]);
-                limits.push(LimitSpec { window, max, kyc, verdict });
+                let absent = self.rng.pick(&[Absent::Deny, Absent::Skip]);
+                limits.push(LimitSpec { window, max, kyc, verdict, absent });
             }
         }
         limits

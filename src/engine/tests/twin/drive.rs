@@ -1,18 +1,19 @@
 //! Runs a case through the engine and through the twin at once, and says where they part.
 
+mod limits;
 mod outcomes;
 
 use std::collections::{BTreeMap, HashMap};
 
 use engine::feature::{FeatureId, Scalar, Type};
 use engine::limits::LANES;
-use engine::policy::{Status, Tier};
+use engine::policy::{Absent, Status, Tier};
 use engine::record::Record;
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 use wire::{Check, Degraded, Value, Verdict};
 
-use crate::case::{Built, Case, CheckSpec, Kept, Step};
+use crate::case::{Built, Case, CheckSpec, Kept, Number, Step};
 use crate::memory::{Asked, Class, Table, Window};
 
 /// What was compared, by name: that a run has seen everything can be told from it.
@@ -277,13 +278,17 @@ impl<'a> Twin<'a> {
         let arrived_ms = time_ms.min(self.now_ms);
         let (rules, limits) = (snapshot.policy().rules.len(), snapshot.policy().limits.len());
         let mut refusals: HashMap<usize, i64> = HashMap::new();
+        let mut lacking: Vec<usize> = Vec::new();
         for hit in decision.hits() {
             let index = snapshot.hit_index(hit);
             if (rules..rules + limits).contains(&index) {
-                let (Value::Int(value) | Value::Money(value)) = hit.value else {
-                    return Err(format!("a limit is quoted as {:?}", hit.value));
-                };
-                refusals.insert(index - rules, value);
+                match hit.value {
+                    Value::Int(value) | Value::Money(value) => {
+                        refusals.insert(index - rules, value);
+                    }
+                    Value::Absent => lacking.push(index - rules),
+                    Value::Double(_) => return Err(format!("a limit is quoted as {:?}", hit.value)),
+                }
             }
         }
         let degraded = decision.degraded & Degraded::Velocity.bit() != 0;
@@ -309,7 +314,25 @@ impl<'a> Twin<'a> {
                 self.kept_in[table].touch(&key, self.now_ms, Some(arrived_ms), self.turn, self.evicting);
             }
             let takes = spec.kinds.has(check.kind);
-            let limit = takes.then(|| self.tightest(place, check)).flatten();
+            // Of an event without an amount a limit on amounts says nothing but that.
+            let lacks = spec.aggregate == Kept::Sum(Number::Amount) && check.amount.is_none();
+            let limit = (takes && !lacks).then(|| self.tightest(place, check)).flatten();
+            if takes && lacks {
+                for (at, _) in self.limits_on(place, check).collect::<Vec<_>>() {
+                    let refused = lacking.contains(&at);
+                    if refused != (self.absent_of(at) == Absent::Deny) {
+                        return Err(named(
+                            &format!("limit {at} without an amount: refused {refused}"),
+                            value,
+                        ));
+                    }
+                    if refused {
+                        self.note("amounts lacking");
+                        lacking.retain(|&other| other != at);
+                        fresh.refused.push(at);
+                    }
+                }
+            }
             let refused = limit.and_then(|(limit, _)| refusals.remove(&limit));
             // A table without room for the key: the window has no value, its limits refuse.
             let maybe_absent = degraded && (value == spec.missing() || refused.is_some());
@@ -384,39 +407,13 @@ impl<'a> Twin<'a> {
                 }
             }
         }
-        if let Some(limit) = refusals.keys().next() {
+        if let Some(limit) = refusals.keys().chain(&lacking).next() {
             return Err(format!("limit {limit} refuses an event that it has no say in"));
         }
         if !fresh.refused.is_empty() {
             self.give_back(&mut fresh.reserved);
         }
         Ok(fresh)
-    }
-
-    /// The limits of a window that apply to the check: places in the policy, and maxima.
-    fn limits_on<'s>(
-        &'s self,
-        place: usize,
-        check: &'s CheckSpec,
-    ) -> impl Iterator<Item = (usize, i64)> + 's {
-        let built = self.built.iter();
-        built.flat_map(move |built| {
-            let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]).enumerate();
-            let applies = limits.filter(move |(_, limit)| {
-                limit.window == built.windows[place].0
-                    && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
-            });
-            applies.map(|(at, limit)| (at, limit.max))
-        })
-    }
-
-    fn verdict_of(&self, limit: usize) -> Verdict {
-        self.built.as_ref().map_or(Verdict::Deny, |built| self.case.limits[built.limits[limit]].verdict)
-    }
-
-    /// The one with the smallest maximum.
-    fn tightest(&self, place: usize, check: &CheckSpec) -> Option<(usize, i64)> {
-        self.limits_on(place, check).min_by_key(|&(_, max)| max)
     }
 
     fn give_back(&mut self, reserved: &mut [Reserved]) {
