@@ -18,6 +18,7 @@ mod limit_of_ten;
 mod limits;
 mod lists;
 mod models;
+mod outcomes;
 mod reload;
 mod shadow;
 mod watched;
