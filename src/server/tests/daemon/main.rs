@@ -7,6 +7,7 @@ mod breakers;
 mod challenges;
 mod drift;
 mod explained;
+mod fields;
 mod frames;
 mod guard;
 mod harness;
