@@ -42,8 +42,10 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
         scratch.set(Builtin::Lat.id(), lane, Scalar::Double(geo.lat));
         scratch.set(Builtin::Lon.id(), lane, Scalar::Double(geo.lon));
     }
+    let amount = snapshot.currencies.amount(check);
+    scratch.lanes[lane].own_amount = amount.filter(|(_, own)| *own).map(|(units, _)| units);
     let optional = [
-        (Builtin::Amount, check.amount_minor.map(Scalar::Money)),
+        (Builtin::Amount, amount.map(|(units, _)| Scalar::Money(units))),
         (Builtin::Kyc, check.kyc.map(|n| Scalar::Int(i64::from(n)))),
         (Builtin::Factors, check.factors.map(|n| Scalar::Int(i64::from(n)))),
         (Builtin::Face, check.face.map(Scalar::Double)),

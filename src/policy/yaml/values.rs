@@ -163,6 +163,19 @@ pub(crate) fn decimal(node: &Node, range: std::ops::RangeInclusive<f64>, sink: &
     }
 }
 
+/// A score in that range: scores add in millionths, so that more decimals would be lost.
+pub(crate) fn score(node: &Node, range: std::ops::RangeInclusive<f64>, sink: &mut Sink) -> Option<f64> {
+    let number = decimal(node, range, sink)?;
+    let millionths = engine::score::millionths(number);
+    if engine::score::of_millionths(millionths) != number {
+        let message = format!("{number} has more than six decimals");
+        let label = format!("expected a score such as {}", engine::score::of_millionths(millionths));
+        sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+        return None;
+    }
+    Some(number)
+}
+
 /// A share with its sign, in percent: above 0 and at most 100.
 pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<f64> {
     let text = scalar(node, "a share such as 2%", sink)?;
@@ -182,11 +195,11 @@ pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<f64> {
     }
 }
 
-/// Money in major units with at most two decimals, as minor units.
-pub(crate) fn money(node: &Node, sink: &mut Sink) -> Option<i64> {
+/// Money in major units with at most that many decimals, as whole units of the last of them.
+pub(crate) fn money(node: &Node, places: u8, sink: &mut Sink) -> Option<i64> {
     let text = scalar(node, "an amount such as 8.88", sink)?;
-    match wire::money::parse_minor(text) {
-        Ok(minor) => Some(minor),
+    match money_units(text, places) {
+        Ok(units) => Some(units),
         Err(reason) => {
             let message = format!("`{}` is not an amount: {reason}", shortened(text));
             sink.push(
@@ -196,6 +209,45 @@ pub(crate) fn money(node: &Node, sink: &mut Sink) -> Option<i64> {
             None
         }
     }
+}
+
+/// As [`money`], of a text.
+pub(crate) fn money_units(text: &str, places: u8) -> Result<i64, String> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if places == 2 || fraction.len() <= 2 && places > 2 {
+        let minor = wire::money::parse_minor(text).map_err(|reason| reason.to_string())?;
+        return Ok(minor * 10_i64.pow(u32::from(places - 2)));
+    }
+    if fraction.len() > usize::from(places) {
+        return Err(match places {
+            0 => "an amount of this currency has no decimals".to_owned(),
+            _ => format!("an amount of this currency has at most {places} decimals"),
+        });
+    }
+    // What is before the point is read as any amount, and the decimals, all of them digits, behind it.
+    let major = wire::money::parse_minor(whole).map_err(|reason| reason.to_string())? / 100;
+    let decimals = format!("{fraction:0<width$}", width = usize::from(places));
+    match decimals.bytes().all(|digit| digit.is_ascii_digit()) {
+        true => Ok(major * 10_i64.pow(u32::from(places)) + decimals.parse::<i64>().unwrap_or(0)),
+        false => Err("an amount is a plain decimal such as 8.88".to_owned()),
+    }
+}
+
+/// A currency's code of ISO 4217.
+pub(crate) fn currency(node: &Node, sink: &mut Sink) -> Option<[u8; 3]> {
+    let text = scalar(node, "a currency such as CNY", sink)?;
+    let code = <[u8; 3]>::try_from(text.as_bytes()).ok();
+    let known = code.filter(|code| wire::currency::decimals(*code).is_some());
+    if known.is_none() {
+        let message = format!("`{}` is not a currency of ISO 4217", shortened(text));
+        let fault = Diagnostic::error(Code::OutOfRange, node.place, message)
+            .label("expected its code in capitals, such as CNY");
+        sink.push(match crate::advice::currency(text) {
+            Some(code) => fault.help(format!("did you mean `{code}`?")),
+            None => fault,
+        });
+    }
+    known
 }
 
 /// A length of time with its unit, in milliseconds; `ms` only where `fine`.
