@@ -50,8 +50,8 @@ pub const EXACT_DISTINCT_MAX: usize = 64;
 /// Most matches that a record holds of one decision, of those that act and of those in shadow each, and most that rules may have
 /// together; the rest are counted.
 pub const HITS_MAX: usize = 16;
-/// Longest prefix in a prefix list, in characters.
-pub const LIST_PREFIX_MAX: usize = 16;
+/// Longest prefix in a prefix list, in bytes: that of the longest identifier.
+pub const LIST_PREFIX_MAX: usize = 64;
 /// Most conditions that ended in an error that a record names of one decision; metrics count them all.
 pub const ERRORS_MAX: usize = 8;
 /// Most threads that decide at once.

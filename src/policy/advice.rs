@@ -98,25 +98,6 @@ pub(crate) fn name<'a>(
     })
 }
 
-/// The code of a currency by a name that is in use for it.
-pub(crate) fn currency(name: &str) -> Option<String> {
-    let upper = name.to_ascii_uppercase();
-    let code = match upper.as_str() {
-        "RMB" | "CNH" | "YUAN" => "CNY",
-        "NTD" => "TWD",
-        "YEN" => "JPY",
-        "UKP" | "STG" => "GBP",
-        "USDT" => "USD",
-        _ if <[u8; 3]>::try_from(upper.as_bytes())
-            .is_ok_and(|code| wire::currency::decimals(code).is_some()) =>
-        {
-            upper.as_str()
-        }
-        _ => return None,
-    };
-    Some(code.to_owned())
-}
-
 /// Advice on a function that does not exist.
 pub(crate) fn function(name: &str) -> Option<&'static str> {
     Some(match name {

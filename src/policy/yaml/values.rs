@@ -1,6 +1,7 @@
 //! Typed reading of single values. Each function reports what it found and what it expected, and gives `None`.
 
 use engine::limits::{WINDOW_MS_MAX, WINDOW_MS_MIN};
+use wire::money::Decimal;
 
 use super::{Data, Node, Style, Word};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -212,42 +213,19 @@ pub(crate) fn money(node: &Node, places: u8, sink: &mut Sink) -> Option<i64> {
 }
 
 /// As [`money`], of a text.
-pub(crate) fn money_units(text: &str, places: u8) -> Result<i64, String> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if places == 2 || fraction.len() <= 2 && places > 2 {
-        let minor = wire::money::parse_minor(text).map_err(|reason| reason.to_string())?;
-        return Ok(minor * 10_i64.pow(u32::from(places - 2)));
-    }
-    if fraction.len() > usize::from(places) {
-        return Err(match places {
-            0 => "an amount of this currency has no decimals".to_owned(),
-            _ => format!("an amount of this currency has at most {places} decimals"),
-        });
-    }
-    // What is before the point is read as any amount, and the decimals, all of them digits, behind it.
-    let major = wire::money::parse_minor(whole).map_err(|reason| reason.to_string())? / 100;
-    let decimals = format!("{fraction:0<width$}", width = usize::from(places));
-    match decimals.bytes().all(|digit| digit.is_ascii_digit()) {
-        true => Ok(major * 10_i64.pow(u32::from(places)) + decimals.parse::<i64>().unwrap_or(0)),
-        false => Err("an amount is a plain decimal such as 8.88".to_owned()),
-    }
+pub(crate) fn money_units(text: &str, places: u8) -> Result<i64, wire::Refusal> {
+    Decimal::plain(text)?.minor(u32::from(places))
 }
 
 /// A currency's code of ISO 4217.
 pub(crate) fn currency(node: &Node, sink: &mut Sink) -> Option<[u8; 3]> {
     let text = scalar(node, "a currency such as CNY", sink)?;
-    let code = <[u8; 3]>::try_from(text.as_bytes()).ok();
-    let known = code.filter(|code| wire::currency::decimals(*code).is_some());
-    if known.is_none() {
-        let message = format!("`{}` is not a currency of ISO 4217", shortened(text));
-        let fault = Diagnostic::error(Code::OutOfRange, node.place, message)
-            .label("expected its code in capitals, such as CNY");
-        sink.push(match crate::advice::currency(text) {
-            Some(code) => fault.help(format!("did you mean `{code}`?")),
-            None => fault,
-        });
-    }
-    known
+    let read = wire::currency::read(text);
+    read.map_err(|refusal| {
+        let fault = Diagnostic::error(Code::OutOfRange, node.place, refusal.message);
+        sink.push(fault.label("expected a code of three letters, such as CNY"));
+    })
+    .ok()
 }
 
 /// A length of time with its unit, in milliseconds; `ms` only where `fine`.
