@@ -23,14 +23,11 @@ mod tests {
 
     #[test]
     fn every_score_of_six_decimals_comes_back_as_it_was_written() {
-        for n in (-1_000_000..=1_000_000).step_by(7) {
+        for n in (-1_000_000..=1_000_000_i64).step_by(7) {
             let sign = if n < 0 { "-" } else { "" };
             let written: f64 = format!("{sign}0.{:06}", n.abs() % 1_000_000).parse().unwrap();
-            let written = written + f64::from(n / 1_000_000);
-            assert_eq!(
-                (millionths(written), of_millionths(n.into()).to_bits()),
-                (n.into(), written.to_bits())
-            );
+            let written = written + (n / 1_000_000) as f64;
+            assert_eq!((millionths(written), of_millionths(n).to_bits()), (n, written.to_bits()));
         }
         assert_eq!((millionths(f64::NAN), millionths(0.000_000_5), millionths(-0.000_000_4)), (0, 1, 0));
     }
