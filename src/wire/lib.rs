@@ -9,6 +9,7 @@ mod bounds;
 pub mod check;
 pub mod error;
 pub mod frame;
+pub mod instant;
 pub mod json;
 pub mod limits;
 pub mod money;

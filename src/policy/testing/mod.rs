@@ -158,6 +158,6 @@ fn read_start(node: &Node, sink: &mut Sink) -> Option<i64> {
 
 /// A time that an engine's clock may show: of the years 1970 to 9999, in Unix milliseconds.
 fn instant_ms(text: &str) -> Option<i64> {
-    let ms = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    let ms = wire::instant::parse(text).ok()?.ms();
     (0..=TIME_MS_MAX).contains(&ms).then_some(ms)
 }

@@ -43,7 +43,16 @@ impl KnownList {
             Matching::Exact | Matching::Prefix => key.to_owned(),
         }
     }
+
+    /// Whether a key takes in a large part of all addresses.
+    pub fn is_wide(&self, key: &str) -> bool {
+        let length = key.split_once('/').and_then(|(_, length)| length.parse::<u8>().ok());
+        self.matching == Matching::Network && length.is_some_and(|length| length < NETWORK_BITS_MIN)
+    }
 }
+
+/// A network of fewer bits takes in more than a sixteenth of all addresses, which nobody means to list.
+const NETWORK_BITS_MIN: u8 = 4;
 
 #[cfg(test)]
 mod tests {

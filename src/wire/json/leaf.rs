@@ -15,6 +15,7 @@ use super::trail::{Trail, nearest, shortened};
 use crate::bounds::{self, Refusal};
 use crate::check::{Named, Text};
 use crate::error::ErrorCode;
+use crate::instant;
 use crate::money;
 
 /// Any JSON value but an object or an array.
@@ -160,12 +161,9 @@ impl Trail {
         self.value(map, |leaf| match leaf {
             Leaf::Int(ms) => bounds::time_ms(ms),
             Leaf::Huge(_) => bounds::time_ms(i64::MAX),
-            Leaf::Text(text) => match text.parse::<jiff::Timestamp>() {
-                Ok(time) => bounds::time_ms(time.as_millisecond()),
-                Err(_) => Err(Refusal::out_of_range(format!(
-                    "found `{}`, expected RFC 3339 with an offset, such as 2026-02-17T08:30:00Z",
-                    shortened(&text)
-                ))),
+            Leaf::Text(text) => match instant::parse(&text) {
+                Ok(time) => bounds::time_ms(time.ms()),
+                Err(error) => Err(Refusal::out_of_range(format!("found `{}`: {error}", shortened(&text)))),
             },
             other => Err(other.unlike("RFC 3339 text or whole Unix milliseconds")),
         })
