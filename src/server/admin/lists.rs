@@ -31,11 +31,13 @@ const ENTRY_BYTES_MAX: usize = 16 << 10;
 pub struct PageQuery {
     after: String,
     count: usize,
+    /// Leaves entries out that have ended.
+    in_force: bool,
 }
 
 impl Default for PageQuery {
     fn default() -> PageQuery {
-        PageQuery { after: String::new(), count: PAGE_DEFAULT }
+        PageQuery { after: String::new(), count: PAGE_DEFAULT, in_force: false }
     }
 }
 
@@ -92,6 +94,10 @@ pub async fn page(
         let more = entries.len() > count;
         entries.truncate(count);
         let next = entries.last().filter(|_| more).map(|entry| entry.key.clone());
+        if query.in_force {
+            let now_ms = admin.shared.clock.now_ms();
+            entries.retain(|entry| entry.fields.expires_ms() > now_ms);
+        }
         Ok(Json(Page { list: list.name, entries, next }).into_response())
     })
     .await
