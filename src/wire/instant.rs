@@ -7,7 +7,9 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 
+use crate::bounds::{self, Refusal};
 use crate::limits::TIME_MS_MAX;
+use crate::near::shortened;
 
 /// A moment, from the year 0 to the end of 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +102,19 @@ pub fn parse(text: &str) -> Result<Instant, InstantError> {
         Ok(instant)
     } else {
         Err(InstantError::Range("a time lies in the years 0 to 9999"))
+    }
+}
+
+/// Unix milliseconds of a moment that a check may be of.
+///
+/// # Errors
+/// [`Refusal`] for what is not a moment, and for years outside 1970 to 9999.
+pub fn read(text: &str) -> Result<i64, Refusal> {
+    match parse(text) {
+        Ok(instant) => bounds::time_ms(instant.ms()),
+        Err(error) => {
+            Err(Refusal::out_of_range(format!("found `{}`, {error}", shortened(text))))
+        }
     }
 }
 

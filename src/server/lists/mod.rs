@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use engine::lists::{ListError, ListHandle, ListKey, Lists, NEVER_MS};
 use engine::policy::Matching;
+use wire::Form;
 use wire::limits::CLOCK_BEHIND_MS_MAX;
 
 pub use entry::{Adding, Entry, EntryFault, EntryFields};
@@ -141,7 +142,7 @@ pub struct ListStore {
     /// Lists whose files of entries were found damaged.
     damaged: Mutex<BTreeSet<String>>,
     /// What the engine's tables hold. Also the turn of writers.
-    loaded: Mutex<HashMap<(String, Matching), Loaded>>,
+    loaded: Mutex<HashMap<(String, Matching, Form), Loaded>>,
 }
 
 /// A list in the engine's table.
@@ -153,7 +154,7 @@ struct Loaded {
     image: Option<u64>,
 }
 
-type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching), Loaded>>;
+type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching, Form), Loaded>>;
 
 impl ListStore {
     /// Opens the entries of a data folder, or begins without any.
@@ -562,6 +563,6 @@ impl From<ImageFault> for LoadFault {
     }
 }
 
-fn id(list: &KnownList) -> (String, Matching) {
-    (list.name.clone(), list.matching)
+fn id(list: &KnownList) -> (String, Matching, Form) {
+    (list.name.clone(), list.matching, list.form)
 }
