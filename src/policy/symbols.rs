@@ -156,6 +156,11 @@ impl Symbols {
         self.lists.iter().cloned().chain(looked_up).collect()
     }
 
+    /// The declared list of that number.
+    pub(crate) fn list(&self, number: u16) -> Option<&List> {
+        self.lists.get(usize::from(number))
+    }
+
     /// The number of a list as tests state it: `vip`, or `vip:counterparty` where a rule looks that field up.
     pub(crate) fn stated_list(&self, name: &str) -> Option<u16> {
         let Some((list, field)) = name.split_once(':') else { return self.list_numbers.get(name).copied() };

@@ -254,7 +254,7 @@ fn lane(
     for (name, value) in given {
         if name == "time" {
             let ms = value.as_i64().or_else(|| {
-                value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+                wire::instant::parse(value.as_str()?).ok().map(wire::instant::Instant::ms)
             });
             match ms {
                 Some(ms) if (TIME_US_MIN / 1_000..=TIME_MS_MAX).contains(&ms) => lane.time_ms = ms,

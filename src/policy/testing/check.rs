@@ -224,7 +224,7 @@ impl<'s> Reader<'s> {
 }
 
 /// The packet of that id; any other text names a packet of its own, so that tests need not write UUIDs.
-fn packet(text: &str) -> Uuid {
+pub(super) fn packet(text: &str) -> Uuid {
     Uuid::parse_str(text).unwrap_or_else(|_| {
         let mut bytes = [0; 16];
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

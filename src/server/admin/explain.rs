@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use engine::feature::{BUILTINS, Builtin, FeatureTable, Scalar, Type};
 use engine::policy::{OnError, Tier};
 use engine::record::{INPUTS, Record, RecordedHit};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use wire::{Degraded, money};
 
@@ -155,5 +154,5 @@ pub(super) fn number(x: f64) -> Value {
 }
 
 fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+    wire::instant::show(ms)
 }

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::feature::FeatureId;
 use engine::policy::Mode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::lists::blocking;
@@ -171,5 +170,5 @@ fn last_reload(last: &LastReload) -> Value {
 }
 
 fn time(unix_ms: i64) -> String {
-    Timestamp::from_millisecond(unix_ms).map(|time| time.to_string()).unwrap_or_default()
+    wire::instant::show(unix_ms)
 }
