@@ -107,7 +107,7 @@ pub(crate) fn decide(
     state.pending.clear();
     state.refused.clear();
     state.matches.clear();
-    (state.unkept, state.unkept_score) = (0, 0.0);
+    (state.unkept, state.unkept_score) = (0, 0);
     state.degraded &= !SAID_ANEW;
     for score in [Builtin::ModelScore, Builtin::AnomalyScore] {
         alone.forget(snapshot, score.id(), 0);
@@ -115,6 +115,7 @@ pub(crate) fn decide(
 
     let one = std::slice::from_ref(check);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, one, &mut alone);
+    verdict::limit_errors(snapshot, one, 1, &mut alone);
     velocity::reserve_approved(snapshot, now.ms, check, 0, &mut alone);
     models::score(snapshot, now, one, 1, &mut alone);
     rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, one, &mut alone);

@@ -5,10 +5,11 @@
 
 use wire::Kind;
 
-use crate::policy::{BreakerState, Mode};
+use crate::policy::{BreakerState, Mode, Origin};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::Passage;
+use crate::verdict;
 
 /// A breaker that refused.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,11 @@ pub(crate) fn pass(snapshot: &Snapshot, now_ms: i64, kind: Kind, lane: usize, sc
             if !breaker.kinds.has(kind) || scratch.windows[at].keys[lane] == 0 {
                 continue;
             }
-            let trips = scratch.registers.holds(breaker.when, lane);
+            if scratch.registers.failed(breaker.when) >> lane & 1 != 0 {
+                let origin = Origin::Breaker(wired.breaker, BreakerState::Opened);
+                verdict::note_error(snapshot, origin, lane, scratch);
+            }
+            let trips = scratch.registers.applies(breaker.when, breaker.on_error, lane);
             let passage = match scratch.windows[at].kept(lane) {
                 Some(slot) => wired.circuit(&group.table.payload(slot)).pass(now_ms, trips),
                 // A key without room has no state: what would open it is refused, and cannot be remembered.

@@ -19,10 +19,12 @@
 
 mod again;
 mod breaker;
+mod currency;
 mod decide;
 mod decision;
 pub mod feature;
 mod fields;
+mod fingerprint;
 pub mod forest;
 mod geo;
 pub mod key;
@@ -39,6 +41,7 @@ mod reasons;
 pub mod record;
 mod replay;
 mod rules;
+pub mod score;
 mod scratch;
 mod snapshot;
 pub mod table;

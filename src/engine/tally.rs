@@ -25,6 +25,8 @@ pub struct MatchCount {
     pub live: u64,
     /// Only watching.
     pub shadow: u64,
+    /// Conditions that ended in an error, whether that counts as a match or not.
+    pub errors: u64,
 }
 
 /// What a breaker let through on its way from open to closed.
@@ -66,6 +68,20 @@ impl MatchTally {
     pub(crate) fn unmatched(&mut self, index: usize, shadow: bool) {
         if let Some(count) = self.matches.get_mut(index) {
             *(if shadow { &mut count.shadow } else { &mut count.live }) -= 1;
+        }
+    }
+
+    /// Counts a condition that ended in an error.
+    pub(crate) fn failed(&mut self, index: usize) {
+        if let Some(count) = self.matches.get_mut(index) {
+            count.errors += 1;
+        }
+    }
+
+    /// Takes back an error that was counted before its check is decided again.
+    pub(crate) fn unfailed(&mut self, index: usize) {
+        if let Some(count) = self.matches.get_mut(index) {
+            count.errors -= 1;
         }
     }
 

@@ -147,7 +147,7 @@ pub(crate) fn reserve_approved(
         for window in group.of_status(Status::Approved) {
             let payload = group.table.payload(slot);
             let held = window.held(&payload);
-            let number = if !window.kinds.has(check.kind) {
+            let number = if !window.takes(check) {
                 held.value(now_ms)
             } else {
                 let pending = pending(snapshot, window, key, now_ms, lane, scratch);
@@ -176,7 +176,7 @@ fn attempt(
     lane: usize,
     scratch: &Scratch,
 ) -> i64 {
-    let takes = window.kinds.has(check.kind);
+    let takes = window.takes(check);
     let (near, far) = window.words(&payload);
     match window.aggregate {
         Aggregate::Count => {
@@ -332,7 +332,9 @@ fn applying<'s>(
     scratch: &'s Scratch,
 ) -> impl Iterator<Item = (usize, &'s Limit)> {
     let limits = &snapshot.policy.limits;
-    let applies = move |limit: &Limit| limit.when.is_none_or(|when| scratch.registers.holds(when, lane));
+    let applies = move |limit: &Limit| {
+        limit.when.is_none_or(|when| scratch.registers.applies(when, limit.on_error, lane))
+    };
     let limits = window.limits.iter().map(move |&at| (at, &limits[at]));
     limits.filter(move |(_, limit)| limit.mode != Mode::Off && applies(limit))
 }
@@ -353,7 +355,7 @@ fn refuse_limits(
     lane: usize,
     scratch: &mut Scratch,
 ) {
-    let approved = |window: &&Laid| window.status == Status::Approved && window.kinds.has(check.kind);
+    let approved = |window: &&Laid| window.status == Status::Approved && window.takes(check);
     for window in group.windows.iter().filter(approved) {
         let pending = pending(snapshot, window, key, now_ms, lane, scratch);
         let _ = scratch.lanes[lane].pending.try_push(pending);

@@ -105,6 +105,7 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
         aggregate: window.aggregate,
         kinds: window.kinds,
         status: window.status,
+        currency: window.currency,
         window_ms: window.window_ms,
         span: Span::new(window.window_ms),
         open: window.release_after_ms.map(Span::new),
@@ -161,8 +162,16 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
     };
     let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
     let timeout = window.release_after_ms.map_or(String::new(), |ms| format!(" open {ms}"));
+    // Sums of other decimals are other sums.
+    let of_money = match window.aggregate {
+        Aggregate::Sum(field) | Aggregate::Max(field) if features.row(field).ty == Type::Money => {
+            features.money_places()
+        }
+        _ => 0,
+    };
+    let currency = window.currency.as_ref().map_or("", wire::currency::text);
     format!(
-        "{} {aggregate} {:x} {} {} {:?}{timeout}",
+        "{} {aggregate} {:x} {} {} {:?} {currency} {of_money}{timeout}",
         name(window.feature),
         window.kinds.0,
         key.join(","),

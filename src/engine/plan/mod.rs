@@ -5,6 +5,7 @@ mod checks;
 
 use std::sync::Arc;
 
+use wire::Check;
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 
 use crate::feature::{FeatureId, Type};
@@ -67,6 +68,7 @@ pub(crate) struct Laid {
     pub aggregate: Aggregate,
     pub kinds: Kinds,
     pub status: Status,
+    currency: Option<[u8; 3]>,
     pub window_ms: i64,
     pub span: Span,
     /// Of approved events without an outcome, where they end with a time-out: their words are the second half.
@@ -120,6 +122,12 @@ impl Laid {
         let (standing_far, open_far) = far.split(self.room.far / 2);
         let standing = Approved::new(standing_near, standing_far, &self.span, self.exact);
         Held::new(standing, Some(Approved::new(open_near, open_far, open, self.exact)))
+    }
+
+    /// Whether the check is one of those that the window takes in.
+    #[inline(always)]
+    pub fn takes(&self, check: &Check<'_>) -> bool {
+        self.kinds.has(check.kind) && self.currency.is_none_or(|currency| currency == check.currency)
     }
 
     /// Bytes that it takes of each key, and beside them of a busy one.

@@ -61,11 +61,11 @@ impl Class {
 
 /// Reads the profile into the columns, then takes the check into it. `approved` are earlier checks of the account that are not
 /// committed yet.
-pub(super) fn visit<'c>(
+pub(super) fn visit(
     words: &[Word],
     device: u64,
     check: &Check<'_>,
-    approved: impl Iterator<Item = &'c Check<'c>> + Clone,
+    approved: &[(Kind, i64)],
     lane: usize,
     scratch: &mut Scratch,
 ) {
@@ -91,7 +91,7 @@ pub(super) fn visit<'c>(
     if let Some(geo) = check.geo {
         visit_place(words, (geo.lat, geo.lon), lane, scratch);
     }
-    if let Some(amount) = check.amount_minor {
+    if let Some(amount) = scratch.lanes[lane].own_amount {
         compare_amount(words, check.kind, amount, approved, lane, scratch);
     }
     visit_hours(Hours(&words[HOURS]), lane, scratch);
@@ -137,18 +137,18 @@ fn visit_place(words: &[Word], here: (f64, f64), lane: usize, scratch: &mut Scra
 }
 
 /// The amount against the account's approved ones of its class; while they are few, of all that it spends and moves.
-pub(super) fn compare_amount<'c>(
+pub(super) fn compare_amount(
     words: &[Word],
     kind: Kind,
     amount: i64,
-    approved: impl Iterator<Item = &'c Check<'c>> + Clone,
+    approved: &[(Kind, i64)],
     lane: usize,
     scratch: &mut Scratch,
 ) {
     let class = Class::of(kind);
     let held = |class: Class| {
-        let of_class = approved.clone().filter(|check| Class::of(check.kind) as usize == class as usize);
-        let amounts = of_class.filter_map(|check| check.amount_minor);
+        let of_class = approved.iter().filter(|(kind, _)| Class::of(*kind) as usize == class as usize);
+        let amounts = of_class.map(|&(_, amount)| amount);
         Amounts::of(amounts.fold(load(words, class.word()), Amounts::added))
     };
     let mut own = held(class);

@@ -10,9 +10,11 @@ mod device;
 mod hours;
 mod latest;
 
+use arrayvec::ArrayVec;
 use wire::{Check, Degraded, Kind};
 
 use crate::feature::Builtin;
+use crate::limits::LANES;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{Ordering, Slots, Word};
@@ -83,8 +85,8 @@ impl Earlier {
     }
 
     /// Takes a check in for those that come after it.
-    fn take(&mut self, check: &Check<'_>, lane: usize) {
-        self.amounts |= u64::from(check.amount_minor.is_some()) << lane;
+    fn take(&mut self, check: &Check<'_>, has_amount: bool, lane: usize) {
+        self.amounts |= u64::from(has_amount) << lane;
         self.binds |= u64::from(check.kind == Kind::Bind) << lane;
     }
 }
@@ -106,14 +108,15 @@ pub(crate) fn visit(
         scratch.lanes[lane].degraded |= Degraded::Profile.bit();
     }
     if let Some(found) = of_account {
-        let before = if earlier.meet(account) && check.amount_minor.is_some() {
+        let before = if earlier.meet(account) && scratch.lanes[lane].own_amount.is_some() {
             again::same(&scratch.accounts.keys, account) & earlier.amounts
         } else {
             0
         };
         let words = tables.accounts.payload(found.slot).near();
-        let approved = decide::lanes(before).map(|at| &checks[at]);
-        account::visit(words, device, check, approved, lane, scratch);
+        let amounts = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
+        let approved: ArrayVec<(Kind, i64), LANES> = decide::lanes(before).filter_map(amounts).collect();
+        account::visit(words, device, check, &approved, lane, scratch);
     }
     if let Some(found) = of_device {
         let before = match earlier.binds {
@@ -125,7 +128,7 @@ pub(crate) fn visit(
         device::visit(&tables.seed, words, account, bound_to, check, lane, scratch);
     }
     if !verdict::is_denied(lane, scratch) {
-        earlier.take(check, lane);
+        earlier.take(check, scratch.lanes[lane].own_amount.is_some(), lane);
     }
 }
 
@@ -137,12 +140,12 @@ pub(crate) fn visit_again(
     lane: usize,
     scratch: &mut Scratch,
 ) {
-    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), check.amount_minor) {
+    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
         for feature in [Builtin::AmountMean, Builtin::AmountRatio, Builtin::AmountZscore] {
             scratch.forget(snapshot, feature.id(), lane);
         }
         let words = tables.accounts.payload(slot).near();
-        account::compare_amount(words, check.kind, amount, std::iter::empty(), lane, scratch);
+        account::compare_amount(words, check.kind, amount, &[], lane, scratch);
     }
     if let Some(slot) = scratch.devices.kept(lane) {
         let account = scratch.accounts.keys[lane];
@@ -153,9 +156,9 @@ pub(crate) fn visit_again(
 /// The lanes of `later` that have read a profile as if that lane were allowed.
 pub(crate) fn followers(checks: &[Check<'_>], lane: usize, later: u64, scratch: &Scratch) -> u64 {
     let mut found = 0;
-    if checks[lane].amount_minor.is_some() {
+    if scratch.lanes[lane].own_amount.is_some() {
         let those = again::same(&scratch.accounts.keys, scratch.accounts.keys[lane]) & later;
-        let with_amount = decide::lanes(those).filter(|&at| checks[at].amount_minor.is_some());
+        let with_amount = decide::lanes(those).filter(|&at| scratch.lanes[at].own_amount.is_some());
         found |= with_amount.fold(0, |mask, at| mask | 1 << at);
     }
     if checks[lane].kind == Kind::Bind && scratch.devices.keys[lane] != 0 {
@@ -166,7 +169,7 @@ pub(crate) fn followers(checks: &[Check<'_>], lane: usize, later: u64, scratch: 
 
 /// Takes an approved check into the profiles: its amount into the account's own mean, a bind into the device.
 pub(crate) fn approve(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &Scratch) {
-    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), check.amount_minor) {
+    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
         account::approve(tables.accounts.payload(slot).near(), check.kind, amount);
     }
     if let (Some(slot), Kind::Bind) = (scratch.devices.kept(lane), check.kind) {

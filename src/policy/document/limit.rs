@@ -2,6 +2,7 @@
 
 use engine::policy::Absent;
 
+use super::feature::Stated;
 use super::refusal::{self, Refusal};
 use crate::diagnostic::{Place, Sink};
 use crate::yaml::fields::Fields;
@@ -16,6 +17,8 @@ pub(crate) struct Limit {
     pub absent: Option<Absent>,
     /// Milliseconds after which a reservation without an outcome ends, and where that is written.
     pub release_after: Option<(i64, Place)>,
+    /// The currency of the events that it is of, and where that is written.
+    pub currency: Option<Stated>,
     pub refusal: Refusal,
 }
 
@@ -33,13 +36,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
     let release_after = fields
         .entry("release_after")
         .and_then(|(word, node)| values::window(node, sink).map(|ms| (ms, word.place)));
-    Some(Limit {
-        id,
-        feature,
-        max,
-        when,
-        absent,
-        release_after,
-        refusal: refusal::finish(node, fields, sink),
-    })
+    let currency = super::feature::read_currency(&mut fields, sink);
+    let refusal = refusal::finish(node, fields, sink);
+    Some(Limit { id, feature, max, when, absent, release_after, currency, refusal })
 }

@@ -51,6 +51,7 @@ impl Draft {
             key,
             window_ms: 60_000,
             status,
+            currency: None,
             exact,
             release_after_ms: None,
         });
@@ -65,6 +66,7 @@ impl Draft {
             window,
             max,
             when: None,
+            on_error: Default::default(),
             verdict: Verdict::Deny,
             challenge: None,
             mode: Mode::Live,
@@ -87,6 +89,7 @@ impl Draft {
             tier,
             kinds: Kinds::ALL,
             when: to,
+            on_error: Default::default(),
             verdict,
             challenge: None,
             score: 0.0,

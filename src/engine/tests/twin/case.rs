@@ -135,6 +135,7 @@ impl Case {
             let (spec, policy) = (&self.windows[at], &mut built.policy);
             let feature = spec.feature(&mut policy.features);
             policy.windows.push(Window {
+                currency: None,
                 feature,
                 aggregate: spec.aggregate.of(own),
                 kinds: spec.kinds,
@@ -155,6 +156,7 @@ impl Case {
                     window,
                     max: limit.max,
                     when,
+                    on_error: Default::default(),
                     verdict: limit.verdict,
                     challenge: None,
                     mode: Mode::Live,
@@ -194,6 +196,7 @@ impl Built {
                 tier,
                 kinds: Kinds::ALL,
                 when,
+                on_error: Default::default(),
                 verdict,
                 challenge: None,
                 score: 0.0,
@@ -209,6 +212,7 @@ impl Built {
             key: vec![Builtin::Account.id()],
             kinds: Kinds::ALL,
             when,
+            on_error: Default::default(),
             terms: Terms { open_ms: 2_000, half_open_ms: 5_000, trials: 2 },
             verdict: Verdict::Review,
             challenge: None,
@@ -225,6 +229,7 @@ impl Built {
             tier: rule.tier,
             kinds: Kinds::ALL,
             when,
+            on_error: Default::default(),
             verdict: rule.verdict(),
             challenge: None,
             score: 0.0,
@@ -325,11 +330,6 @@ impl CheckSpec {
             Number::Own => self.own.unwrap_or(0),
         };
         stated.clamp(0, wire::limits::AMOUNT_MINOR_MAX)
-    }
-
-    /// What tells a repetition from a reused id.
-    pub fn body(&self) -> impl PartialEq + use<> {
-        (self.kind, self.account, self.device, self.counterparty, self.packet, self.amount)
     }
 
     /// The check as the engine takes it.

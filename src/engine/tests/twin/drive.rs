@@ -54,7 +54,7 @@ struct Reserved {
 /// What became of an id.
 struct Known {
     decision: Decision,
-    check: CheckSpec,
+    check: Check<'static>,
     reserved: Vec<Reserved>,
     /// Whether what it reserved counts.
     holds: bool,
@@ -250,7 +250,7 @@ impl<'a> Twin<'a> {
         let known = self.ids.get(&spec.id).ok_or("an id was answered before it was decided")?;
         let mut expected = known.decision;
         expected.replayed = true;
-        if known.check.body() != spec.body() {
+        if known.check != spec.check(self.now_ms) {
             expected.degraded |= Degraded::IdReused.bit();
         }
         self.note("repetitions");
@@ -451,7 +451,7 @@ impl<'a> Twin<'a> {
         }
         let known = Known {
             decision: *fresh.decision,
-            check: fresh.check.clone(),
+            check: fresh.check.check(self.now_ms),
             reserved,
             holds: expected == Verdict::Allow,
             asked: expected == Verdict::Challenge,
