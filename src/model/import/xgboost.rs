@@ -244,6 +244,12 @@ fn draft(file: File) -> Result<Draft, Refusal> {
     if weights.as_ref().is_some_and(|weights| weights.len() != forest.len()) {
         return Err("there is not one weight_drop for each tree".to_owned().into());
     }
+    let (transform, link) = link(&objective.name)?;
+    let base = link.margin(base_score(&param.base_score)?, &file.version);
+    if !base.is_finite() {
+        let (base, objective) = (&param.base_score, &objective.name);
+        return Err(format!("base_score is `{base}`, from which `{objective}` cannot start").into());
+    }
     let inputs = count(&param.num_feature, "num_feature")?;
     let mut trees = Grower::new(inputs)?;
     if !names.is_empty() && names.len() != inputs {
@@ -258,12 +264,6 @@ fn draft(file: File) -> Result<Draft, Refusal> {
         grow(tree, weight, &mut trees, &mut categorical, &mut gains)?;
     }
 
-    let (transform, link) = link(&objective.name)?;
-    let base = link.margin(base_score(&param.base_score)?, &file.version);
-    if !base.is_finite() {
-        let (base, objective) = (&param.base_score, &objective.name);
-        return Err(format!("base_score is `{base}`, from which `{objective}` cannot start").into());
-    }
     let mut notes = Vec::new();
     if categorical.contains(&true) && file.version.as_slice() < &CATEGORIES_FROM[..] {
         notes.push(

@@ -18,6 +18,10 @@ const TRANSFORMS: [&str; 5] = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "P
 const MODES: [Mode; 6] = [Mode::AtMost, Mode::Below, Mode::AtLeast, Mode::Above, Mode::Equal, Mode::NotEqual];
 const MEMBER: f64 = 6.0;
 
+/// Sets of fewer categories, all below this, hold whole numbers alone, as the standard says. Of others ONNX Runtime cuts the
+/// fraction of a value off before it looks for it.
+const FEW: usize = 31;
+
 /// What the operator makes of its trees.
 pub struct Joined {
     /// Whether they are joined to their mean.
@@ -147,12 +151,17 @@ impl<'a> Nodes<'a> {
         let mode = self.modes[place];
         let (test, turned, side) = if mode == MEMBER {
             let (from, to) = self.sets[place];
-            let set = self.members.get(from..to).unwrap_or_default();
+            let members = self.members.get(from..to).unwrap_or_default();
+            let rounding = if members.len() < FEW && members.iter().all(|&member| member < FEW as f64) {
+                Rounding::Never
+            } else {
+                Rounding::TowardZero
+            };
             let whole = |&member: &f64| (member as u32 as f64 == member).then_some(member as u32);
-            let set: Option<Vec<u32>> = set.iter().map(whole).collect();
+            let set: Option<Vec<u32>> = members.iter().map(whole).collect();
             let set = set.and_then(Categories::of);
             let set = set.ok_or("a category that is no whole number, or past the largest allowed")?;
-            (Test::OneOf(set.rounded(Rounding::Never)), false, Mode::Equal.missing(tracks, false))
+            (Test::OneOf(set.rounded(rounding)), false, Mode::Equal.missing(tracks, false))
         } else {
             let known = MODES.iter().enumerate().find(|(number, _)| *number as f64 == mode);
             let (_, mode) = known.ok_or_else(|| format!("the mode {mode}"))?;

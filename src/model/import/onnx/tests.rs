@@ -251,13 +251,16 @@ fn version_5(members: &[f32], changed: &[(&str, &[i64])]) -> Vec<u8> {
 }
 
 #[test]
-fn the_operator_of_version_5_asks_for_whole_categories_and_its_trees_may_be_leaves() {
-    let model = read(&version_5(&[0.0, 40.0, NAN as f32], &[])).unwrap();
-    assert_eq!(model.categorical, [1]);
-    assert_eq!(model.forest.trees.len(), 2);
-    let rows = [[1.0, 0.0], [1.0, 40.0], [1.0, 0.5], [1.0, -0.5], [2.0, 1.0], [NAN, 1.0], [2.0, NAN]];
-    let found = raw(&model.forest, &rows);
-    assert_eq!(found, [0.25, 0.25, 0.5, 0.5, 1.0, 0.5, 1.0].map(|leaf| leaf - 8.0));
+fn the_operator_of_version_5_asks_for_categories_and_its_trees_may_be_leaves() {
+    for (largest, fraction) in [(30.0, 0.5), (31.0, 0.25)] {
+        let model = read(&version_5(&[0.0, largest, NAN as f32], &[])).unwrap();
+        assert_eq!(model.categorical, [1]);
+        assert_eq!(model.forest.trees.len(), 2);
+        let categories = [0.0, f64::from(largest), 1.0, -1.0, NAN, 0.5, -0.5].map(|kind| [1.0, kind]);
+        let leaves = [0.25, 0.25, 0.5, 0.5, 0.5, fraction, fraction];
+        assert_eq!(raw(&model.forest, &categories), leaves.map(|leaf| leaf - 8.0));
+        assert_eq!(raw(&model.forest, &[[2.0, 1.0], [NAN, 1.0]]), [-7.0, -7.0]);
+    }
     for (members, changed, expected) in [
         (&[0.5][..], &[][..], "a category that is no whole number"),
         (&[-1.0], &[], "a category that is no whole number"),
