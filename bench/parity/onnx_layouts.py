@@ -97,8 +97,8 @@ def classifiers(folder, rng):
     for ids, sign, post, bases, double in itertools.product([[0], [1], [0, 1]], signs, POSTS, [0, 1, 2], [False, True]):
         if bases and ids != [0] and (double or sign != "mixed"):
             continue  # refused whatever the weights are
-        if post == "PROBIT" and sign == "negative":
-            continue  # no score is a number
+        if post == "PROBIT" and sign != "positive":
+            continue  # few scores are numbers
         places = [(leaf, label) for leaf in LEAVES for label in ids]
         given = trees(rng) | {
             "class_treeids": [tree for (tree, _), _ in places], "class_nodeids": [node for (_, node), _ in places],
