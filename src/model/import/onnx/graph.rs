@@ -114,7 +114,7 @@ pub fn answered(names: &Names<'_>, ensemble: &Node, classes: bool) -> Result<Ans
             ("ZipMap" | "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze", _)
             | ("Cast", FLOAT_CAST | DOUBLE_CAST) => next(before),
             // onnxmltools' way to copy a tensor; after `Exp` the base score of a rate.
-            ("Mul", _) => match (other(names, node, input).map(|by| numbers(by)), before) {
+            ("Mul", _) => match (other(names, node, input).map(numbers), before) {
                 (Some(by), _) if by.iter().all(|&by| by == 1.0) => next(before),
                 (Some(by), Answer::Exponential(factor)) if by.len() == 1 && by[0] > 0.0 => {
                     next(Answer::Exponential(factor * by[0]))
@@ -126,7 +126,7 @@ pub fn answered(names: &Names<'_>, ensemble: &Node, classes: bool) -> Result<Ans
             // Each class in an output of its own.
             ("Slice", _) if classes => sliced(names, node).map(|second| (before, scored && second)),
             ("Gather" | "ArrayFeatureExtractor", _) if classes => {
-                let columns = other(names, node, input).map(|columns| numbers(columns));
+                let columns = other(names, node, input).map(numbers);
                 columns.map(|columns| (before, scored && columns.contains(&1.0)))
             }
             _ => None,
