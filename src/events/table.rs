@@ -134,7 +134,9 @@ impl Table {
         let places: Vec<usize> =
             columns.iter().map(|name| self.column(name.as_ref())).collect::<Result<_, _>>()?;
         Ok(Rows(match self.source {
-            Source::Csv(source) => Reading::Csv(Box::new(Commas::new(source, places, na.to_vec()))),
+            Source::Csv(source) => {
+                Reading::Csv(Box::new(Commas::new(source, self.columns.len(), places, na.to_vec())))
+            }
             Source::Parquet(file) => {
                 Reading::Parquet(Box::new(file.groups(&places, na).map_err(ReadError::File)?))
             }
