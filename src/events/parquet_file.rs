@@ -1,6 +1,7 @@
 //! Parquet, through Arrow record batches of the columns asked for.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::IntoIter;
 
 use arrow_array::{RecordBatch, RecordBatchReader};
@@ -11,7 +12,6 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::LogicalType;
-use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use crate::cell::Cell;
@@ -55,7 +55,7 @@ impl ParquetFile {
         let load = |plain: bool| {
             ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new().with_skip_arrow_metadata(plain))
         };
-        let meta = load(false).or_else(|_| load(true)).map_err(|error| error.to_string())?;
+        let meta = guarded(|| load(false).or_else(|_| load(true)).map_err(|error| error.to_string()))?;
         Ok(ParquetFile { meta, bytes: bytes.into() })
     }
 
@@ -78,12 +78,12 @@ impl ParquetFile {
         let meanings = read.iter().map(meaning).collect::<Result<Vec<_>, String>>()?;
         let order = places.iter().filter_map(|place| read.binary_search(place).ok()).collect();
         let mask = ProjectionMask::roots(self.meta.parquet_schema(), read);
-        let batches = match self.bytes {
+        let batches = guarded(|| match self.bytes {
             Source::File(file) => batches(file, self.meta, mask),
             Source::Memory(bytes) => batches(bytes, self.meta, mask),
-        };
+        });
         Ok(Groups {
-            batches: batches.map_err(|error| error.to_string())?,
+            batches: batches?,
             meanings,
             na: na.to_vec(),
             order,
@@ -113,9 +113,16 @@ fn batches(
     bytes: impl ChunkReader + 'static,
     meta: ArrowReaderMetadata,
     mask: ProjectionMask,
-) -> Result<Batches, ParquetError> {
+) -> Result<Batches, String> {
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, meta);
-    Ok(Box::new(builder.with_projection(mask).with_batch_size(BATCH_ROWS).build()?))
+    let built = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+    built.map(|reader| Box::new(reader) as Batches).map_err(|error| error.to_string())
+}
+
+/// What the library makes of a file. Of a damaged one it may assert what does not hold; that is no fault of ours, and no reason
+/// to end without a word.
+fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
 /// Rows, a batch at a time.
@@ -136,11 +143,11 @@ impl Groups {
     /// Decodes the next batch that has rows; `false` at the end.
     fn refill(&mut self) -> Result<bool, ReadError> {
         while self.left == 0 {
-            let Some(batch) = self.batches.next() else { return Ok(false) };
-            let batch = batch.map_err(|error| {
-                let first = self.row + 1;
-                ReadError::File(format!("in the rows from row {first} on: {error}"))
-            })?;
+            let first = self.row + 1;
+            let batches = &mut self.batches;
+            let batch = guarded(|| batches.next().transpose().map_err(|error| error.to_string()))
+                .map_err(|why| ReadError::File(format!("in the rows from row {first} on: {why}")))?;
+            let Some(batch) = batch else { return Ok(false) };
             self.left = batch.num_rows();
             self.columns = self.decode(&batch)?;
         }

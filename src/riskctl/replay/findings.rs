@@ -151,7 +151,7 @@ impl Findings {
     /// The end of the file: whether it has labels and rows at all.
     pub fn end(&mut self, labels: &Labels) -> Result<(), Failure> {
         self.labels = labels.clone();
-        let left = self.rows - self.repeated;
+        let left = self.rows.saturating_sub(self.repeated);
         if left == 0 && self.refused > 0 {
             return Err(Failure(format!(
                 "all {} are refused; the first: {}",

@@ -29,7 +29,8 @@ use crate::print;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules\n  \
+    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules \\\n    \
+    --entries 262144\n  \
     riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules --model model \\\n    \
     --from 2018-08-08 --to 2018-08-15 --known-since 2018-07-25\n  \
     riskctl replay stream.csv --map map.toml --rules rules --out features.parquet";

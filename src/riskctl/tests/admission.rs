@@ -151,7 +151,7 @@ fn a_replay_takes_what_the_daemon_takes_and_names_the_row_of_what_it_refuses() {
         }
         let daemon = refusal(http, &check);
         for (file, at) in [("rows.csv", "line 4"), ("rows.parquet", "row 3")] {
-            let replay = ["replay", file, "--map", "map.toml", "--rules", "rules"];
+            let replay = ["replay", file, "--map", "map.toml", "--entries", "256", "--rules", "rules"];
             let Some((at_field, why)) = &daemon else {
                 place.ends(0, &replay);
                 continue;
@@ -211,8 +211,22 @@ fn write(place: &Place, rows: &[[String; 4]]) {
 fn ends(place: &Place, more: &[&str], allow: &str, said: [&str; 2]) -> Value {
     let mut report = Value::Null;
     for (file, why) in [("rows.csv", said[0]), ("rows.parquet", said[1])] {
-        let replay =
-            [&["replay", file, "--map", "map.toml", "--rules", "rules", "--out", "out.csv"], more].concat();
+        let replay = [
+            &[
+                "replay",
+                file,
+                "--map",
+                "map.toml",
+                "--entries",
+                "256",
+                "--rules",
+                "rules",
+                "--out",
+                "out.csv",
+            ],
+            more,
+        ]
+        .concat();
         let refused = place.refuses(&replay);
         assert!(refused.contains(why) && refused.contains(&format!("--allow {allow}")), "{why}: {refused}");
         let left: Vec<_> =
@@ -221,8 +235,8 @@ fn ends(place: &Place, more: &[&str], allow: &str, said: [&str; 2]) -> Value {
         report = place.json(&[&replay[..], &["--allow", allow]].concat());
         let text = place.ends(0, &[&replay[..], &["--allow", allow]].concat()).stdout;
         assert!(text.contains("warning  "), "{text}");
-        std::fs::remove_file(place.path("out.csv.kept")).ok();
-        std::fs::rename(place.path("out.csv"), place.path("out.csv.kept")).unwrap();
+        std::fs::remove_file(place.path("kept.csv")).ok();
+        std::fs::rename(place.path("out.csv"), place.path("kept.csv")).unwrap();
     }
     report
 }
@@ -242,9 +256,9 @@ fn a_repeated_id_ends_the_run_or_is_left_out() {
             (&json!(9), &json!(1)),
             "{report:#}"
         );
-        let ids = place.column("out.csv.kept", "_id");
+        let ids = place.column("kept.csv", "_id");
         assert_eq!(ids.iter().filter(|id| *id == "e4").count(), 1, "{ids:?}");
-        assert!(place.column("out.csv.kept", "pays_1h").iter().all(|count| count != "0"));
+        assert!(place.column("kept.csv", "pays_1h").iter().all(|count| count != "0"));
     }
 }
 
@@ -265,25 +279,33 @@ fn labels_that_mean_nothing_end_the_run() {
     }
     write(&place, &rows);
     for file in ["rows.csv", "rows.parquet"] {
-        assert_eq!(place.json(&["replay", file, "--map", "map.toml"])["frauds"], 2, "{file}");
+        assert_eq!(
+            place.json(&["replay", file, "--map", "map.toml", "--entries", "256"])["frauds"],
+            2,
+            "{file}"
+        );
     }
     // An absent one is honest, and counted.
     rows[1][3] = String::new();
     let lines: String = rows.iter().map(|row| row.join(",") + ",pay\n").collect();
     place.write("rows.csv", &format!("id,t,account,bad,kind\n{lines}"));
-    assert_eq!(place.json(&["replay", "rows.csv", "--map", "map.toml"])["findings"]["unlabelled"], 1);
+    assert_eq!(
+        place.json(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256"])["findings"]["unlabelled"],
+        1
+    );
 }
 
 #[test]
 fn tables_that_forget_end_the_run() {
     let place = place();
-    write(&place, &minutes(1200, 900));
+    write(&place, &minutes(2400, 1800));
     let said = "the tables forgot keys before their time";
-    let report = ends(&place, &["--entries", "64"], "evictions", [said, said]);
+    let report = ends(&place, &[], "evictions", [said, said]);
     let evictions = report["findings"]["evictions"].as_object().unwrap();
     assert!(evictions["accounts"].as_u64().is_some_and(|count| count > 100), "{evictions:?}");
-    assert_eq!(report["events"], 1200);
-    let roomy = place.json(&["replay", "rows.csv", "--map", "map.toml", "--rules", "rules"]);
+    assert_eq!(report["events"], 2400);
+    let roomy =
+        place.json(&["replay", "rows.csv", "--map", "map.toml", "--entries", "4096", "--rules", "rules"]);
     assert_eq!(roomy["findings"]["evictions"], json!({}));
 }
 
@@ -301,7 +323,7 @@ fn events_out_of_order_end_the_run_or_are_sent_late() {
     assert_eq!((&report["events"], &report["findings"]["late"]), (&json!(10), &json!(1)), "{report:#}");
     assert_eq!(report["clock_skewed"], 0);
     place.write("map.toml", &map(&["id", "account", "kind"], "sort = true\n"));
-    let report = place.json(&["replay", "rows.csv", "--map", "map.toml"]);
+    let report = place.json(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256"]);
     assert_eq!(report["findings"]["late"], 0);
 }
 
@@ -311,20 +333,37 @@ fn a_field_that_the_policy_does_not_declare_is_named_before_a_row_is_read() {
     write(&place, &minutes(4, 2));
     let fields = map(&["id", "account", "kind"], "");
     place.write("map.toml", &format!("{fields}\"ext.teir\" = {{ column = \"id\" }}\n"));
-    let said = place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--rules", "rules"]);
+    let said =
+        place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256", "--rules", "rules"]);
     assert!(
         said.contains("`ext.teir`") && said.contains("ext.brand, ext.share, ext.tier, ext.vip"),
         "{said}"
     );
     // Text where the policy declares a number is refused where the mapping insists on it, and made a number where it does not.
     place.write("map.toml", &format!("{fields}\"ext.tier\" = {{ column = \"bad\", as = \"text\" }}\n"));
-    let said = place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--rules", "rules"]);
+    let said =
+        place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256", "--rules", "rules"]);
     assert!(said.contains("line 2: ") && said.contains("ext.tier") && said.contains("found text"), "{said}");
     place.write("map.toml", &format!("{fields}\"ext.tier\" = {{ column = \"bad\" }}\n"));
-    place.ends(0, &["replay", "rows.csv", "--map", "map.toml", "--rules", "rules", "--out", "out.csv"]);
+    place.ends(
+        0,
+        &[
+            "replay",
+            "rows.csv",
+            "--map",
+            "map.toml",
+            "--entries",
+            "256",
+            "--rules",
+            "rules",
+            "--out",
+            "out.csv",
+        ],
+    );
     assert_eq!(place.column("out.csv", "ext.tier"), ["1", "0", "0", "0"]);
     // A mapping of which no row makes a check is wrong, whatever is allowed.
     place.write("map.toml", &format!("{fields}\"devcie.id\" = {{ column = \"id\" }}\n"));
-    let said = place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--allow", "refused"]);
+    let said =
+        place.refuses(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256", "--allow", "refused"]);
     assert!(said.contains("all 4 rows are refused") && said.contains("devcie"), "{said}");
 }

@@ -190,7 +190,7 @@ fn the_same_events_are_replayed_at_the_same_times_however_they_are_written() {
             files.push("rows.csv");
         }
         for file in files {
-            place.ends(0, &["replay", file, "--map", "map.toml", "--out", "out.csv"]);
+            place.ends(0, &["replay", file, "--map", "map.toml", "--entries", "256", "--out", "out.csv"]);
             let found: Vec<i64> =
                 place.column("out.csv", "_time_ms").iter().map(|ms| ms.parse().unwrap()).collect();
             assert_eq!(found, ms, "{how} in {file}");
@@ -207,7 +207,10 @@ fn the_same_events_are_replayed_at_the_same_times_however_they_are_written() {
         let zoned = zoned || how.contains("with a zone");
         let columns = vec![("n", texts((0..40).map(|row| format!("e{row}")))), ("t", time)];
         place.write_parquet("rows.parquet", columns, Compression::UNCOMPRESSED);
-        place.ends(0, &["replay", "rows.parquet", "--map", "map.toml", "--out", "out.csv"]);
+        place.ends(
+            0,
+            &["replay", "rows.parquet", "--map", "map.toml", "--entries", "256", "--out", "out.csv"],
+        );
         let expected = if zoned { ms[0] } else { ms[0] - 8 * 3_600_000 };
         assert_eq!(place.column("out.csv", "_time_ms")[0], expected.to_string(), "{how}");
     }
@@ -281,12 +284,6 @@ fn typed() -> Vec<Typed> {
             decimal(Decimal128Array::from(vec![Some(1_234), Some(500), None]), 2),
             ["12.34", "5"],
             Some(12.34),
-        ),
-        ok(
-            "d128 upwards",
-            decimal(Decimal128Array::from(vec![Some(12), Some(5), None]), -2),
-            ["1200", "500"],
-            Some(1200.0),
         ),
         ok(
             "d32",
@@ -411,7 +408,7 @@ fn a_column_that_nobody_asked_for_is_never_in_the_way() {
     let typed = typed();
     columns.extend(typed.iter().map(|column| (column.name, column.array.clone())));
     place.write_parquet("rows.parquet", columns, Compression::SNAPPY);
-    let report = place.json(&["replay", "rows.parquet", "--map", "map.toml"]);
+    let report = place.json(&["replay", "rows.parquet", "--map", "map.toml", "--entries", "256"]);
     assert_eq!(report["events"], 3);
     let train = [
         "model",
@@ -443,8 +440,18 @@ fn a_column_of_every_type_is_read_as_what_it_is_or_refused_by_name() {
         columns.push(("x", array));
         place.write_parquet("rows.parquet", columns, Compression::ZSTD(ZstdLevel::default()));
         place.write("map.toml", &format!("{MAP}account = {{ column = \"x\", prefix = \"a\" }}\n"));
-        let replay =
-            ["replay", "rows.parquet", "--map", "map.toml", "--allow", "refused", "--out", "out.csv"];
+        let replay = [
+            "replay",
+            "rows.parquet",
+            "--map",
+            "map.toml",
+            "--entries",
+            "256",
+            "--allow",
+            "refused",
+            "--out",
+            "out.csv",
+        ];
         let (texts, number) = match read {
             Ok(read) => read,
             Err(why) => {
@@ -469,7 +476,18 @@ fn a_column_of_every_type_is_read_as_what_it_is_or_refused_by_name() {
             "map.toml",
             &format!("{MAP}account = {{ value = \"a\" }}\n\"ext.x\" = {{ column = \"x\" }}\n"),
         );
-        let replay = ["replay", "rows.parquet", "--map", "map.toml", "--rules", "rules", "--out", "out.csv"];
+        let replay = [
+            "replay",
+            "rows.parquet",
+            "--map",
+            "map.toml",
+            "--entries",
+            "256",
+            "--rules",
+            "rules",
+            "--out",
+            "out.csv",
+        ];
         match number {
             Some(number) => {
                 place.ends(0, &replay);
@@ -502,7 +520,10 @@ fn every_codec_is_read() {
         Compression::ZSTD(ZstdLevel::default()),
     ] {
         place.write_parquet("rows.parquet", plain(), codec);
-        place.ends(0, &["replay", "rows.parquet", "--map", "map.toml", "--out", "out.csv"]);
+        place.ends(
+            0,
+            &["replay", "rows.parquet", "--map", "map.toml", "--entries", "256", "--out", "out.csv"],
+        );
         assert_eq!(place.column("out.csv", "_id"), ["e1", "e2", "e3"], "{codec:?}");
     }
 }
@@ -567,7 +588,7 @@ fn csv_is_read_as_pandas_writes_it() {
 fn faults_of_a_file_are_named_at_their_line_or_row() {
     let place = Place::new();
     place.write("map.toml", &format!("{MAP}account = {{ column = \"who\" }}\n"));
-    let replay = |name: &str| ["replay", name, "--map", "map.toml"].map(str::to_owned);
+    let replay = |name: &str| ["replay", name, "--map", "map.toml", "--entries", "256"].map(str::to_owned);
     let cases = [
         // Empty lines and line ends within quotes count.
         ("n,t,who\n\ne1,1,\"a\nb\"\ne2,x,c\n", "line 5: time: found \"x\""),

@@ -85,7 +85,8 @@ fn train(file: &str, more: &[&str]) -> Result<(Value, String), Failed> {
 }
 
 fn faulty_inputs() -> Result<(), Failed> {
-    let (timed, _) = train("time-microseconds.parquet", &["--time", "at", "--held-out", "2d", "--gap-days", "1"])?;
+    let (timed, _) =
+        train("time-microseconds.parquet", &["--time", "at", "--held-out", "2d", "--gap-days", "1"])?;
     let year = |key: &str| timed["training"][key].as_str().is_some_and(|at| at.starts_with("202"));
     expect("times are of our years", year("from") && year("to"), &timed)?;
     for (file, more) in [
