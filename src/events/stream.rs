@@ -49,7 +49,7 @@ pub struct Stream {
 
 enum Source {
     /// As they are read.
-    File(Maker, Rows),
+    File(Box<(Maker, Rows)>),
     /// Put in order.
     Sorted(VecDeque<Result<(Place, Made), ReadError>>),
 }
@@ -69,7 +69,7 @@ impl Stream {
         let rows = table.rows(maker.columns(), &mapping.na)?;
         let words = mapping.label.as_ref().map_or(&[][..], |label| &label.fraud);
         Ok(Stream {
-            rows: if mapping.sort { sorted(&maker, rows)? } else { Source::File(maker, rows) },
+            rows: if mapping.sort { sorted(&maker, rows)? } else { Source::File(Box::new((maker, rows))) },
             labels: Labels {
                 fraud: words.iter().map(|word| (word.clone(), 0)).collect(),
                 ..Labels::default()
@@ -110,9 +110,9 @@ impl Stream {
 
     fn next_row(&mut self, admit: &impl Fn(&[u8]) -> Result<(), String>) -> Option<Result<Event, ReadError>> {
         let made = match &mut self.rows {
-            Source::File(maker, rows) => rows.next().map(|row| {
+            Source::File(file) => file.1.next().map(|row| {
                 let row = row?;
-                let made = maker.make(&row.cells).map_err(|why| ReadError::Row(row.place, why))?;
+                let made = file.0.make(&row.cells).map_err(|why| ReadError::Row(row.place, why))?;
                 Ok((row.place, made))
             }),
             Source::Sorted(rows) => rows.pop_front(),
