@@ -3,7 +3,7 @@
 //! Rules, model, record and reports all read it, so a name means the same number everywhere. Built-in features come
 //! first and keep their ids; a policy's `schema` fields and velocity features follow.
 
-use wire::Value;
+use wire::{Field, Form, Value};
 
 /// Number of a feature: its place in the table and its column in the scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,16 @@ impl FeatureId {
     /// The place in the table.
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// Form of its values, for a text feature: that of the check's field, or free text for a field of the site.
+    pub fn form(self) -> Form {
+        self.field().map_or(Form::Memo, Field::form)
+    }
+
+    /// The field of the check that it is, if it is one.
+    pub fn field(self) -> Option<Field> {
+        FIELDS.get(self.index()).copied().flatten()
     }
 
     /// Whether models and rules give it: it is known last, and no model reads it.
@@ -28,7 +38,7 @@ pub enum Type {
     Bool,
     /// A 64-bit whole number.
     Int,
-    /// Money: 64-bit minor units, written in major units in rules.
+    /// Money: 64-bit whole units of the last decimal ([`FeatureTable::money_places`]), written in major units in rules.
     Money,
     /// A 64-bit float.
     Double,
@@ -43,7 +53,7 @@ pub enum Scalar {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Money in minor units.
+    /// Money in whole units of the last decimal.
     Money(i64),
     /// A float.
     Double(f64),
@@ -121,6 +131,32 @@ macro_rules! builtins {
     };
 }
 
+/// The fields of a check among the built-in features, by number: those of the same name.
+pub(crate) const FIELDS: [Option<Field>; BUILTINS.len()] = {
+    let mut fields = [None; BUILTINS.len()];
+    let mut at = 0;
+    while at < fields.len() {
+        let mut field = 0;
+        while field < Field::ALL.len() {
+            if is_same(BUILTINS[at].1, Field::ALL[field].path()) {
+                fields[at] = Some(Field::ALL[field]);
+            }
+            field += 1;
+        }
+        at += 1;
+    }
+    fields
+};
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
 builtins! {
     Kind "kind" Text Scalar::NoText, "what is about to happen: mint, scan, claim, pay, transfer, withdraw, login, bind";
     Account "account" Text Scalar::NoText, "who acts";
@@ -195,6 +231,7 @@ impl Builtin {
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     features: Vec<Feature>,
+    money_places: u8,
 }
 
 impl Default for FeatureTable {
@@ -205,7 +242,7 @@ impl Default for FeatureTable {
             missing,
             doc: doc.to_owned(),
         };
-        FeatureTable { features: BUILTINS.iter().map(row).collect() }
+        FeatureTable { features: BUILTINS.iter().map(row).collect(), money_places: 2 }
     }
 }
 
@@ -217,6 +254,34 @@ impl FeatureTable {
         }
         self.features.push(feature);
         Some(FeatureId(self.features.len() as u16 - 1))
+    }
+
+    /// Decimals of money: two, or as many as the finest currency of the policy has. Money features stand in whole units of the
+    /// last of them, whatever the currency.
+    pub fn money_places(&self) -> u8 {
+        self.money_places
+    }
+
+    /// Has money stand in units of that many decimals, at least two.
+    pub fn set_money_places(&mut self, places: u8) {
+        self.money_places = places.max(2);
+    }
+
+    /// Money as answers show it: whole hundredths of a major unit, or the nearest double where it is finer.
+    pub fn money_value(&self, units: i64) -> Value {
+        let finer = 10_i64.pow(u32::from(self.money_places - 2));
+        match units % finer {
+            0 => Value::Money(units / finer),
+            _ => Value::Double(units as f64 / 10_f64.powi(i32::from(self.money_places))),
+        }
+    }
+
+    /// A value of one of these features as an answer's reason shows it.
+    pub fn value(&self, scalar: Scalar) -> Value {
+        match scalar {
+            Scalar::Money(units) => self.money_value(units),
+            other => other.to_value(),
+        }
     }
 
     /// The id of that name. Linear: for load time, not for the hot path.

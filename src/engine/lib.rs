@@ -18,10 +18,12 @@
 #![deny(unsafe_code)]
 
 mod breaker;
+mod currency;
 mod decide;
 mod decision;
 pub mod feature;
 mod fields;
+mod fingerprint;
 pub mod forest;
 mod geo;
 pub mod key;
@@ -38,6 +40,7 @@ mod reasons;
 pub mod record;
 mod replay;
 mod rules;
+pub mod score;
 mod scratch;
 mod snapshot;
 pub mod table;

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Verdict};
 
+use crate::currency::Currencies;
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
 use crate::forest::{ForestError, ForestSpec};
+use crate::key;
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
 use crate::plan::{Laid, Plan};
-use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
+use crate::policy::{Aggregate, BreakerState, List, Matching, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
@@ -126,6 +128,9 @@ pub struct Snapshot {
     pub(crate) hashed: Vec<FeatureId>,
     /// Live and shadow rules in the order of their tiers: those of each kind, and at the end of all kinds.
     pub(crate) order: Vec<Vec<Candidate>>,
+    /// By the policy's rules, what their ids do to the sample of accounts.
+    pub(crate) salts: Arc<[u64]>,
+    pub(crate) currencies: Currencies,
     /// Tells this snapshot from every other of the process.
     pub(crate) serial: u64,
     book: Book,
@@ -169,7 +174,7 @@ impl Snapshot {
         let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
         let model_version = forest.as_ref().map_or_else(String::new, |spec| spec.version.clone());
         let models = Models::build(&policy.features, forest, anomaly, challengers)?;
-        let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
+        let handle = |list: &List| tables.lists.handle(&list.name, list.matching, list.on.form());
         let no_memory = SizeError::NoMemory { table: "list_entries", entries: 0 };
         let lists =
             policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
@@ -193,6 +198,8 @@ impl Snapshot {
             token_keys: token_keys.into(),
             lists,
             order: order(&policy),
+            currencies: Currencies::of(&policy),
+            salts: policy.rules.iter().map(|rule| key::salt(&rule.reason.rule)).collect(),
             book,
             words,
             version,
@@ -266,11 +273,13 @@ impl Snapshot {
         &self.token_keys
     }
 
-    /// Whether the check's ext fields are declared and of their types. To be asked before a check is decided.
+    /// Whether the check's ext fields are declared and of their types, and its amount of a currency of the policy. To be asked
+    /// before a check is decided.
     ///
     /// # Errors
     /// The field at fault; nothing was counted.
     pub fn admit(&self, check: &Check<'_>) -> Result<(), DecodeError> {
+        self.currencies.admit(check)?;
         for (name, value) in &check.ext {
             let path = || format!("ext.{name}");
             let Some((_, ty)) = self.ext_feature(name) else {
@@ -365,7 +374,7 @@ impl Snapshot {
         self.policy.features.row(feature).name.trim_start_matches("ext.")
     }
 
-    /// Whether some rule reads that feature as text.
+    /// Whether some rule or list reads that feature as text.
     pub(crate) fn reads(&self, feature: Builtin) -> bool {
         self.read.contains(&feature.id())
     }
@@ -455,6 +464,8 @@ fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
             TextSource::Constant(_) | TextSource::Register(_) => None,
         })
         .chain(asked.iter().copied())
+        // Prefixes are looked up by the text itself.
+        .chain(policy.lists.iter().filter(|list| list.matching == Matching::Prefix).map(|list| list.on))
         .collect();
     for features in [&mut asked, &mut read] {
         features.sort_unstable();

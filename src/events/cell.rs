@@ -1,8 +1,9 @@
 //! A value of a row, loosely typed: CSV knows text alone, Parquet knows more, and both become the same numbers, texts and times.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::Offset;
+use wire::instant::{self, InstantError};
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,10 +168,13 @@ impl Cell {
 
 /// Unix milliseconds of an RFC 3339 time, or of a day or a local time at that offset.
 pub(crate) fn written_ms(text: &str, offset: Offset) -> Option<i64> {
-    let local = |local: DateTime| offset.to_timestamp(local);
-    let day = |day: Date| local(day.at(0, 0, 0, 0));
-    let at = text.parse::<Timestamp>().or_else(|_| text.parse().and_then(local));
-    at.or_else(|_| text.parse().and_then(day)).ok().map(Timestamp::as_millisecond)
+    let local = |at: DateTime| instant::of_clock_ms(at, offset.seconds());
+    match instant::parse(text) {
+        Ok(at) => Some(at.ms()),
+        Err(InstantError::NoOffset(at)) => Some(local(at)),
+        Err(InstantError::Day(date)) => Some(local(date.at(0, 0, 0, 0))),
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]

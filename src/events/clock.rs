@@ -1,9 +1,9 @@
 //! Event time from a cell, as the mapping says.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::fmt::strtime;
 use jiff::tz::Offset;
+use wire::instant::{self, InstantError};
 
 use crate::cell::{Cell, written_ms};
 use crate::mapping::{Time, Unit};
@@ -93,15 +93,17 @@ fn scaled_ms(unit: Unit, cell: &Cell) -> Option<i64> {
 /// # Errors
 /// If it is neither.
 pub fn parse_instant(text: &str) -> Result<i64, String> {
-    let midnight = |date: Date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    let at = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight));
-    at.map(Timestamp::as_millisecond)
-        .map_err(|_| "expected a day such as 2018-08-08, or an RFC 3339 time".to_owned())
+    match instant::parse(text) {
+        Ok(at) => Ok(at.ms()),
+        Err(InstantError::Day(date)) => Ok(instant::start_of_day_ms(date, |_| 0)),
+        Err(InstantError::Shape) => Err("expected a day such as 2018-08-08, or an RFC 3339 time".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The instant as RFC 3339.
 pub fn show(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| time_ms.to_string(), |at| at.to_string())
+    instant::show(time_ms)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use wire::currency;
+use wire::money::Minor;
 
 use crate::cell::Cell;
 use crate::clock;
@@ -92,9 +94,10 @@ impl Maker {
     pub fn make(&self, cells: &[Cell]) -> Result<Made, String> {
         let time_ms = clock::time_ms(&self.mapping.time, &cells[self.time])?;
         let mut check = Map::new();
+        let decimals = self.decimals(cells);
         for (name, field, json, column) in &self.fields {
             let value = match (column, &field.value) {
-                (Some(column), _) => field_value(name, field, *json, &cells[*column])?,
+                (Some(column), _) => field_value(name, field, *json, &cells[*column], decimals)?,
                 (None, Some(constant)) => {
                     serde_json::to_value(constant).map_err(|error| error.to_string())?
                 }
@@ -111,6 +114,18 @@ impl Maker {
         let fraud_word = label.as_ref().and_then(|cell| words.iter().position(|word| cell.is(word)));
         let truth = Truth { fraud: fraud_word.is_some(), scenario: self.scenario(cells) };
         Ok(Made { time_ms, body, truth, label, fraud_word })
+    }
+
+    /// Decimals of the row's currency. One that is none is refused as every other field is, by whoever reads the check.
+    fn decimals(&self, cells: &[Cell]) -> u32 {
+        let field = self.fields.iter().find(|(name, ..)| name == "currency");
+        let code = field.and_then(|(_, field, _, column)| match (column, &field.value) {
+            (Some(column), _) => cells[*column].to_text().map(|text| format!("{}{text}", field.prefix)),
+            (None, Some(toml::Value::String(code))) => Some(code.clone()),
+            _ => None,
+        });
+        let code = code.and_then(|code| currency::read(&code).ok()).unwrap_or(currency::DEFAULT);
+        currency::decimals(code).unwrap_or(2)
     }
 
     fn scenario(&self, cells: &[Cell]) -> String {
@@ -141,12 +156,18 @@ fn json_type(name: &str, field: &Field, ext: &BTreeMap<String, JsonType>) -> Res
     }))
 }
 
-/// A cell as the JSON value of that check field; null where there is none.
-fn field_value(name: &str, field: &Field, json: JsonType, cell: &Cell) -> Result<Value, String> {
+/// A cell as the JSON value of that check field; null where there is none. Minor units are of a currency with so many decimals.
+fn field_value(
+    name: &str,
+    field: &Field,
+    json: JsonType,
+    cell: &Cell,
+    decimals: u32,
+) -> Result<Value, String> {
     let Some(mut text) = cell.to_text() else { return Ok(Value::Null) };
     if field.minor {
-        let minor = cell.to_int().ok_or_else(|| format!("{name}: {text:?} is not money in minor units"))?;
-        return Ok(Value::String(wire::money::Major(minor).to_string()));
+        let amount = cell.to_int().ok_or_else(|| format!("{name}: {text:?} is not money in minor units"))?;
+        return Ok(Value::String(Minor { amount, decimals }.to_string()));
     }
     if let Some(take) = field.take {
         text = text.chars().take(take).collect();

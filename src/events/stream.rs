@@ -240,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn minor_units_are_those_of_the_rows_currency() {
+        let map = format!("{MAP}currency = {{ column = \"how\" }}\n");
+        let csv = "n,t,who,cents,bad,how\n1,1,a,888,0,CNY\n2,2,a,888,0,JPY\n3,3,a,8880,0,KWD\n4,4,a,888,0,\n";
+        let amounts: Vec<String> = events(&map, csv)
+            .unwrap()
+            .iter()
+            .map(|event| {
+                serde_json::from_slice::<serde_json::Value>(&event.body).unwrap()["amount"].to_string()
+            })
+            .collect();
+        assert_eq!(amounts, ["\"8.88\"", "\"888\"", "\"8.880\"", "\"8.88\""]);
+    }
+
+    #[test]
     fn what_stands_where_the_label_should_is_counted() {
         let csv = "n,t,who,cents,bad,how\n1,1,a,1,0,\n2,2,a,1,1.0,\n3,3,a,1,NA,\n4,4,a,1,,\n5,5,a,1,no,\n";
         let table = Table::of_bytes(Format::Csv, csv.as_bytes().to_vec()).unwrap();

@@ -60,8 +60,7 @@ pub mod readers {
     /// The image of a list; how many entries it has.
     pub fn list_image(bytes: &[u8]) -> Option<u64> {
         let lists = Lists::new(1 << 16, Seed::new([0; 16]));
-        let (name, matching) = ("x".to_owned(), Matching::Exact);
-        let list = KnownList { handle: lists.handle(&name, matching)?, name, matching };
+        let list = KnownList::new(&lists, "x", Matching::Exact, wire::Form::Identifier)?;
         let read = read_image(bytes, bytes.len() as u64, &lists, &list, |_| true, 0);
         read.ok().map(|(_, draft)| draft.len())
     }
@@ -73,8 +72,8 @@ pub mod readers {
 
     /// A file of list entries; how many there are.
     pub fn list_file(body: &[u8]) -> Option<u64> {
-        let adding = Adding { by: String::new(), at_ms: 0 };
-        Bulk { body, format: Format::of("", body), adding, entries_max: 1 << 20 }.each(|_| Ok(())).ok()
+        let adding = Adding { by: String::new(), at_ms: 0, zone: Default::default() };
+        Bulk { body, format: Format::of("", body), adding, entries_max: 1 << 20, force: false }.each(|_| Ok(())).ok()
     }
 
     /// The file of token keys; how many there are.

@@ -27,15 +27,19 @@ fn comes_back_whole(file: &str, matching: Matching, stranger: &str) -> Result<()
     let folder = tempfile::tempdir()?;
     let open = || -> Result<(ListStore, Lists, KnownList), Failed> {
         let (store, lists) = (ListStore::open(folder.path())?, Lists::new(1 << 20, Seed::new([1; 16])));
-        let handle = lists.handle("real", matching).ok_or("no memory")?;
-        let list = KnownList { name: "real".to_owned(), matching, handle };
+        let form = match matching {
+            Matching::Network => wire::Form::Address,
+            _ => wire::Form::Identifier,
+        };
+        let list = KnownList::new(&lists, "real", matching, form).ok_or("no memory")?;
         store.load(&lists, &list, NOW_MS)?;
         Ok((store, lists, list))
     };
     {
         let (store, lists, list) = open()?;
-        let adding = Adding { by: "test".to_owned(), at_ms: NOW_MS };
-        let bulk = Bulk { body: body.as_bytes(), format: Format::Csv, adding, entries_max: lists.capacity() };
+        let adding = Adding { by: "test".to_owned(), at_ms: NOW_MS, zone: Default::default() };
+        let entries_max = lists.capacity();
+        let bulk = Bulk { body: body.as_bytes(), format: Format::Csv, adding, entries_max, force: false };
         let taken = store.put_all(&lists, &list, &bulk, Standing::Go)?;
         if taken != keys.len() as u64 || taken < 1_000 {
             return Err(format!("{taken} of {} keys taken", keys.len()).into());
