@@ -1,7 +1,6 @@
 //! riskctl: the analyst's and operator's tool. Every command has `--help` with an example.
 #![forbid(unsafe_code)]
 
-mod events;
 mod http;
 mod journal;
 mod list;

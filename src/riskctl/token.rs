@@ -13,9 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 use wire::money::{Major, parse_minor};
 
-use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
+use events::show_instant;
 
 /// Commands over tokens.
 #[derive(Debug, Subcommand)]

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use wire::money::Major;
 use wire::{Challenge, Degraded, Verdict};
 
-use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, thousands};
+use events::show_instant;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  riskctl journal export data/journal --rules rules --out decisions.ndjson\n  \

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::feature::FeatureTable;
 use engine::forest::Calibration;
+use events::show_instant;
 use model::calibrate::{self, Method};
 use model::manifest::{Kind, Training};
 use model::report::{self, Report};
@@ -15,7 +16,6 @@ use model::{CoverOf, Covers, Dataset, Settings};
 use super::describe::{self, command};
 use super::said::Said;
 use super::source::Source;
-use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
@@ -41,7 +41,7 @@ pub struct Options {
     /// Features to train on; all columns whose names do not begin with `_` by default
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     features: Vec<String>,
-    /// Features to leave out
+    /// Columns to leave out; they are not read
     #[arg(long, visible_alias = "exclude", value_delimiter = ',', value_name = "NAME,…")]
     without: Vec<String>,
     /// The latest rows, kept to measure on: a share of all, such as 0.2, or the last days, such as 7d
@@ -237,14 +237,11 @@ fn settings(options: &Options) -> Settings {
 }
 
 fn read(options: &Options, without_labels: bool) -> Result<Dataset, Failure> {
-    let data = options.source.read(&options.features, without_labels)?;
+    let data = options.source.read(&options.features, &options.without, without_labels)?;
     if data.is_empty() {
         return Err("there are no rows; see --from and --to".into());
     }
-    match options.without.iter().find(|name| !data.inputs().contains(name)) {
-        Some(name) => Err(Failure(format!("--without {name}: there is no such feature"))),
-        None => Ok(data.without(&options.without)),
-    }
+    Ok(data)
 }
 
 fn calibration(options: &Options, forest: &engine::forest::ForestSpec, validation: &Dataset) -> Calibration {

@@ -177,7 +177,7 @@ fn a_fault_in_the_stream_is_named() {
     for (from, to, expected) in [
         ("customer3,10.00", "customer3,10.005", "at most two decimals"),
         ("customer3,10.00", ",10.00", "account"),
-        ("180,customer3", "soon,customer3", "row 5"),
+        ("180,customer3", "soon,customer3", "line 5"),
         ("180,customer3", "1,customer3", "sort = true"),
         ("who", "whom", "no column `who`"),
     ] {
