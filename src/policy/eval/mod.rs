@@ -190,7 +190,7 @@ impl Found<'_> {
                 match number.unit {
                     Unit::Int => Value::Int(bits as i64),
                     Unit::Uint => Value::Uint(bits),
-                    Unit::Money => Value::Money(bits as i64),
+                    Unit::Money(places) => money(bits as i64, places),
                     Unit::Double => Value::Double(f64::from_bits(bits)),
                     Unit::Time => Value::Timestamp(bits as i64),
                     Unit::Span => Value::Duration(bits as i64),
@@ -231,6 +231,15 @@ impl Found<'_> {
                 self.machine.text(self.program, self.registers, source).map(<[u8]>::to_vec)
             }
         }
+    }
+}
+
+/// Money as far as hundredths say it, else as a number.
+fn money(digits: i64, places: u8) -> Value {
+    let power = 10_i64.pow(u32::from(places.saturating_sub(2)));
+    match digits % power {
+        0 => Value::Money(digits / power),
+        _ => Value::Double(digits as f64 / 10_f64.powi(i32::from(places))),
     }
 }
 
@@ -304,7 +313,7 @@ fn state(id: FeatureId, value: &serde_json::Value, features: &FeatureTable, lane
         Type::Double => value.as_f64().map(Scalar::Double),
         Type::Money => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            wire::money::parse_minor(&text).ok().map(Scalar::Money)
+            crate::yaml::values::money_units(&text, features.money_places()).ok().map(Scalar::Money)
         }
     };
     lane.scalars.extend(scalar.map(|scalar| (id, scalar)));

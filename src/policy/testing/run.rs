@@ -243,7 +243,7 @@ impl Engine {
         if let Some(surplus) = expect.not.iter().find(has) {
             return wrong(format!("no match of {}", id(policy, *surplus)), "one".to_owned());
         }
-        if let Some(score) = expect.score.filter(|score| (score - decision.score).abs() > 1e-6) {
+        if let Some(score) = expect.score.filter(|&score| score != decision.score) {
             return wrong(format!("score {score}"), decision.score.to_string());
         }
         None

@@ -48,6 +48,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "mode": mode(rule.mode),
                 "share_max_percent": share_max_percent(&rule.reason.rule),
                 "sample_percent": rule.sample_percent,
+                "on_error": rule.on_error.name(),
                 "tenants": rule.variants.iter().map(|variant| {
                     (variant.tenant.clone(), mode(variant.mode).into())
                 }).collect::<serde_json::Map<_, _>>(),
@@ -66,6 +67,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "feature": feature.name,
                 "max": limit.max,
                 "mode": mode(limit.mode),
+                "on_error": limit.on_error.name(),
                 "share_max_percent": share_max_percent(&limit.reason.rule),
             })
         })
@@ -87,6 +89,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "trials": breaker.terms.trials,
                 "then": breaker.verdict.name(),
                 "mode": mode(breaker.mode),
+                "on_error": breaker.on_error.name(),
                 "share_max_percent": share_max_percent(&breaker.reason.rule),
             })
         })

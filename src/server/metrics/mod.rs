@@ -160,6 +160,10 @@ impl Metrics {
                 "Matches of rules, limits and breakers that only watch, by id: what they would have refused or added to.",
             ),
             (
+                "riskd_rule_errors_total",
+                "Checks of which a rule's, limit's or breaker's condition ended in an error, by id.",
+            ),
+            (
                 "riskd_breaker_refusals_total",
                 "Checks that a breaker refused, by the state that it was in; those in state opened opened it.",
             ),
