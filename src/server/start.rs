@@ -175,12 +175,22 @@ fn tables(config: &Config) -> Result<Tables, StartError> {
     let data = |error: &dyn fmt::Display| StartError::Data(format!("{}: {error}", path.display()));
     if !path.exists() {
         let seed = tokens::random::<16>().map_err(|error| data(&error))?;
-        files::write_secret(&path, &seed).map_err(|error| data(&error))?;
+        files::write_secret(&path, &seed_file(&seed)).map_err(|error| data(&error))?;
     }
     let bytes = std::fs::read(&path).map_err(|error| data(&error))?;
-    let seed = <[u8; 16]>::try_from(bytes.as_slice()).map_err(|_| data(&"expected 16 bytes"))?;
+    let seed = match bytes.as_slice().split_first_chunk::<16>() {
+        // As versions before the checksum wrote it.
+        Some((seed, [])) => *seed,
+        Some((seed, _)) if bytes == seed_file(seed) => *seed,
+        _ => return Err(data(&"it is damaged or cut short; restore it, or take it away and begin without the old records")),
+    };
     Tables::within(&config.tables.sizes(seed), memory::free_bytes())
         .map_err(|error| StartError::Tables(error.to_string()))
+}
+
+/// A seed and its checksum: another seed would make every hash in the journal a stranger's.
+fn seed_file(seed: &[u8; 16]) -> Vec<u8> {
+    [seed, &blake3::hash(seed).as_bytes()[..16]].concat()
 }
 
 fn writer_config(config: &Config) -> WriterConfig {

@@ -104,7 +104,7 @@ fn what_was_acknowledged_is_in_force_after_a_kill() {
         }
     }
     let daemon = Daemon::start(folder.path());
-    daemon.change("PUT", "/v1/lists/bad", "key\nonly\n");
+    daemon.change("PUT", "/v1/lists/bad?force=true", "key\nonly\n");
     drop(daemon);
     let daemon = Daemon::start(folder.path());
     assert!(daemon.is_denied("only") && !daemon.is_denied("k7") && !daemon.is_denied("new1"));

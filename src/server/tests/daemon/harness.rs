@@ -5,11 +5,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use client::{Client, Trust};
 use serde_json::Value;
-use server::{Config, Running, Server};
+use server::{Clock, Config, Running, Server, StartError};
 use tempfile::TempDir;
 
 pub const RULES: &str = include_str!("rules/test.yaml");
@@ -17,6 +19,8 @@ pub const RULES: &str = include_str!("rules/test.yaml");
 pub struct Daemon {
     running: Option<Running>,
     config: Config,
+    /// Absent for the system's time.
+    clock: Option<Arc<AtomicI64>>,
     folder: TempDir,
 }
 
@@ -53,6 +57,15 @@ impl Daemon {
 
     /// Starts one with a configuration changed.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Daemon {
+        Daemon::start_by(None, change)
+    }
+
+    /// The same, by a clock that the test moves.
+    pub fn start_at(clock: &Arc<AtomicI64>, change: impl FnOnce(&mut Config)) -> Daemon {
+        Daemon::start_by(Some(clock.clone()), change)
+    }
+
+    fn start_by(clock: Option<Arc<AtomicI64>>, change: impl FnOnce(&mut Config)) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).unwrap();
@@ -73,8 +86,22 @@ impl Daemon {
         // Test machines stall; only the tests of overload want to see it.
         config.limits.backlog_ms_max = 60_000;
         change(&mut config);
-        let running = Server::start(config.clone()).unwrap_or_else(|error| panic!("{error}"));
-        Daemon { running: Some(running), config, folder }
+        let mut daemon = Daemon { running: None, config, clock, folder };
+        daemon.try_start().unwrap_or_else(|error| panic!("{error}"));
+        daemon
+    }
+
+    /// Starts it on its folder once it was ended.
+    pub fn try_start(&mut self) -> Result<(), StartError> {
+        let clock = self.clock.clone().map_or_else(Clock::default, Clock::manual);
+        self.running = Some(Server::start_with(self.config.clone(), clock)?);
+        Ok(())
+    }
+
+    /// Ends it.
+    pub fn end(&mut self) {
+        let end = self.running.take().unwrap().shutdown();
+        assert!(end.clean, "{end:?}");
     }
 
     pub fn running(&self) -> &Running {
@@ -83,9 +110,8 @@ impl Daemon {
 
     /// Ends it and starts it again on the same folder, on ports of its own choice.
     pub fn restart(&mut self) {
-        let end = self.running.take().unwrap().shutdown();
-        assert!(end.clean, "{end:?}");
-        self.running = Some(Server::start(self.config.clone()).unwrap_or_else(|error| panic!("{error}")));
+        self.end();
+        self.try_start().unwrap_or_else(|error| panic!("{error}"));
     }
 
     pub fn stop(mut self) -> server::Shutdown {

@@ -123,7 +123,8 @@ fn entries_survive_a_restart_and_end_when_they_say() {
     let soon = jiff::Timestamp::now().as_millisecond() + 600;
     daemon.admin_call("PUT", "/v1/lists/bad_accounts/soon", json!({"expires": soon}).to_string());
     daemon.admin_call("PUT", "/v1/lists/bad_accounts/always", "");
-    daemon.admin_call("PUT", "/v1/lists/bad_accounts/over", json!({"expires": "2020-01-01"}).to_string());
+    let over = daemon.admin_call("PUT", "/v1/lists/bad_accounts/over", json!({"expires": "2020-01-01"}).to_string());
+    assert_eq!((over.status, over.error().1.as_str()), (400, "expires"), "{over:?}");
     assert_eq!(verdict(&daemon, "1", "over", "192.0.2.1"), "allow");
     assert_eq!(verdict(&daemon, "2", "soon", "192.0.2.1"), "deny");
     daemon.restart();
@@ -199,7 +200,7 @@ fn a_list_is_replaced_whole_while_checks_look_at_it() {
     });
     assert_eq!(verdict(&daemon, "a", "u2", "192.0.2.1"), "deny");
     assert_eq!(verdict(&daemon, "b", "u3", "192.0.2.1"), "allow");
-    assert_eq!(daemon.admin_call("PUT", "/v1/lists/bad_accounts", "key\n").status, 200);
+    assert_eq!(daemon.admin_call("PUT", "/v1/lists/bad_accounts?force=true", "key\n").status, 200);
     assert_eq!(verdict(&daemon, "c", "u2", "192.0.2.1"), "allow");
 }
 
@@ -259,4 +260,68 @@ fn an_unknown_list_is_named_with_those_that_are() {
     assert_eq!(daemon.admin_call("GET", "/v1/lists/vip?page=2", "").status, 400);
     let names = daemon.admin_call("GET", "/v1/lists", "").json();
     assert_eq!(names["lists"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_takes_most_entries_away_or_most_addresses_in_has_to_be_forced() {
+    let daemon = Daemon::start();
+    let put = |path: &str, body: &str| daemon.admin_call("PUT", &format!("/v1/lists/{path}"), body);
+    let four = "key\nu1\nu2\nu3\nu4\n";
+    assert_eq!(put("bad_accounts", four).status, 200);
+    for body in ["key\n", "key\nu1\n", "key\nu1\nu1\nu1\nu1\n", "u9\n"] {
+        let refused = put("bad_accounts", body);
+        assert_eq!((refused.status, refused.error().1.as_str()), (400, "force"), "{body:?}: {refused:?}");
+        assert!(refused.body.contains("4 entries"), "{refused:?}");
+    }
+    assert_eq!(verdict(&daemon, "1", "u4", "192.0.2.1"), "deny");
+    assert_eq!(put("bad_accounts", "key\nu1\nu2\n").status, 200, "half of them may go");
+    assert_eq!(put("bad_accounts?force=true", "key\n").status, 200);
+    assert_eq!(verdict(&daemon, "2", "u1", "192.0.2.1"), "allow");
+
+    for network in ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3"] {
+        assert_eq!(put(&format!("bad_ips/{network}"), "").error().1, "force", "{network}");
+        let bulk = daemon.admin_call("POST", "/v1/lists/bad_ips", format!("10.0.0.0/8\n{network}\n"));
+        assert_eq!((bulk.status, &bulk.json()["lines"][0]["line"]), (400, &json!(2)), "{bulk:?}");
+    }
+    assert_eq!(verdict(&daemon, "3", "u", "192.0.2.1"), "allow");
+    assert_eq!(put("bad_ips/240.0.0.0/4", "").status, 200);
+    assert_eq!(put("bad_ips/0.0.0.0/0?force=true", "").status, 200);
+    assert_eq!(verdict(&daemon, "4", "u", "192.0.2.1"), "deny");
+    assert_eq!(put("bad_ips/0.0.0.0/0?froce=true", "").status, 400);
+}
+
+#[test]
+fn what_a_list_is_shown_as_is_read_back() {
+    let daemon = Daemon::start();
+    let csv = "key,reason,source,expires\n\"a,b\",\"say \"\"no\"\"\",desk,\nu2,,,2099-03-01\n";
+    assert_eq!(daemon.admin_call("POST", "/v1/lists/bad_accounts", csv).status, 200);
+    let listing = daemon.admin_call("GET", "/v1/lists/bad_accounts", "").body;
+    let told = |listing: &str| {
+        let listing: Value = serde_json::from_str(listing).unwrap();
+        let fields = |entry: &Value| ["key", "reason", "source", "expires"].map(|name| entry[name].clone());
+        listing["entries"].as_array().unwrap().iter().map(fields).collect::<Vec<_>>()
+    };
+    assert_eq!(daemon.admin_call("PUT", "/v1/lists/vip", &listing).status, 200);
+    assert_eq!(told(&daemon.admin_call("GET", "/v1/lists/vip", "").body), told(&listing));
+    let page = daemon.admin_call("GET", "/v1/lists/bad_accounts?count=1", "").body;
+    let refused = daemon.admin_call("PUT", "/v1/lists/vip", page);
+    assert!(refused.status == 400 && refused.body.contains("export"), "{refused:?}");
+}
+
+#[test]
+fn a_day_ends_where_the_policy_is_at_home_as_it_does_in_rules() {
+    let daemon = Daemon::start_with(|config| {
+        let rules = format!("{}\nsettings: {{ time_zone: Asia/Shanghai }}\n", crate::harness::RULES);
+        std::fs::write(config.policy.dir.join("test.yaml"), rules).unwrap();
+    });
+    let put = |expires: &str| {
+        let body = json!({ "expires": expires }).to_string();
+        daemon.admin_call("PUT", "/v1/lists/bad_accounts/u1", body)
+    };
+    assert_eq!(put("2099-03-01").json()["expires"], "2099-02-28T16:00:00Z");
+    assert_eq!(put("2099-03-01T08:00:00+08:00").json()["expires"], "2099-03-01T00:00:00Z");
+    assert_eq!(put("9999-12-31").json()["expires"], "9999-12-30T16:00:00Z");
+    let refused = put("2099-03-01T08:00:00");
+    assert_eq!((refused.status, refused.error().1.as_str()), (400, "expires"));
+    assert!(refused.body.contains("Asia/Shanghai") && refused.body.contains("2099-03-01T08:00:00+08:00"), "{refused:?}");
 }

@@ -17,6 +17,8 @@ mod hostile;
 mod http;
 mod journal_fails;
 mod life;
+mod list_disk;
+mod list_matrix;
 mod limit_of_ten;
 mod limits;
 mod lists;
