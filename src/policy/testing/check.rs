@@ -34,7 +34,9 @@ pub(super) struct Reader<'s> {
 
 impl<'s> Reader<'s> {
     pub(super) fn new(symbols: &'s Symbols, states: bool) -> Reader<'s> {
-        let check = Check::new("test", Kind::Pay, "test-account");
+        let mut check = Check::new("test", Kind::Pay, "test-account");
+        // What a test does not say is what most events of the policy have.
+        check.currency = symbols.currencies.first().copied().unwrap_or(check.currency);
         let geo = Geo { lat: f64::NAN, lon: f64::NAN };
         Reader {
             symbols,

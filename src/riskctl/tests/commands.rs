@@ -195,7 +195,7 @@ fn rules_are_checked_tested_priced_and_tried() {
     assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity feature,"));
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
-    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");
+    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.50\n");
     let (valued, _) = file(
         "values.yaml",
         "values: { cap: 200.00 }\nrules:\n- { id: r, tier: deny, when: amount > cap, reason: { code: R, text: t } }\n",
@@ -301,6 +301,38 @@ fn a_percentile_of_ones_own_promises_what_so_many_deviations_do() {
     };
     assert_eq!([told("3.0"), told("1.0"), told("0.0"), told("-2.0")], [0.9, 0.5, 0.0, 0.0]);
     assert!(ends(1, &["rules", "eval", "percentile_of_own(kyc)"]).contains("takes `amount`"));
+}
+
+#[test]
+fn money_is_exact_and_what_is_rounded_or_of_two_types_is_said() {
+    let eval = |code, expression: &str, amount: &str| {
+        let given = format!(r#"{{"amount": "{amount}"}}"#);
+        ends(code, &["rules", "eval", expression, "--given", &given])
+    };
+    for (expression, amount, value) in [
+        ("amount + 0.29 >= 170.99", "170.70", "true"),
+        ("amount == 4.35 * 3.0 && amount == 13.0 + 0.05", "13.05", "true"),
+        (
+            "amount % 100 == 0 && max(amount, 5.00) - min(amount, 5.00) == abs(5.00 - amount)",
+            "300.00",
+            "true",
+        ),
+        ("amount * 0.07", "9.00", "0.63"),
+        ("amount * 1.005", "1.00", "1.005"),
+    ] {
+        assert_eq!(eval(0, expression, amount), format!("{value}\n"), "{expression}");
+    }
+    assert!(eval(1, "amount > 1.005", "1.00").contains("at most two decimals"));
+    assert!(eval(1, "duration(\"1h\") > 60", "1.00").contains("does not take duration and int"));
+    let rule = |text: &str| {
+        let (folder, _) = file("r.yaml", text);
+        ends(0, &["rules", "check", folder.path().to_str().unwrap()])
+    };
+    let when = |when: &str| {
+        rule(&format!("rules: [{{ id: r, tier: deny, when: {when}, reason: {{ code: R, text: t }} }}]\n"))
+    };
+    assert!(when("amount * amount_ratio > 5.00").contains("rounded to a double"));
+    assert!(!when("double(amount) * amount_ratio > 5.0").contains("rounded"));
 }
 
 #[test]
