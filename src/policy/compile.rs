@@ -29,25 +29,33 @@ use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
 use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
+use crate::{Bundle, Compiled, Options, RuleInfo, empty, exact, guarded, testing};
 
 /// Compiles sources that were read already.
-pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
-    let document = read(&sources, &mut sink);
+pub(crate) fn compile(sources: Sources, options: Options, mut sink: Sink) -> Compiled {
+    let document = read(&sources, options, &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
     let bundle = assemble(&document, symbols, &sources, &mut sink);
+    // What is at fault may be what would have decided.
+    if let Some(bundle) = bundle.as_ref().filter(|_| sink.errors() == 0) {
+        empty::policy(&bundle.policy, options, &mut sink);
+    }
     let bundle = bundle.filter(|_| sink.errors() == 0);
     Compiled { bundle, diagnostics: sink.finish(), sources }
 }
 
 /// Every file's declarations.
-fn read(sources: &Sources, sink: &mut Sink) -> Document {
+fn read(sources: &Sources, options: Options, sink: &mut Sink) -> Document {
     let mut document = Document::default();
     let mut room = Room::default();
     for (file, source) in sources.files().iter().enumerate() {
-        if let Some(root) = load(file as u16, &source.text, &mut room, sink)
-            && !root.is_null()
-        {
+        let errors = sink.errors();
+        let root = load(file as u16, &source.text, &mut room, sink);
+        // What cannot be read was told of.
+        if sink.errors() == errors && !source.refused {
+            empty::file(file as u16, &source.name, root.as_ref(), options, sink);
+        }
+        if let Some(root) = root.filter(|root| !root.is_null()) {
             document.read(&root, sink);
         }
     }

@@ -4,6 +4,7 @@
 mod events;
 mod http;
 mod journal;
+mod lengths;
 mod list;
 mod models;
 mod outcome;

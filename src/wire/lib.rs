@@ -7,6 +7,7 @@
 pub mod answer;
 mod bounds;
 pub mod check;
+pub mod duration;
 pub mod error;
 pub mod frame;
 pub mod json;
