@@ -80,7 +80,8 @@ mod tests {
     #[test]
     fn a_run_may_be_as_long_as_any_length_of_time_says() {
         let length = |text: &str| {
-            Args::try_parse_from(["loadtest", "--target", "echo", "--duration", text]).map(|args| args.duration.unwrap())
+            Args::try_parse_from(["loadtest", "--target", "echo", "--duration", text])
+                .map(|args| args.duration.unwrap())
         };
         assert_eq!(length("1h30m").unwrap(), Duration::from_secs(5_400));
         assert!(length("5min").unwrap_err().to_string().contains("a minute is written 1m"));

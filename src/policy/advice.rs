@@ -64,7 +64,10 @@ fn unseen(c: char) -> Option<String> {
         c if crate::render::is_invisible(c) || c.is_control() => "is invisible",
         _ => return None,
     };
-    Some(format!("the character U+{:04X} {like}: replace it with an ordinary space, or take it out", u32::from(c)))
+    Some(format!(
+        "the character U+{:04X} {like}: replace it with an ordinary space, or take it out",
+        u32::from(c)
+    ))
 }
 
 /// Whether the end of the text is a name, a dash and digits: `claims-10`.

@@ -31,13 +31,13 @@ use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
 use crate::{Bundle, Compiled, Options, RuleInfo, empty, exact, guarded, testing};
 
-/// Compiles sources that were read already.
-pub(crate) fn compile(sources: Sources, options: Options, mut sink: Sink) -> Compiled {
+/// Compiles sources that were read already. Without `options` nobody asks whether they declare anything.
+pub(crate) fn compile(sources: Sources, options: Option<Options>, mut sink: Sink) -> Compiled {
     let document = read(&sources, options, &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
     let bundle = assemble(&document, symbols, &sources, &mut sink);
     // What is at fault may be what would have decided.
-    if let Some(bundle) = bundle.as_ref().filter(|_| sink.errors() == 0) {
+    if let (Some(bundle), Some(options), 0) = (&bundle, options, sink.errors()) {
         empty::policy(&bundle.policy, options, &mut sink);
     }
     let bundle = bundle.filter(|_| sink.errors() == 0);
@@ -45,14 +45,14 @@ pub(crate) fn compile(sources: Sources, options: Options, mut sink: Sink) -> Com
 }
 
 /// Every file's declarations.
-fn read(sources: &Sources, options: Options, sink: &mut Sink) -> Document {
+fn read(sources: &Sources, options: Option<Options>, sink: &mut Sink) -> Document {
     let mut document = Document::default();
     let mut room = Room::default();
     for (file, source) in sources.files().iter().enumerate() {
         let errors = sink.errors();
         let root = load(file as u16, &source.text, &mut room, sink);
         // What cannot be read was told of.
-        if sink.errors() == errors && !source.refused {
+        if let Some(options) = options.filter(|_| sink.errors() == errors && !source.refused) {
             empty::file(file as u16, &source.name, root.as_ref(), options, sink);
         }
         if let Some(root) = root.filter(|root| !root.is_null()) {

@@ -6,7 +6,7 @@ use allocation_counter::AllocationInfo;
 
 use crate::diagnostic::Sink;
 use crate::source::Sources;
-use crate::{Code, Compiled, Options, compile, limits, on_deep_stack};
+use crate::{Code, Compiled, compile, limits, on_deep_stack};
 
 /// Most allocations that a refusal may take: counted and not timed, so that a busy machine says the same. Nothing that is done
 /// to a value of a file goes without one, so this bounds the work as well. Most are for the nearest of 2,000 rules to each
@@ -21,7 +21,7 @@ fn measured(sources: impl FnOnce(&mut Sink) -> Sources + Send) -> Compiled {
         let taken = allocation_counter::measure(|| {
             let mut sink = Sink::default();
             let sources = sources(&mut sink);
-            compiled = Some(compile::compile(sources, Options::default(), sink));
+            compiled = Some(compile::compile(sources, None, sink));
         });
         (compiled.expect("it was compiled"), taken)
     })

@@ -109,15 +109,15 @@ pub fn compile_dir(dir: &Path) -> Compiled {
 
 /// Compiles the rule files of a directory, with what is to pass.
 pub fn compile_dir_with(dir: &Path, options: Options) -> Compiled {
-    compiled(|sink| Sources::of_dir(dir, sink), options)
+    compiled(|sink| Sources::of_dir(dir, sink), Some(options))
 }
 
-/// Compiles rule files given as `(name, text)`. What they do not declare they were not meant to.
+/// Compiles rule files given as `(name, text)`. They may declare nothing: a text that a program gives was not cut off.
 pub fn compile_sources(texts: &[(&str, &str)]) -> Compiled {
-    compiled(|sink| Sources::of_texts(texts, sink), Options { allow_empty: true })
+    compiled(|sink| Sources::of_texts(texts, sink), None)
 }
 
-fn compiled(sources: impl FnOnce(&mut Sink) -> Sources + Send, options: Options) -> Compiled {
+fn compiled(sources: impl FnOnce(&mut Sink) -> Sources + Send, options: Option<Options>) -> Compiled {
     on_deep_stack(|| {
         let mut sink = Sink::default();
         let sources = sources(&mut sink);

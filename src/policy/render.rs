@@ -110,24 +110,29 @@ fn plain(sources: &Sources, diagnostic: &Diagnostic) -> String {
     shown
 }
 
-/// The text of a file, where the end of its last line begins another, as it does for [`Sources::position`].
+/// The text of a file, its characters visible one for one, so that columns stay. The end of its last line begins another, as
+/// it does for [`Sources::position`].
 fn lines(text: &str) -> Cow<'_, str> {
-    let shown = visible(text);
+    let shown = replaced(text, |c| if matches!(c, '\r' | '\t') { c } else { sign(c) });
     if shown.ends_with(['\n', '\r']) { Cow::Owned(shown.into_owned() + " ") } else { shown }
 }
 
-/// A text with a visible sign in the place of each character that is invisible, that a terminal acts upon, or that is taken
-/// for an ordinary space: one for one, so that columns stay.
+/// Words that may hold anything of a file.
 fn visible(text: &str) -> Cow<'_, str> {
+    replaced(text, sign)
+}
+
+fn replaced(text: &str, sign: impl Fn(char) -> char) -> Cow<'_, str> {
     if text.chars().all(|c| sign(c) == c) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().map(sign).collect())
 }
 
+/// A sign that can be seen, for a character that is invisible, that a terminal acts upon, or that looks like an ordinary space.
 fn sign(c: char) -> char {
     match c {
-        ' '..='~' | '\n' | '\r' | '\t' => c,
+        ' '..='~' | '\n' => c,
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
         '\u{7f}' => '\u{2421}',
         // Line separators, which neither YAML nor most editors take for the end of a line.
@@ -182,9 +187,27 @@ mod tests {
     /// line end, none at all.
     fn text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
-            Just("\u{3000}"), Just("\u{a0}"), Just("\u{85}"), Just("\u{2009}"), Just("\u{2028}"), Just("\u{2029}"),
-            Just("\n"), Just("\r\n"), Just("\r"), Just("\t"), Just("\u{b}"), Just("\u{c}"), Just("\0"), Just("\u{1b}"),
-            Just("\u{feff}"), Just("\u{202e}"), Just("e\u{301}"), Just("名"), Just("👩\u{200d}👩"), Just("when: amount > 5"), Just(" "),
+            Just("\u{3000}"),
+            Just("\u{a0}"),
+            Just("\u{85}"),
+            Just("\u{2009}"),
+            Just("\u{2028}"),
+            Just("\u{2029}"),
+            Just("\n"),
+            Just("\r\n"),
+            Just("\r"),
+            Just("\t"),
+            Just("\u{b}"),
+            Just("\u{c}"),
+            Just("\0"),
+            Just("\u{1b}"),
+            Just("\u{feff}"),
+            Just("\u{202e}"),
+            Just("e\u{301}"),
+            Just("名"),
+            Just("👩\u{200d}👩"),
+            Just("when: amount > 5"),
+            Just(" "),
         ];
         prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
@@ -225,7 +248,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_shown_by_a_sign_of_its_own() {
-        assert_eq!(visible("a b\n名\t"), "a b\n名\t");
+        assert_eq!(visible("a b\n名"), "a b\n名");
+        assert_eq!(visible("\r\t"), "␍␉");
+        assert_eq!(lines("a\t\r\n"), "a\t\r\n ");
         assert_eq!(visible("\u{3000}\u{a0}\u{2028}\u{1b}\u{202e}"), "␣␣␤␛\u{fffd}");
     }
 }

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use ureq::config::Config;
 use ureq::http::{Method, Request};
-use ureq::unversioned::resolver::{DefaultResolver, Resolver};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, AsSendBody};
 
 use crate::outcome::Failure;
@@ -78,7 +77,8 @@ impl AdminAddress {
     ) -> Result<Reply, Failure> {
         let token = std::fs::read_to_string(&self.token_file)
             .map_err(|error| Failure::of(format!("the admin token, {}", self.token_file.display()), error))?;
-        let failed = |error: &dyn std::fmt::Display| Failure::of(format!("admin address {}", self.admin), error);
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::of(format!("admin address {}", self.admin), error);
         let method: Method = method.parse().map_err(|error| failed(&error))?;
         let mut head = Request::builder()
             .method(&method)
@@ -89,7 +89,8 @@ impl AdminAddress {
             head = head.header("Riskd-Actor", name);
         }
         // The reply to a large body comes once all of it is on disk.
-        let agent = agent(TIMEOUT + Duration::from_secs((body.len() / BODY_BYTES_A_SECOND) as u64), DefaultResolver::default());
+        let patience = TIMEOUT + Duration::from_secs((body.len() / BODY_BYTES_A_SECOND) as u64);
+        let agent = Agent::new_with_config(config(patience));
         let sent = if matches!(method, Method::POST | Method::PUT) {
             head.body(body).map_err(|error| failed(&error)).map(|request| exchange(&agent, request))
         } else {
@@ -100,9 +101,9 @@ impl AdminAddress {
     }
 }
 
-/// An agent that asks the named host and nobody else: no proxy of the environment, no redirect elsewhere.
-fn agent(patience: Duration, resolver: impl Resolver) -> Agent {
-    let config = Agent::config_builder()
+/// The named host is asked and nobody else: no proxy of the environment, no redirect elsewhere.
+fn config(patience: Duration) -> Config {
+    Agent::config_builder()
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -112,8 +113,7 @@ fn agent(patience: Duration, resolver: impl Resolver) -> Agent {
         .timeout_send_body(Some(patience))
         .timeout_recv_response(Some(patience))
         .timeout_recv_body(Some(TIMEOUT))
-        .build();
-    Agent::with_parts(config, DefaultConnector::default(), resolver)
+        .build()
 }
 
 /// Status, content type and body of the reply. A body that is shorter than its head says is an error.
@@ -153,10 +153,9 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
 
-    use ureq::config::Config;
     use ureq::http::Uri;
-    use ureq::unversioned::resolver::ResolvedSocketAddrs;
-    use ureq::unversioned::transport::NextTimeout;
+    use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+    use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
     use super::*;
 
@@ -171,7 +170,15 @@ mod tests {
         for good in ["127.0.0.1:8081", "[::1]:8081", "riskd.internal:8081"] {
             assert_eq!(host_and_port(good), Ok(good.to_owned()));
         }
-        for bad in ["", "riskd.internal", "http://127.0.0.1:8081", "127.0.0.1:8081/v1", "me@host:1", "a b:1", "h:99999"] {
+        for bad in [
+            "",
+            "riskd.internal",
+            "http://127.0.0.1:8081",
+            "127.0.0.1:8081/v1",
+            "me@host:1",
+            "a b:1",
+            "h:99999",
+        ] {
             assert!(host_and_port(bad).is_err(), "{bad}");
         }
     }
@@ -185,6 +192,10 @@ mod tests {
             self.0.iter().for_each(|&address| all.push(address));
             Ok(all)
         }
+    }
+
+    fn agent(addresses: Vec<SocketAddr>) -> Agent {
+        Agent::with_parts(config(TIMEOUT), DefaultConnector::default(), Named(addresses))
     }
 
     #[test]
@@ -203,13 +214,13 @@ mod tests {
             }
         });
         for addresses in [vec![closed, open], vec![unreachable, closed, open]] {
-            let agent = agent(TIMEOUT, Named(addresses));
+            let agent = agent(addresses);
             let request = Request::get("http://riskd.test:8081/v1/demoted").body(()).unwrap();
             let (status, kind, body) = exchange(&agent, request).unwrap();
             assert_eq!((status, kind.as_str(), body.as_slice()), (200, "application/json", b"{}".as_slice()));
         }
         server.join().unwrap();
         let request = Request::get("http://riskd.test:8081/v1/demoted").body(()).unwrap();
-        assert!(exchange(&agent(TIMEOUT, Named(vec![closed])), request).is_err());
+        assert!(exchange(&agent(vec![closed]), request).is_err());
     }
 }

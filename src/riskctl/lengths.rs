@@ -72,11 +72,10 @@ mod tests {
     fn lengths_are_numbers_of_their_unit_or_have_units() {
         assert_eq!((seconds("90"), seconds("1h30m"), seconds("1w")), (Ok(90), Ok(5_400), Ok(604_800)));
         assert_eq!((days("7"), days("1.5"), days("1w"), days("12h")), (Ok(7.0), Ok(1.5), Ok(7.0), Ok(0.5)));
-        assert_eq!((part("0.25"), part("7d"), part("1w12h")), (
-            Ok(Part::Share(0.25)),
-            Ok(Part::Days(7.0)),
-            Ok(Part::Days(7.5)),
-        ));
+        assert_eq!(
+            (part("0.25"), part("7d"), part("1w12h")),
+            (Ok(Part::Share(0.25)), Ok(Part::Days(7.0)), Ok(Part::Days(7.5)),)
+        );
         for bad in ["", "0", "0s", "1.5", "-1", "1.5s", "9999w", "1mo", "1 h"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }

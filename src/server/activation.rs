@@ -133,7 +133,10 @@ impl fmt::Display for Refusal {
             Refusal::Snapshot(why) => write!(f, "the snapshot: {why}"),
             Refusal::Disk(why) => f.write_str(why),
             Refusal::Internal(why) => {
-                write!(f, "internal error: {why}. This is a defect of riskd and not of the files: please report it with them")
+                write!(
+                    f,
+                    "internal error: {why}. This is a defect of riskd and not of the files: please report it with them"
+                )
             }
         }
     }

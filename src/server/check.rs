@@ -17,8 +17,7 @@ use crate::tls::{self, Identity};
 pub fn check(config: &Config) -> Result<String, String> {
     let mut faults = config.faults();
     let mut found = String::new();
-    let compiled =
-        activation::guarded(|| activation::compile(&config.policy.dir, config.policy.allow_empty));
+    let compiled = activation::guarded(|| activation::compile(&config.policy.dir, config.policy.allow_empty));
     match &compiled {
         Ok((bundle, warnings)) => {
             let policy = &bundle.policy;

@@ -289,7 +289,9 @@ mod tests {
             let last = reloader.last().unwrap();
             assert_eq!((last.cause, last.refusal.unwrap().reason()), ("SIGHUP", "internal"));
         }
-        assert!(shared.metrics.render().contains("riskd_reloads_total{result=\"refused\",reason=\"internal\"} 2"));
+        assert!(
+            shared.metrics.render().contains("riskd_reloads_total{result=\"refused\",reason=\"internal\"} 2")
+        );
         assert!(Arc::ptr_eq(&before, &shared.active.load()));
         assert!(running.shutdown().clean);
     }

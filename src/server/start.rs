@@ -114,9 +114,7 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
     let allow_empty = config.policy.allow_empty;
     let prepare =
         || activation::prepare(&config, &tables, &metrics, &kept, None, allow_empty, clock.now_ms());
-    let active = activation::guarded(prepare)
-        .map_err(StartError::Activation)?
-        .with(&demotions);
+    let active = activation::guarded(prepare).map_err(StartError::Activation)?.with(&demotions);
 
     let recent =
         Arc::new(Recent::new(config.journal.recent_bytes).with_sample(config.drift.checks_per_second_max));

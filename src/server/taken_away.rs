@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use engine::Snapshot;
-use engine::policy::{Mode, Policy};
 use engine::Tables;
+use engine::policy::{Mode, Policy};
 use serde::Serialize;
 
 use crate::activation::Activation;

@@ -21,7 +21,7 @@ const UNITS: [(&str, i128); 9] = [
 ];
 
 /// Longest number before a unit, in characters: with any unit far beyond every bound, and far below what overflows.
-const NUMBER_CHARS_MAX: usize = 18;
+const NUMBER_CHARS_MAX: usize = 20;
 /// Longest text that is read, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
 
@@ -46,7 +46,9 @@ impl fmt::Display for DurationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DurationError::NoNumber => f.write_str("a number is missing before its unit"),
-            DurationError::NoUnit => f.write_str("a number has no unit: expected w, d, h, m, s or ms behind it"),
+            DurationError::NoUnit => {
+                f.write_str("a number has no unit: expected w, d, h, m, s or ms behind it")
+            }
             DurationError::UnknownUnit(unit) => {
                 // Cut: it may be any text.
                 let shown: String = unit.chars().take(16).collect();
@@ -208,6 +210,7 @@ mod tests {
             ("5M", "a minute is written 1m"),
             ("1mo", "a month has no fixed length"),
             ("2years", "a year has no fixed length"),
+            ("999999999999999999999s", "longer than any"),
             ("9999999999999999999s", "longer than any"),
             ("-1s", "below zero"),
             ("0.5ms", "finer than 1ms"),

@@ -261,7 +261,9 @@ impl Plan {
         for (group, wired) in previous.wired() {
             let id = &before.breakers[wired.breaker].reason.rule;
             let goes_on = |(next, same): &(&Group, &Wired)| {
-                Arc::ptr_eq(&next.table, &group.table) && same.near == wired.near && same.signature == wired.signature
+                Arc::ptr_eq(&next.table, &group.table)
+                    && same.near == wired.near
+                    && same.signature == wired.signature
             };
             let is_declared = policy.breakers.iter().any(|breaker| breaker.reason.rule == *id);
             if is_declared && !self.wired().any(|next| goes_on(&next)) {

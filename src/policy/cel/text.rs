@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_caret_finds_a_space_that_is_not_in_ascii_in_every_style_of_scalar() {
-        for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{202f}", "\u{205f}"] {
+        for space in
+            ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{202f}", "\u{205f}"]
+        {
             for text in [
                 format!("when: a{space}< 1"),
                 format!("when: a {space} < 1"),

@@ -45,7 +45,8 @@ impl Expression<'_, '_> {
             Value::Text(Text::Constant(text)) => {
                 let text = String::from_utf8_lossy(&text);
                 let found = match unit {
-                    Unit::Time => time_us(&text).ok_or("expected a moment with its zone, held to the microsecond".to_owned()),
+                    Unit::Time => time_us(&text)
+                        .ok_or("expected a moment with its zone, held to the microsecond".to_owned()),
                     _ => span_us(&text).map_err(|error| error.to_string()),
                 };
                 match found {

@@ -209,8 +209,9 @@ pub(crate) fn window(node: &Node, sink: &mut Sink) -> Option<i64> {
             sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
         }
         Err(error) => {
-            let message = format!("`{}` is not a window: {error}", shortened(text));
-            sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+            let message = format!("`{}` is not a window", shortened(text));
+            let fault = Diagnostic::error(Code::OutOfRange, node.place, message);
+            sink.push(fault.label(label).help(error.to_string()));
         }
     }
     None
@@ -222,9 +223,10 @@ pub(crate) fn moment(node: &Node, sink: &mut Sink) -> Option<i64> {
     match wire::duration::parse_ms(text) {
         Ok(ms) => Some(ms),
         Err(error) => {
-            let message = format!("`{}` is not a time from the start: {error}", shortened(text));
-            let label = "expected a length of time such as 90s, 1h30m or 1w";
-            sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+            let message = format!("`{}` is not a time", shortened(text));
+            let label = "expected a length of time from the start, such as 90s, 1h30m or 1w";
+            let fault = Diagnostic::error(Code::OutOfRange, node.place, message);
+            sink.push(fault.label(label).help(error.to_string()));
             None
         }
     }

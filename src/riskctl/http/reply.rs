@@ -95,7 +95,8 @@ impl Reply {
         let text = String::from_utf8_lossy(&self.body);
         let visible = |c: char| if c.is_control() { ' ' } else { c };
         let shown: String = text.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
-        let begins = if shown.is_empty() { String::new() } else { format!(", which begins `{}`", shown.trim()) };
+        let begins =
+            if shown.is_empty() { String::new() } else { format!(", which begins `{}`", shown.trim()) };
         let kind = if self.kind.is_empty() { "no content type" } else { &self.kind };
         Failure(format!(
             "the reply of {} {why}: status {}, {kind}, {} bytes{begins}; is it the admin address of riskd, and of this version?",

@@ -28,7 +28,7 @@ pub struct Options {
 
 /// Prints the diagnostics; exit code 1 when there is an error among them.
 pub fn run(options: &Options) -> Outcome {
-    let compiled = 
+    let compiled =
         policy::compile_dir_with(&options.rules, policy::Options { allow_empty: options.allow_empty });
     let count = |severity: Severity| compiled.diagnostics.iter().filter(|d| d.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));

@@ -34,7 +34,9 @@ pub fn run(options: &Options) -> Outcome {
         let compiled = policy::compile_dir(&options.rules);
         let shown = compiled.render(io::stderr().is_terminal());
         let folder = options.rules.display();
-        let bundle = compiled.bundle.ok_or_else(|| Failure(format!("{folder} does not compile\n{}", shown.trim_end())))?;
+        let bundle = compiled
+            .bundle
+            .ok_or_else(|| Failure(format!("{folder} does not compile\n{}", shown.trim_end())))?;
         (bundle, compiled.sources)
     };
     let failed = policy::testing::run(&bundle);

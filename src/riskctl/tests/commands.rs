@@ -381,9 +381,15 @@ fn the_schema_that_is_printed_is_the_one_that_is_shipped() {
 
 #[test]
 fn white_space_that_is_not_ascii_is_a_fault_with_a_place_and_not_a_panic() {
-    let rule = |when: &str| format!("rules:\n- id: r\n  tier: deny\n  when: {when}\n  reason: {{ code: R, text: t }}\n");
+    let rule = |when: &str| {
+        format!("rules:\n- id: r\n  tier: deny\n  when: {when}\n  reason: {{ code: R, text: t }}\n")
+    };
     for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{200b}"] {
-        for when in [format!("amount{space}> 5.00"), format!("amount >{space}5.00"), format!("'amount > {space} 5.00'")] {
+        for when in [
+            format!("amount{space}> 5.00"),
+            format!("amount >{space}5.00"),
+            format!("'amount > {space} 5.00'"),
+        ] {
             let (folder, _) = file("r.yaml", &rule(&when));
             let folder = folder.path().display().to_string();
             let shown = ends(1, &["rules", "check", &folder]);
@@ -426,6 +432,13 @@ fn lengths_of_time_have_units_in_flags() {
         ends(0, &["token", "verify", token.trim(), "--keys", &keys]);
     }
     for length in ["0", "1mo", "5 min", "-1s", "0.5s"] {
-        ends(2, &[&mint[..], &[&format!("--valid-seconds={length}")]].concat().into_iter().filter(|word| *word != "--valid-seconds").collect::<Vec<_>>());
+        ends(
+            2,
+            &[&mint[..], &[&format!("--valid-seconds={length}")]]
+                .concat()
+                .into_iter()
+                .filter(|word| *word != "--valid-seconds")
+                .collect::<Vec<_>>(),
+        );
     }
 }

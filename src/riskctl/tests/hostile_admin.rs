@@ -70,7 +70,8 @@ fn answer(mut stream: TcpStream, reply: &[u8]) {
     loop {
         if let Some(end) = request.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
             if request.len() >= end + 4 + length.unwrap_or(0_usize) {
                 break;
             }
@@ -96,7 +97,11 @@ fn lies(status: &str, body: &str) -> Vec<(String, Vec<u8>)> {
         ("nothing at all".to_owned(), Vec::new()),
         ("no HTTP".to_owned(), b"220 smtp.example ESMTP\r\n".to_vec()),
         ("another status".to_owned(), whole("202 Accepted", JSON, body.len(), body)),
-        ("a redirect".to_owned(), b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()),
+        (
+            "a redirect".to_owned(),
+            b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .to_vec(),
+        ),
         ("a page of a proxy".to_owned(), whole("404 Not Found", "text/html", 9, "not found")),
         ("a failure without words".to_owned(), whole("500 Internal Server Error", JSON, 0, "")),
         ("a bad gateway".to_owned(), whole("502 Bad Gateway", "text/html", 3, "<p>")),
@@ -110,17 +115,29 @@ fn lies(status: &str, body: &str) -> Vec<(String, Vec<u8>)> {
     }
     for end in [0, 1, body.len() / 2, body.len() - 1] {
         lies.push((format!("a body cut at {end}"), good[..head + end].to_vec()));
-        let open = format!("HTTP/1.1 {status}\r\nContent-Type: {JSON}\r\nConnection: close\r\n\r\n{}", &body[..end]);
+        let open =
+            format!("HTTP/1.1 {status}\r\nContent-Type: {JSON}\r\nConnection: close\r\n\r\n{}", &body[..end]);
         lies.push((format!("a body without a length cut at {end}"), open.into_bytes()));
         lies.push((format!("a length of {end}"), whole(status, JSON, end, body)));
-        let chunk = format!("HTTP/1.1 {status}\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{}", body.len(), &body[..end]);
+        let chunk = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{}",
+            body.len(),
+            &body[..end]
+        );
         lies.push((format!("a chunk cut at {end}"), chunk.into_bytes()));
     }
     lies.push(("a length beyond the body".to_owned(), whole(status, JSON, body.len() + 1, body)));
     for kind in ["text/html", "text/plain", "application/octet-stream"] {
         lies.push((format!("as {kind}"), whole(status, kind, body.len(), body)));
     }
-    for other in ["{}", "[]", "null", "{\"ok\":true}", "\"\"", "{\"entries\":\"3\",\"demoted\":{},\"lists\":0,\"key\":1,\"by\":2}"] {
+    for other in [
+        "{}",
+        "[]",
+        "null",
+        "{\"ok\":true}",
+        "\"\"",
+        "{\"entries\":\"3\",\"demoted\":{},\"lists\":0,\"key\":1,\"by\":2}",
+    ] {
         lies.push((format!("the shape {other}"), whole(status, JSON, other.len(), other)));
     }
     lies
@@ -131,7 +148,8 @@ fn a_reply_that_is_cut_short_or_is_not_the_daemons_is_no_success() {
     let hostile = Hostile::start();
     let mut believed = Vec::new();
     for (command, status, body, code) in COMMANDS {
-        let (ended, printed, told) = hostile.ends(command, &whole(status, "application/json", body.len(), body));
+        let (ended, printed, told) =
+            hostile.ends(command, &whole(status, "application/json", body.len(), body));
         assert_eq!(ended, Some(code), "{command:?}: {printed}{told}");
         assert!(!printed.is_empty(), "{command:?}");
         for (what, reply) in lies(status, body) {
@@ -148,16 +166,25 @@ fn a_reply_that_is_cut_short_or_is_not_the_daemons_is_no_success() {
 fn what_the_daemon_says_of_itself_is_told_in_its_words() {
     let hostile = Hostile::start();
     let json = |status: &str, body: &str| whole(status, "application/json", body.len(), body);
-    let absent = json("404 Not Found", r#"{"error":{"code":"not_found","field":"key","message":"it is not on list bad"}}"#);
+    let absent = json(
+        "404 Not Found",
+        r#"{"error":{"code":"not_found","field":"key","message":"it is not on list bad"}}"#,
+    );
     let (ended, printed, _) = hostile.ends(&["list", "remove", "bad", "d-1"], &absent);
     assert_eq!((ended, printed.as_str()), (Some(1), "it is not on list bad\n"));
     let (ended, printed, _) = hostile.ends(&["rules", "turn-on", "r1", "--by", "me"], &absent);
     assert_eq!((ended, printed.as_str()), (Some(1), "r1 is not demoted\n"));
-    let faulty = json("400 Bad Request", r#"{"error":{"code":"malformed","field":"","message":"m"},"lines":[{"line":2,"message":"no key"}]}"#);
+    let faulty = json(
+        "400 Bad Request",
+        r#"{"error":{"code":"malformed","field":"","message":"m"},"lines":[{"line":2,"message":"no key"}]}"#,
+    );
     let (ended, printed, _) = hostile.ends(&["list", "import", "bad", "FILE"], &faulty);
     assert_eq!(ended, Some(1));
     assert!(printed.contains("list.csv:2: no key"), "{printed}");
-    let refused = json("401 Unauthorized", r#"{"error":{"code":"forbidden","field":"","message":"the token is wrong"}}"#);
+    let refused = json(
+        "401 Unauthorized",
+        r#"{"error":{"code":"forbidden","field":"","message":"the token is wrong"}}"#,
+    );
     for (command, ..) in COMMANDS {
         let (ended, printed, told) = hostile.ends(command, &refused);
         assert_eq!((ended, printed.as_str()), (Some(2), ""), "{command:?}");

@@ -70,9 +70,15 @@ mod tests {
     #[test]
     fn every_length_of_time_takes_units_in_the_file_and_in_the_environment() {
         let shipped: toml::Table = toml::Table::try_from(Config::default()).unwrap();
-        let is_length = |key: &String| key.ends_with("_ms") || key.ends_with("_s") || key.contains("_ms_") || key.ends_with("_seconds");
+        let is_length = |key: &String| {
+            key.ends_with("_ms") || key.ends_with("_s") || key.contains("_ms_") || key.ends_with("_seconds")
+        };
         let named = shipped.iter().flat_map(|(section, keys)| {
-            keys.as_table().unwrap().keys().filter(|key| is_length(key)).map(move |key| format!("{section}.{key}"))
+            keys.as_table()
+                .unwrap()
+                .keys()
+                .filter(|key| is_length(key))
+                .map(move |key| format!("{section}.{key}"))
         });
         let mut named: Vec<String> = named.collect();
         let mut tested: Vec<String> = KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
@@ -84,13 +90,17 @@ mod tests {
             let file = |value: &str| Config::from_toml(&format!("[{section}]\n{name} = {value}\n"));
             let variable = format!("RISKD__{}__{}", section.to_uppercase(), name.to_uppercase());
             let environment = |value: &str| {
-                Config::default().override_with([(variable.clone(), value.to_owned())]).map_err(|error| error.to_string())
+                Config::default()
+                    .override_with([(variable.clone(), value.to_owned())])
+                    .map_err(|error| error.to_string())
             };
             for (text, expected) in [("1h30m", 5_400_000), ("1w", 604_800_000), ("2s", 2_000)] {
                 assert_eq!(ms(&file(&format!("\"{text}\"")).unwrap()), expected, "{key}");
                 assert_eq!(ms(&environment(text).unwrap()), expected, "{key}");
             }
-            for (text, words) in [("5 min", "not a length of time"), ("1mo", "no fixed length"), ("-1s", "below zero")] {
+            for (text, words) in
+                [("5 min", "not a length of time"), ("1mo", "no fixed length"), ("-1s", "below zero")]
+            {
                 for error in [file(&format!("\"{text}\"")).unwrap_err(), environment(text).unwrap_err()] {
                     assert!(error.contains(words), "{key}: {error}");
                 }

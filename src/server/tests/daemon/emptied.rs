@@ -5,8 +5,17 @@ use serde_json::{Value, json};
 use crate::harness::{Daemon, RULES};
 
 /// Files without anything declared, as editors, full disks and cut deployments leave them.
-const EMPTY: [&str; 9] =
-    ["", "\n", " \n\n", "# rules of claims\n", "---\n", "{}\n", "~\n", "rules:\n", "rules: ~\n# to come\nlimits:\n"];
+const EMPTY: [&str; 9] = [
+    "",
+    "\n",
+    " \n\n",
+    "# rules of claims\n",
+    "---\n",
+    "{}\n",
+    "~\n",
+    "rules:\n",
+    "rules: ~\n# to come\nlimits:\n",
+];
 
 const MORE: &str = "
 lists:
@@ -44,11 +53,19 @@ fn a_file_that_declares_nothing_is_refused_unless_it_is_asked_for() {
         let (status, body) = reload(&daemon, "");
         assert_eq!(status, 422, "{text:?}: {body}");
         let found = &body["diagnostics"][0];
-        assert_eq!((&found["code"], &found["file"]), (&json!("empty"), &json!("more.yaml")), "{text:?}: {body}");
+        assert_eq!(
+            (&found["code"], &found["file"]),
+            (&json!("empty"), &json!("more.yaml")),
+            "{text:?}: {body}"
+        );
         let help = found["help"].as_str().unwrap();
         assert!(help.contains("allow_empty=true") && help.contains("[policy]"), "{help}");
         let after = daemon.admin_call("GET", "/v1/policy", "").json();
-        assert_eq!((&after["policy"], &after["last_reload"]["result"]), (&before, &json!("refused")), "{text:?}");
+        assert_eq!(
+            (&after["policy"], &after["last_reload"]["result"]),
+            (&before, &json!("refused")),
+            "{text:?}"
+        );
         assert_eq!(scan(&daemon, &format!("still {text:?}")), "deny", "the limit stands");
     }
     assert_eq!(reload(&daemon, "?allow_emty=true").0, 400, "a misspelt word is not taken for no");
@@ -61,7 +78,11 @@ fn a_file_that_declares_nothing_is_refused_unless_it_is_asked_for() {
     assert!(body["warnings"].as_str().unwrap().contains("more.yaml declares nothing"), "{body}");
     let gone = &body["taken_away"];
     assert_eq!((&gone["rules"], &gone["limits"]), (&json!(["no-binds"]), &json!(["scans"])), "{body}");
-    assert_eq!((&gone["lists"], &gone["features"]), (&json!({"seen_accounts": 2}), &json!(["scans_1h"])), "{body}");
+    assert_eq!(
+        (&gone["lists"], &gone["features"]),
+        (&json!({"seen_accounts": 2}), &json!(["scans_1h"])),
+        "{body}"
+    );
     let told = daemon.admin_call("GET", "/v1/policy", "").json()["last_reload"].clone();
     assert_eq!(&told["taken_away"], gone, "whoever did not call reads it as well");
     assert_eq!(scan(&daemon, "after"), "allow");
@@ -122,10 +143,20 @@ fn what_a_reload_takes_away_is_in_its_reply() {
     let changes: [(&str, &str, &str, Value); 9] = [
         ("  - id: large\n", "  - id: larger\n", "rules", json!(["large"])),
         ("rules: [large]", "rules: []", "rules", json!([])),
-        ("    action: deny\n    reason: { code: T001, text: \"account is barred\" }\n", "", "rules", json!(["list:bad_accounts"])),
+        (
+            "    action: deny\n    reason: { code: T001, text: \"account is barred\" }\n",
+            "",
+            "rules",
+            json!(["list:bad_accounts"]),
+        ),
         ("  - id: daily\n", "  - id: weekly\n", "limits", json!(["daily"])),
         ("  - id: withdraw-surge\n", "  - id: surge\n", "breakers", json!(["withdraw-surge"])),
-        ("    tier: challenge\n", "    tier: challenge\n    mode: shadow\n", "not_live", json!(["device-farm"])),
+        (
+            "    tier: challenge\n",
+            "    tier: challenge\n    mode: shadow\n",
+            "not_live",
+            json!(["device-farm"]),
+        ),
         ("window: 1d, status", "window: 2d, status", "start_anew", json!(["paid_by_account_1d"])),
         ("    open: 2s\n", "    open: 3s\n", "start_anew", json!(["withdraw-surge"])),
         ("claims_by_device_10m", "claims_on_device_10m", "features", json!(["claims_by_device_10m"])),
@@ -133,7 +164,9 @@ fn what_a_reload_takes_away_is_in_its_reply() {
     for (from, to, key, expected) in changes {
         write(&daemon, "test.yaml", RULES);
         assert_eq!(reload(&daemon, "").0, 200);
-        let changed = RULES.replace(from, to).replace("expect: { verdict: review, rules: [large] }", "expect: { verdict: review }");
+        let changed = RULES
+            .replace(from, to)
+            .replace("expect: { verdict: review, rules: [large] }", "expect: { verdict: review }");
         write(&daemon, "test.yaml", &changed);
         let (status, body) = reload(&daemon, "");
         assert_eq!((status, &body["taken_away"][key]), (200, &expected), "{from} -> {to}: {body}");

@@ -8,9 +8,8 @@ use server::{Config, Server};
 
 use crate::harness::{Daemon, RULES};
 
-const SPACES: [&str; 9] = [
-    "\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{200b}", "\u{feff}", "\u{202e}",
-];
+const SPACES: [&str; 9] =
+    ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{200b}", "\u{feff}", "\u{202e}"];
 
 /// The rules of the tests with that character in one of the places where it is easily typed.
 fn spoilt(space: &str, place: usize) -> String {
