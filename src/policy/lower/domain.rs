@@ -43,6 +43,7 @@ impl Expression<'_, '_> {
             let label = "expected an address and how many bits of it count, such as 10.0.0.0/8";
             return self.refuse(Code::OutOfRange, &network.span, message, label);
         };
+        self.check_network(parsed, network);
         let network = self.lowering.builder.network(parsed);
         let a = self.text_source(&address);
         Ok(self.lowering.builder.truth(|to| Op::InNetwork { to, a, network }))
@@ -105,6 +106,11 @@ impl Expression<'_, '_> {
             self.sink
                 .push(Diagnostic::error(Code::WrongType, place, message).help("`in_cidr` takes any text"));
             return Err(Refused);
+        }
+        if declared.on.form() != feature.form() {
+            let on = &symbols.features.row(declared.on).name;
+            let message = format!("the list's keys are of the form of `{on}`, and no value of this field is");
+            return self.refuse(Code::WrongType, &field.span, message, "could never be on the list");
         }
         let mut look_ups = symbols.look_ups.borrow_mut();
         let at = look_ups.iter().position(|known| *known == (number, feature)).unwrap_or_else(|| {

@@ -15,6 +15,7 @@ mod number;
 mod pattern;
 mod ranges;
 mod renumber;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod text;
