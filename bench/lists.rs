@@ -86,13 +86,20 @@ pub fn run(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Result<(Vec<Row>, Opti
         table_bytes: an_entry(site.lists.bytes()),
         resident_bytes: an_entry(resident),
         image_bytes: an_entry(bytes_of("lists/bench.image")),
-        store_bytes: an_entry(bytes_of("lists.redb")),
+        store_bytes: an_entry(entries_bytes(folder.path())),
     };
     let rows = look_ups(plan, &site, entries, wanted);
     drop(site);
     let _ = std::fs::remove_file(folder.path().join("lists/bench.image"));
     loading.rows_s = open(folder.path(), entries, false)?.1;
     Ok((rows, Some(loading)))
+}
+
+/// Bytes of the files of entries.
+fn entries_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder.join("lists")).into_iter().flatten().flatten();
+    let entries = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "entries"));
+    entries.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }
 
 struct Site {
@@ -126,8 +133,8 @@ fn take_in(folder: &Path, entries: u64) -> Result<f64, String> {
         body.extend(key(n).as_bytes());
         body.extend(b",device farm,bench\n");
     }
-    let adding = Adding { by: "bench".to_owned(), at_ms: NOW_MS };
-    let bulk = Bulk { body: &body, format: Format::Csv, adding, entries_max: entries };
+    let adding = Adding { by: "bench".to_owned(), at_ms: NOW_MS, zone: Default::default() };
+    let bulk = Bulk { body: &body, format: Format::Csv, adding, entries_max: entries, force: false };
     let began = Instant::now();
     let taken = store.put_all(&lists, &list, &bulk, Standing::Go).map_err(|error| error.to_string())?;
     if taken != entries || lists.len() != entries {

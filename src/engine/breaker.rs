@@ -3,11 +3,15 @@
 //! It runs after the model, since a condition may read what a rule may. A key's slot is the one that velocity claimed for the
 //! lane, so that a closed breaker costs the look at one word that is in the cache already.
 
+use arrayvec::ArrayVec;
+
 use crate::decide::lanes;
-use crate::policy::{BreakerState, Mode};
+use crate::limits::LANES;
+use crate::policy::{BreakerState, Mode, OnError, Origin};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::Passage;
+use crate::verdict;
 
 /// A breaker that refused.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +32,20 @@ pub(crate) fn pass(snapshot: &Snapshot, now_ms: i64, fresh: u64, kinds: &[u64], 
             let breaker = &snapshot.policy.breakers[wired.breaker];
             let of_kinds = wire::Kind::ALL.iter().filter(|kind| breaker.kinds.has(**kind));
             let seen = fresh & of_kinds.fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
-            let met = scratch.registers.met(breaker.when);
+            let mut met = scratch.registers.met(breaker.when);
+            let failed = scratch.registers.failed(breaker.when) & seen;
+            if failed != 0 {
+                for lane in lanes(failed)
+                    .filter(|&lane| scratch.windows[at].keys[lane] != 0)
+                    .collect::<ArrayVec<_, LANES>>()
+                {
+                    let origin = Origin::Breaker(wired.breaker, BreakerState::Opened);
+                    verdict::note_error(snapshot, origin, lane, scratch);
+                }
+                if breaker.on_error == OnError::Match {
+                    met |= failed;
+                }
+            }
             for lane in lanes(seen) {
                 if scratch.windows[at].keys[lane] == 0 {
                     continue;

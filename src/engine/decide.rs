@@ -70,6 +70,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     state(scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
+    verdict::limit_errors(snapshot, checks, 1, scratch);
     velocity::reserve(snapshot, now.ms, checks, 1, scratch);
     models::score(snapshot, now, checks, 1, scratch);
     state(scratch);
@@ -124,6 +125,7 @@ fn decide_lanes(
 
     arrive(snapshot, tables, now, checks, fresh, scratch);
     rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
+    verdict::limit_errors(snapshot, checks, fresh, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
     velocity::reserve(snapshot, now.ms, checks, fresh, scratch);
     models::score(snapshot, now, checks, fresh, scratch);

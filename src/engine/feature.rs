@@ -38,7 +38,7 @@ pub enum Type {
     Bool,
     /// A 64-bit whole number.
     Int,
-    /// Money: 64-bit minor units, written in major units in rules.
+    /// Money: 64-bit whole units of the last decimal ([`FeatureTable::money_places`]), written in major units in rules.
     Money,
     /// A 64-bit float.
     Double,
@@ -53,7 +53,7 @@ pub enum Scalar {
     Bool(bool),
     /// A whole number.
     Int(i64),
-    /// Money in minor units.
+    /// Money in whole units of the last decimal.
     Money(i64),
     /// A float.
     Double(f64),
@@ -231,6 +231,7 @@ impl Builtin {
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     features: Vec<Feature>,
+    money_places: u8,
 }
 
 impl Default for FeatureTable {
@@ -241,7 +242,7 @@ impl Default for FeatureTable {
             missing,
             doc: doc.to_owned(),
         };
-        FeatureTable { features: BUILTINS.iter().map(row).collect() }
+        FeatureTable { features: BUILTINS.iter().map(row).collect(), money_places: 2 }
     }
 }
 
@@ -253,6 +254,34 @@ impl FeatureTable {
         }
         self.features.push(feature);
         Some(FeatureId(self.features.len() as u16 - 1))
+    }
+
+    /// Decimals of money: two, or as many as the finest currency of the policy has. Money features stand in whole units of the
+    /// last of them, whatever the currency.
+    pub fn money_places(&self) -> u8 {
+        self.money_places
+    }
+
+    /// Has money stand in units of that many decimals, at least two.
+    pub fn set_money_places(&mut self, places: u8) {
+        self.money_places = places.max(2);
+    }
+
+    /// Money as answers show it: whole hundredths of a major unit, or the nearest double where it is finer.
+    pub fn money_value(&self, units: i64) -> Value {
+        let finer = 10_i64.pow(u32::from(self.money_places - 2));
+        match units % finer {
+            0 => Value::Money(units / finer),
+            _ => Value::Double(units as f64 / 10_f64.powi(i32::from(self.money_places))),
+        }
+    }
+
+    /// A value of one of these features as an answer's reason shows it.
+    pub fn value(&self, scalar: Scalar) -> Value {
+        match scalar {
+            Scalar::Money(units) => self.money_value(units),
+            other => other.to_value(),
+        }
     }
 
     /// The id of that name. Linear: for load time, not for the hot path.

@@ -37,11 +37,16 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
         lane,
         Scalar::Int((local_ms.div_euclid(DAY_MS) + 3).rem_euclid(7) + 1),
     );
+    let amount = snapshot.currencies.amount(check);
+    scratch.lanes[lane].own_amount = amount.filter(|(_, own)| *own).map(|(units, _)| units);
     for &(feature, field, ty) in &NUMBERS {
         let value = match field.of(check) {
             FieldValue::Flag(flag) => Scalar::Bool(flag),
             FieldValue::Decimal(number) => Scalar::Double(number),
-            FieldValue::Whole(number) if matches!(ty, Type::Money) => Scalar::Money(number),
+            FieldValue::Whole(_) if matches!(ty, Type::Money) => match amount {
+                Some((units, _)) => Scalar::Money(units),
+                None => continue,
+            },
             FieldValue::Whole(number) => Scalar::Int(number),
             _ => continue,
         };

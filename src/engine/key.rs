@@ -86,6 +86,21 @@ pub fn short(hash: Hash) -> u64 {
     (hash >> 64) as u64
 }
 
+/// What the id of a rule does to [`share`]: the same in every build and process.
+pub fn salt(id: &str) -> u64 {
+    short(Seed::new([0; 16]).text(id))
+}
+
+/// Which hundredth of the keys this one is of, for that salt: of one salt it tells nothing about another.
+pub fn share(key: Hash, salt: u64) -> u8 {
+    // The finalizer of SplitMix64 (Steele, Lea and Flood 2014): every bit of the key and the salt moves every bit.
+    let mut mixed = key as u64 ^ salt;
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (u128::from(mixed) * 100 >> 64) as u8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@
 #![deny(unsafe_code)]
 
 mod breaker;
+mod currency;
 mod decide;
 mod decision;
 pub mod feature;
@@ -39,6 +40,7 @@ mod reasons;
 pub mod record;
 mod replay;
 mod rules;
+pub mod score;
 mod scratch;
 mod snapshot;
 pub mod table;

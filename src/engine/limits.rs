@@ -52,6 +52,8 @@ pub const EXACT_DISTINCT_MAX: usize = 64;
 pub const HITS_MAX: usize = 16;
 /// Longest prefix in a prefix list, in bytes: that of the longest identifier.
 pub const LIST_PREFIX_MAX: usize = 64;
+/// Most conditions that ended in an error that a record names of one decision; metrics count them all.
+pub const ERRORS_MAX: usize = 8;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 63;
 /// Batches in flight at once: every worker's, and the one outcomes are applied under.
@@ -99,6 +101,6 @@ const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
 const _: () = assert!(SHADOW_BUDGET_US > MODEL_BUDGET_US, "what only watches is skipped first");
 const _: () = assert!(
-    RECORD_BYTES_MAX >= 1_200 + FEATURES_MAX * 10 + CHALLENGERS_MAX * (9 + MODEL_VERSION_BYTES_MAX),
+    RECORD_BYTES_MAX >= 1_400 + FEATURES_MAX * 10 + CHALLENGERS_MAX * (9 + MODEL_VERSION_BYTES_MAX),
     "head, versions and matches, features, challengers"
 );

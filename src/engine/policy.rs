@@ -63,6 +63,26 @@ pub enum Mode {
     Off,
 }
 
+/// What a condition that ends in an error counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnError {
+    /// As one that does not hold.
+    #[default]
+    Skip,
+    /// As one that holds.
+    Match,
+}
+
+impl OnError {
+    /// Its name in rule files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnError::Skip => "skip",
+            OnError::Match => "match",
+        }
+    }
+}
+
 /// Words that go with a rule, limit or stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReasonText {
@@ -83,7 +103,7 @@ pub struct Witness {
     pub feature: FeatureId,
     /// What it was compared with.
     pub threshold: Source,
-    /// How the threshold's bits are read; a money feature's threshold is in minor units.
+    /// How the threshold's bits are read; a money feature's threshold is in its units.
     pub ty: NumberType,
 }
 
@@ -96,6 +116,8 @@ pub struct Rule {
     pub kinds: Kinds,
     /// Register that holds its condition.
     pub when: Truth,
+    /// What an error of the condition counts as.
+    pub on_error: OnError,
     /// Verdict when it decides: `Deny` for guard and deny rules unless the file says otherwise.
     pub verdict: Verdict,
     /// Proof to ask for, in tier challenge.
@@ -108,7 +130,7 @@ pub struct Rule {
     pub witness: Option<Witness>,
     /// Whether it acts.
     pub mode: Mode,
-    /// Share of accounts it looks at, in percent, chosen by a keyed hash of the account.
+    /// Share of accounts it looks at, in percent, chosen by a keyed hash of the account and the rule's id.
     pub sample_percent: u8,
     /// Unix milliseconds from which it no longer acts; `i64::MAX` for never.
     pub expires_ms: i64,
@@ -177,6 +199,8 @@ pub struct Window {
     pub window_ms: i64,
     /// Which events count.
     pub status: Status,
+    /// The currency of the events that it takes in; none for any.
+    pub currency: Option<[u8; 3]>,
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
     /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
@@ -206,10 +230,12 @@ impl Window {
 pub struct Limit {
     /// Place of the limited feature in [`Policy::windows`].
     pub window: usize,
-    /// Largest value allowed, in minor units for money.
+    /// Largest value allowed; of money in whole units of its last decimal.
     pub max: i64,
     /// Register of [`Policy::gate`] that says whether it applies; always when absent.
     pub when: Option<Truth>,
+    /// What an error of that condition counts as.
+    pub on_error: OnError,
     /// Verdict when it refuses.
     pub verdict: Verdict,
     /// Proof to ask for when the verdict is challenge.
@@ -230,6 +256,8 @@ pub struct Breaker {
     pub kinds: Kinds,
     /// Register of [`Policy::program`] that holds the condition it opens on.
     pub when: Truth,
+    /// What an error of that condition counts as.
+    pub on_error: OnError,
     /// Times of its states.
     pub terms: Terms,
     /// Verdict when it refuses.
@@ -360,6 +388,8 @@ pub struct Policy {
     pub band_challenge: Option<Challenge>,
     /// The policy's local time: of hour and weekday.
     pub zone: Zone,
+    /// Currencies that events may have amounts in, the first one that of profiles; none for CNY alone.
+    pub currencies: Vec<[u8; 3]>,
 }
 
 impl Policy {
@@ -408,6 +438,16 @@ impl Policy {
                     score: 0.0,
                 },
             }),
+        }
+    }
+
+    /// What an error of that condition counts as; none of what has no condition.
+    pub fn on_error(&self, origin: Origin) -> Option<OnError> {
+        match origin {
+            Origin::Rule(at) => self.rules.get(at).map(|rule| rule.on_error),
+            Origin::Limit(at) => self.limits.get(at).map(|limit| limit.on_error),
+            Origin::Breaker(at, _) => self.breakers.get(at).map(|breaker| breaker.on_error),
+            Origin::Own(_) => None,
         }
     }
 

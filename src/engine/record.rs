@@ -6,8 +6,8 @@
 //! Layout, little-endian: version u8 (2), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
 //! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
 //! versions of policy, champion and anomaly model as u8 length and bytes; challengers u8, each its version likewise and its
-//! score f64; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
-//! threshold u64); matches not kept u32; built-in features u16, features u16 count of the table, one bit each, then u64 for
+//! score f64; hits × (index u32, mark u8, value tag u8, threshold tag u8, value u64,
+//! threshold u64), a mark being 0 for what acts, 1 for what only watches, 2 for a condition that ended in an error; matches not kept u32; built-in features u16, features u16 count of the table, one bit each, then u64 for
 //! each bit set.
 //!
 //! Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
@@ -19,7 +19,7 @@ use crate::decide::Now;
 use crate::decision::Decision;
 use crate::feature::{BUILTINS, Builtin};
 use crate::key;
-use crate::limits::{CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::limits::{CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
 use crate::models::Challenged;
 use crate::replay::{decode, encode};
 use crate::scratch::Scratch;
@@ -30,6 +30,10 @@ const VERSION: u8 = 2;
 /// Built-in features at the time of version 1.
 const BUILTINS_1: u16 = Builtin::AnomalyScore.id().0;
 const NO_CHALLENGE: u8 = u8::MAX;
+/// Marks of what stands among the matches.
+const ACTS: u8 = 0;
+const WATCHES: u8 = 1;
+const FAILED: u8 = 2;
 
 /// Identifiers kept, as keyed hashes, in this order.
 pub const INPUTS: [Builtin; 5] =
@@ -56,11 +60,14 @@ pub(crate) fn write(
     ]);
     out.extend(decision.degraded.to_le_bytes());
     let live = || decision.hits().iter().chain(&slots.beyond);
-    out.extend([(live().count() + kept) as u8, INPUTS.len() as u8]);
+    out.extend([(live().count() + kept + slots.errors.len()) as u8, INPUTS.len() as u8]);
     out.extend(decision.number.to_le_bytes());
     out.extend(slots.time_ms.to_le_bytes());
     out.extend(now.ms.to_le_bytes());
-    out.extend(check.amount_minor.unwrap_or(-1).to_le_bytes());
+    let amount = Builtin::Amount.id().index();
+    let carried = scratch.present[amount] >> lane & 1 != 0;
+    let units = if carried { scratch.columns[amount][lane] as i64 } else { -1 };
+    out.extend(units.to_le_bytes());
     out.extend(decision.score.to_bits().to_le_bytes());
     for input in INPUTS {
         out.extend(key::short(scratch.hashes[input.id().index()][lane]).to_le_bytes());
@@ -76,10 +83,13 @@ pub(crate) fn write(
         out.extend(challenged.scores[lane].to_bits().to_le_bytes());
     }
     for hit in live() {
-        write_hit(out, hit.index, false, hit.value, hit.threshold);
+        write_hit(out, hit.index, ACTS, hit.value, hit.threshold);
     }
     for hit in verdict::shadows(snapshot, lane, scratch).take(kept) {
-        write_hit(out, hit.index, true, hit.value, hit.threshold);
+        write_hit(out, hit.index, WATCHES, hit.value, hit.threshold);
+    }
+    for &index in &slots.errors {
+        write_hit(out, index, FAILED, Value::Absent, Value::Absent);
     }
     out.extend((slots.unkept + (shadows - kept) as u32).to_le_bytes());
     write_features(out, snapshot, lane, scratch);
@@ -95,10 +105,10 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend(&text.as_bytes()[..length]);
 }
 
-fn write_hit(out: &mut Vec<u8>, index: u32, shadow: bool, value: Value, threshold: Value) {
+fn write_hit(out: &mut Vec<u8>, index: u32, mark: u8, value: Value, threshold: Value) {
     let ((value_tag, value), (threshold_tag, threshold)) = (encode(value), encode(threshold));
     out.extend(index.to_le_bytes());
-    out.extend([u8::from(shadow), value_tag as u8, threshold_tag as u8]);
+    out.extend([mark, value_tag as u8, threshold_tag as u8]);
     out.extend(value.to_le_bytes());
     out.extend(threshold.to_le_bytes());
 }
@@ -155,7 +165,7 @@ pub struct Record {
     pub time_ms: i64,
     /// Time of the decision in Unix milliseconds.
     pub decided_ms: i64,
-    /// Amount in minor units.
+    /// Amount in units of the policy's money: minor units, unless it has a currency of more than two decimals.
     pub amount_minor: Option<i64>,
     /// Risk, 0 to 1.
     pub score: f64,
@@ -171,6 +181,9 @@ pub struct Record {
     pub challengers: Vec<RecordedScore>,
     /// Matches, live ones first.
     pub hits: Vec<RecordedHit>,
+    /// Rules, limits and breakers whose condition ended in an error, as far as there was room, by
+    /// [`crate::policy::Policy::origin_of`].
+    pub errors: Vec<u32>,
     /// Matches that there was no room for.
     pub unkept: u32,
     /// How many features the policy's table has.
@@ -211,10 +224,10 @@ impl Record {
         let is_first = head[0] == 1;
         let degraded = u16::from_le_bytes(reader.take("degraded")?);
         let [hits, inputs] = reader.take("counts")?;
-        if usize::from(hits) > 2 * HITS_MAX {
+        if usize::from(hits) > 2 * HITS_MAX + ERRORS_MAX {
             return Err(fault("hits"));
         }
-        let record = Record {
+        let mut record = Record {
             kind: Kind::from_code(head[1]).ok_or(fault("kind"))?,
             verdict: Verdict::from_code(head[2]).ok_or(fault("verdict"))?,
             challenge: match head[3] {
@@ -232,11 +245,19 @@ impl Record {
             model: reader.text("model")?,
             anomaly: if is_first { String::new() } else { reader.text("anomaly model")? },
             challengers: if is_first { Vec::new() } else { reader.challengers()? },
-            hits: (0..hits).map(|_| reader.hit()).collect::<Result<_, _>>()?,
-            unkept: u32::from_le_bytes(reader.take("matches not kept")?),
+            hits: Vec::new(),
+            errors: Vec::new(),
+            unkept: 0,
             features_count: 0,
             features: Vec::new(),
         };
+        for _ in 0..hits {
+            match reader.hit()? {
+                (FAILED, hit) => record.errors.push(hit.index),
+                (_, hit) => record.hits.push(hit),
+            }
+        }
+        record.unkept = u32::from_le_bytes(reader.take("matches not kept")?);
         let builtins = match head[0] {
             1 => BUILTINS_1,
             _ => u16::from_le_bytes(reader.take("built-in features")?),
@@ -295,12 +316,13 @@ impl Reader<'_> {
         (0..count).map(one).collect()
     }
 
-    fn hit(&mut self) -> Result<RecordedHit, RecordError> {
+    /// What stands among the matches, and its mark.
+    fn hit(&mut self) -> Result<(u8, RecordedHit), RecordError> {
         let index = u32::from_le_bytes(self.take("hit")?);
-        let [shadow, value_tag, threshold_tag] = self.take("hit")?;
+        let [mark, value_tag, threshold_tag] = self.take("hit")?;
         let value = decode(u64::from(value_tag), self.word("hit")?);
         let threshold = decode(u64::from(threshold_tag), self.word("hit")?);
-        Ok(RecordedHit { index, shadow: shadow != 0, value, threshold })
+        Ok((mark, RecordedHit { index, shadow: mark != ACTS, value, threshold }))
     }
 
     fn features(&mut self, count: u16) -> Result<Vec<(u16, u64)>, RecordError> {

@@ -13,8 +13,8 @@ use crate::fields;
 use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
-    BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
-    MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
+    BREAKERS_MAX, CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX,
+    LISTS_MAX, MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
 };
 use crate::lists;
 use crate::models::{Challenged, ScoreTally};
@@ -44,6 +44,8 @@ pub(crate) struct Lane {
     /// Event time, within its bounds.
     pub time_ms: i64,
     pub degraded: u16,
+    /// The amount, where it is of the currency that profiles are of.
+    pub own_amount: Option<i64>,
     pub ip: Option<IpAddr>,
     pub ip_text: ArrayString<45>,
     pub packet_text: ArrayString<36>,
@@ -60,10 +62,13 @@ pub(crate) struct Lane {
     pub matches: ArrayVec<Match, HITS_MAX>,
     /// Matches beyond the room for them.
     pub unkept: u32,
-    /// What live ones of these add to the score.
-    pub unkept_score: f64,
+    /// What live ones of these add to the score, in millionths.
+    pub unkept_score: i64,
     /// Reasons of the decision that an answer has no room for.
     pub beyond: ArrayVec<Hit, BEYOND_MAX>,
+    /// Rules, limits and breakers whose condition ended in an error, by [`crate::policy::Policy::index_of`], as far as there is
+    /// room.
+    pub errors: ArrayVec<u32, ERRORS_MAX>,
 }
 
 impl Lane {
@@ -71,6 +76,7 @@ impl Lane {
         Lane {
             time_ms: 0,
             degraded: 0,
+            own_amount: None,
             ip: None,
             ip_text: ArrayString::new(),
             packet_text: ArrayString::new(),
@@ -83,8 +89,9 @@ impl Lane {
             token: None,
             matches: ArrayVec::new(),
             unkept: 0,
-            unkept_score: 0.0,
+            unkept_score: 0,
             beyond: ArrayVec::new(),
+            errors: ArrayVec::new(),
         }
     }
 
@@ -101,8 +108,9 @@ impl Lane {
         self.token = None;
         self.matches.clear();
         self.unkept = 0;
-        self.unkept_score = 0.0;
+        self.unkept_score = 0;
         self.beyond.clear();
+        self.errors.clear();
     }
 }
 

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Verdict};
 
+use crate::currency::Currencies;
 use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
 use crate::forest::{ForestError, ForestSpec};
+use crate::key;
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
@@ -126,6 +128,9 @@ pub struct Snapshot {
     pub(crate) hashed: Vec<FeatureId>,
     /// Live and shadow rules in the order of their tiers: those of each kind, and at the end of all kinds.
     pub(crate) order: Vec<Vec<Candidate>>,
+    /// By the policy's rules, what their ids do to the sample of accounts.
+    pub(crate) salts: Arc<[u64]>,
+    pub(crate) currencies: Currencies,
     /// Tells this snapshot from every other of the process.
     pub(crate) serial: u64,
     book: Book,
@@ -193,6 +198,8 @@ impl Snapshot {
             token_keys: token_keys.into(),
             lists,
             order: order(&policy),
+            currencies: Currencies::of(&policy),
+            salts: policy.rules.iter().map(|rule| key::salt(&rule.reason.rule)).collect(),
             book,
             words,
             version,
@@ -279,11 +286,13 @@ impl Snapshot {
         &self.token_keys
     }
 
-    /// Whether the check's ext fields are declared and of their types. To be asked before a check is decided.
+    /// Whether the check's ext fields are declared and of their types, and its amount of a currency of the policy. To be asked
+    /// before a check is decided.
     ///
     /// # Errors
     /// The field at fault; nothing was counted.
     pub fn admit(&self, check: &Check<'_>) -> Result<(), DecodeError> {
+        self.currencies.admit(check)?;
         for (name, value) in &check.ext {
             let path = || format!("ext.{name}");
             let Some((_, ty)) = self.ext_feature(name) else {

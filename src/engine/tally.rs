@@ -25,6 +25,8 @@ pub struct MatchCount {
     pub live: u64,
     /// Only watching.
     pub shadow: u64,
+    /// Conditions that ended in an error, whether that counts as a match or not.
+    pub errors: u64,
 }
 
 /// What a breaker let through on its way from open to closed.
@@ -59,6 +61,13 @@ impl MatchTally {
     pub(crate) fn matched(&mut self, index: usize, shadow: bool) {
         if let Some(count) = self.matches.get_mut(index) {
             *(if shadow { &mut count.shadow } else { &mut count.live }) += 1;
+        }
+    }
+
+    /// Counts a condition that ended in an error.
+    pub(crate) fn failed(&mut self, index: usize) {
+        if let Some(count) = self.matches.get_mut(index) {
+            count.errors += 1;
         }
     }
 

@@ -160,7 +160,7 @@ fn attempt(
     lane: usize,
     scratch: &Scratch,
 ) -> i64 {
-    let takes = window.kinds.has(check.kind);
+    let takes = window.takes(check);
     let (near, far) = window.words(&payload);
     match window.aggregate {
         Aggregate::Count => {
@@ -214,7 +214,7 @@ fn approve(
     lane: usize,
     scratch: &mut Scratch,
 ) -> i64 {
-    if !window.kinds.has(check.kind) {
+    if !window.takes(check) {
         return approved(window, payload).value(now_ms);
     }
     let pending = pending(snapshot, window, key, now_ms, lane, scratch);
@@ -292,7 +292,9 @@ fn applying<'s>(
     scratch: &'s Scratch,
 ) -> impl Iterator<Item = (usize, &'s Limit)> {
     let limits = &snapshot.policy.limits;
-    let applies = move |limit: &Limit| limit.when.is_none_or(|when| scratch.registers.holds(when, lane));
+    let applies = move |limit: &Limit| {
+        limit.when.is_none_or(|when| scratch.registers.applies(when, limit.on_error, lane))
+    };
     let limits = window.limits.iter().map(move |&at| (at, &limits[at]));
     limits.filter(move |(_, limit)| limit.mode != Mode::Off && applies(limit))
 }
@@ -313,7 +315,7 @@ fn refuse_limits(
     lane: usize,
     scratch: &mut Scratch,
 ) {
-    let approved = |window: &&Laid| window.status == Status::Approved && window.kinds.has(check.kind);
+    let approved = |window: &&Laid| window.status == Status::Approved && window.takes(check);
     for window in group.windows.iter().filter(approved) {
         let pending = pending(snapshot, window, key, now_ms, lane, scratch);
         let _ = scratch.lanes[lane].pending.try_push(pending);

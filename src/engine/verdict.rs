@@ -3,14 +3,18 @@
 
 use arrayvec::ArrayVec;
 use wire::limits::REASONS_MAX;
-use wire::{Challenge, Value, Verdict};
+use wire::{Challenge, Check, Value, Verdict};
 
 use crate::breaker::Tripped;
+use crate::decide::lanes as lanes_of;
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
-use crate::policy::{BreakerState, Mode, Origin, Rule, Tier, Variant, Witness};
+use crate::key;
+use crate::limits::LANES;
+use crate::policy::{BreakerState, Mode, OnError, Origin, Rule, Tier, Variant, Witness};
 use crate::program::{NumberType, Source};
 use crate::reasons::BuiltinReason;
+use crate::score::{millionths, of_millionths};
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
 use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
@@ -18,13 +22,13 @@ use crate::verify::TokenState;
 
 /// Collects the rules that match in each lane, in the order of their tiers.
 pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
-    let account = Builtin::Account.id().index();
     let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
     let there = there.fold(0_u16, |there, kind| there | 1 << kind);
     let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { kinds.len() };
     for candidate in &snapshot.order[of] {
         let mut met = scratch.registers.met(candidate.when) & lanes;
-        if met == 0 {
+        let failed = scratch.registers.failed(candidate.when) & lanes;
+        if met | failed == 0 {
             continue;
         }
         let at = candidate.rule;
@@ -32,21 +36,18 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
         if rule.expires_ms <= now_ms {
             continue;
         }
-        met &= wire::Kind::ALL
+        let of_kinds = wire::Kind::ALL
             .iter()
             .filter(|kind| candidate.kinds.has(**kind))
             .fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
+        met &= of_kinds;
+        if failed & of_kinds != 0 {
+            met |= errors(snapshot, at as usize, failed & of_kinds, scratch);
+        }
         while met != 0 {
             let lane = met.trailing_zeros() as usize;
             met &= met - 1;
-            let sampled = (scratch.hashes[account][lane] % 100) as u8;
-            if sampled >= rule.sample_percent {
-                continue;
-            }
-            let mode = variant(rule, lane, scratch).map_or(rule.mode, |variant| variant.mode);
-            if mode == Mode::Off {
-                continue;
-            }
+            let Some(mode) = mode(snapshot, at as usize, lane, scratch) else { continue };
             let found = Match { rule: at, shadow: mode == Mode::Shadow };
             scratch.tally.matched(at as usize, found.shadow);
             if scratch.lanes[lane].matches.try_push(found).is_err() {
@@ -54,6 +55,55 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
             }
         }
     }
+}
+
+/// How a rule acts on the check of a lane; none where it is off for the tenant, or leaves the account out.
+fn mode(snapshot: &Snapshot, at: usize, lane: usize, scratch: &Scratch) -> Option<Mode> {
+    let rule = &snapshot.policy.rules[at];
+    if rule.sample_percent < 100 {
+        let account = scratch.hashes[Builtin::Account.id().index()][lane];
+        if key::share(account, snapshot.salts[at]) >= rule.sample_percent {
+            return None;
+        }
+    }
+    let mode = variant(rule, lane, scratch).map_or(rule.mode, |variant| variant.mode);
+    (mode != Mode::Off).then_some(mode)
+}
+
+/// Counts and notes the lanes where a rule's condition ended in an error, as far as the rule looks at them; gives those where
+/// that is a match.
+#[cold]
+fn errors(snapshot: &Snapshot, at: usize, failed: u64, scratch: &mut Scratch) -> u64 {
+    for lane in lanes_of(failed)
+        .filter(|&lane| mode(snapshot, at, lane, scratch).is_some())
+        .collect::<ArrayVec<_, LANES>>()
+    {
+        note_error(snapshot, Origin::Rule(at), lane, scratch);
+    }
+    if snapshot.policy.rules[at].on_error == OnError::Match { failed } else { 0 }
+}
+
+/// Counts and notes limits whose condition ended in an error; the gate has just run.
+pub(crate) fn limit_errors(snapshot: &Snapshot, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
+    for (at, limit) in snapshot.policy.limits.iter().enumerate().filter(|(_, limit)| limit.mode != Mode::Off)
+    {
+        let failed = limit.when.map_or(0, |when| scratch.registers.failed(when) & fresh);
+        if failed != 0 {
+            let kinds = snapshot.policy.windows[limit.window].kinds;
+            for lane in lanes_of(failed).filter(|&lane| kinds.has(checks[lane].kind)) {
+                note_error(snapshot, Origin::Limit(at), lane, scratch);
+            }
+        }
+    }
+}
+
+/// Counts a condition that ended in an error, and notes it for the record.
+#[cold]
+pub(crate) fn note_error(snapshot: &Snapshot, origin: Origin, lane: usize, scratch: &mut Scratch) {
+    let index = snapshot.policy.index_of(origin);
+    scratch.tally.failed(index);
+    // What a record has no room for is counted all the same.
+    let _ = scratch.lanes[lane].errors.try_push(index as u32);
 }
 
 /// Takes a match into a lane that is full: live ones decide and must not be lost to those in shadow, nor a severe one to the
@@ -73,7 +123,7 @@ fn crowd(rules: &[Rule], found: Match, lane: &mut Lane) {
     }
     lane.unkept += 1;
     if !left.shadow {
-        lane.unkept_score += rule(&left).score;
+        lane.unkept_score += millionths(rule(&left).score);
     }
 }
 
@@ -84,18 +134,18 @@ pub(crate) fn decide(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) ->
     judge.decision.version = snapshot.version();
     guards(snapshot, lane, scratch, &mut judge);
 
-    let mut score = f64::from_bits(scratch.columns[Builtin::ModelScore.id().index()][lane]);
+    let mut score = millionths(f64::from_bits(scratch.columns[Builtin::ModelScore.id().index()][lane]));
     score += scratch.lanes[lane].unkept_score;
     for found in scratch.lanes[lane].matches.iter().filter(|found| !found.shadow) {
         let rule = &snapshot.policy.rules[found.rule as usize];
-        score += rule.score;
+        score += millionths(rule.score);
         let hit = of_rule(snapshot, found, lane, scratch);
         judge.report(hit);
         if rule.tier != Tier::Score {
             judge.weigh(hit, rule.tier, rule.verdict, rule.challenge);
         }
     }
-    let score = score.clamp(0.0, 1.0);
+    let score = of_millionths(score.clamp(0, 1_000_000));
     scratch.set(Builtin::Score.id(), lane, Scalar::Double(score));
     judge.decision.score = score;
     bands(snapshot, score, scratch, &mut judge);
@@ -214,7 +264,7 @@ fn of_limit(snapshot: &Snapshot, refused: &Refused) -> Hit {
     let limit = &snapshot.policy.limits[refused.limit];
     let feature = snapshot.policy.windows[limit.window].feature;
     let shown = |number| match snapshot.policy.features.row(feature).ty {
-        Type::Money => Value::Money(number),
+        Type::Money => snapshot.policy.features.money_value(number),
         _ => Value::Int(number),
     };
     snapshot.hit(Origin::Limit(refused.limit), shown(refused.value), shown(limit.max))
@@ -277,16 +327,17 @@ fn bands(snapshot: &Snapshot, score: f64, scratch: &mut Scratch, judge: &mut Jud
 /// What a rule's witness found, and what it compared it with.
 fn quote(snapshot: &Snapshot, witness: &Witness, lane: usize, scratch: &Scratch) -> (Value, Value) {
     let ty = snapshot.policy.features.row(witness.feature).ty;
-    let value = Scalar::from_bits(ty, scratch.columns[witness.feature.index()][lane]);
+    let features = &snapshot.policy.features;
+    let value = features.value(Scalar::from_bits(ty, scratch.columns[witness.feature.index()][lane]));
     let bits = match witness.threshold {
         Source::Constant(bits) => bits,
         Source::Feature(feature) => scratch.columns[feature.index()][lane],
-        Source::Register(_) => return (value.to_value(), Value::Absent),
+        Source::Register(_) => return (value, Value::Absent),
     };
     let threshold = match (ty, witness.ty) {
-        (Type::Money, NumberType::Int) => Value::Money(bits as i64),
+        (Type::Money, NumberType::Int) => features.money_value(bits as i64),
         (_, NumberType::Int | NumberType::Uint) => Value::Int(bits as i64),
         (_, NumberType::Double) => Value::Double(f64::from_bits(bits)),
     };
-    (value.to_value(), threshold)
+    (value, threshold)
 }

@@ -101,12 +101,12 @@ pub enum FaultKind {
         /// How many.
         segments: u64,
     },
-    /// Bytes that are no whole block, with whole blocks after them.
+    /// Bytes that were written and changed since: whole blocks come after them, or they are all there and hold no block.
     Damaged {
         /// How many bytes were passed over.
         bytes: u64,
     },
-    /// Bytes at the end with no whole block among them: a write that a crash cut short, or damage to the last blocks.
+    /// Bytes at the end that are part of a block: a write that a crash cut short.
     CutTail {
         /// How many bytes.
         bytes: u64,

@@ -33,6 +33,8 @@ struct Pending {
     block: BlockBuilder,
     /// Whom to tell, a caller a record.
     done: Vec<Done>,
+    /// Records below this one are not needed any more; zero if nothing new was said of that.
+    forget_before: u64,
     closed: bool,
 }
 
@@ -45,7 +47,8 @@ impl Log {
         name: &str,
     ) -> Result<(Log, Recovery), OpenError> {
         let (segments, recovery) = Segments::open(storage, config)?;
-        let pending = Pending { block: BlockBuilder::new(), done: Vec::new(), closed: false };
+        let pending =
+            Pending { block: BlockBuilder::new(), done: Vec::new(), forget_before: 0, closed: false };
         let shared = Arc::new(Shared { pending: Mutex::new(pending), wake: Condvar::new() });
         let stats = Arc::new(Stats::new(Vec::new(), true));
         let thread = {
@@ -90,6 +93,15 @@ impl Log {
         Ok(())
     }
 
+    /// Deletes segments whose records all have numbers below this one, but never the last segment. Returns at once; what could not
+    /// be deleted is tried again with the next call.
+    pub fn forget_before(&self, number: u64) {
+        let mut pending = self.shared.lock();
+        pending.forget_before = pending.forget_before.max(number);
+        drop(pending);
+        self.shared.wake.notify_one();
+    }
+
     /// Live counters. `lost_disk` counts appends that were refused by the disk.
     pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
@@ -112,15 +124,16 @@ impl Shared {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for records and swaps them for an empty block; false once closed and empty.
-    fn take(&self, block: &mut BlockBuilder, done: &mut Vec<Done>) -> bool {
+    /// Waits for work and swaps records for an empty block; what may be deleted, or none once closed and empty.
+    fn take(&self, block: &mut BlockBuilder, done: &mut Vec<Done>) -> Option<u64> {
         let mut pending = self.lock();
-        while pending.block.is_empty() && !pending.closed {
+        while pending.block.is_empty() && pending.forget_before == 0 && !pending.closed {
             pending = self.wake.wait(pending).unwrap_or_else(PoisonError::into_inner);
         }
         std::mem::swap(&mut pending.block, block);
         std::mem::swap(&mut pending.done, done);
-        !block.is_empty()
+        let forget_before = std::mem::take(&mut pending.forget_before);
+        (!block.is_empty() || forget_before > 0).then_some(forget_before)
     }
 }
 
@@ -128,7 +141,14 @@ fn run(shared: &Shared, mut segments: Segments, stats: Arc<Stats>) {
     let ending = Ending { shared, stats: Stopped(stats) };
     let stats = &ending.stats.0;
     let (mut block, mut done) = (BlockBuilder::new(), Vec::new());
-    while shared.take(&mut block, &mut done) {
+    while let Some(forget_before) = shared.take(&mut block, &mut done) {
+        if forget_before > 0 {
+            segments.forget_before(forget_before);
+            stats.publish(&segments);
+        }
+        if block.is_empty() {
+            continue;
+        }
         set(&stats.oldest_at_ms, stats.now().monotonic_ms + 1);
         let result = commit(&mut segments, &mut block, stats);
         set(&stats.oldest_at_ms, 0);

@@ -32,6 +32,11 @@ pub(crate) enum Step {
     End,
 }
 
+/// What a disk writes at once, at least.
+const SECTOR_BYTES: usize = 512;
+/// So many zeros at the beginning or end of a block are not a record.
+const HOLE_BYTES_MIN: usize = 16;
+
 /// A walk through one segment.
 pub(crate) struct Scan {
     file: Box<dyn StorageFile>,
@@ -81,6 +86,13 @@ impl Scan {
         })
     }
 
+    /// Number that the first record of a segment has; none if its header does not hold.
+    pub fn first_number(storage: &dyn Storage, name: &str) -> Option<u64> {
+        let mut bytes = [0; HEADER_BYTES];
+        let count = read_full(&*storage.open(name).ok()?, &mut bytes, 0).ok()?;
+        SegmentHeader::decode(&bytes).filter(|_| count == HEADER_BYTES).map(|header| header.first_number)
+    }
+
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -126,7 +138,7 @@ impl Scan {
                 self.chain.head = None;
                 self.fail_to_end(FaultKind::Unreadable(kind))
             }
-            Err(NoBlock::Short) => self.cut_tail(),
+            Err(NoBlock::Short) => self.end_in_fault(),
             Err(NoBlock::Header) => self.pass_damage(self.offset + 1),
             Err(NoBlock::Payload(bytes)) => self.pass_damage(self.offset + bytes),
         }
@@ -185,7 +197,7 @@ impl Scan {
                 self.chain.head = None;
                 Step::Fault(fault)
             }
-            Ok(None) => self.cut_tail(),
+            Ok(None) => self.end_in_fault(),
             Err(kind) => {
                 self.chain.head = None;
                 self.fail_to_end(FaultKind::Unreadable(kind))
@@ -252,8 +264,47 @@ impl Scan {
     }
 
     /// The chain stays where it was: what is cut was never part of it, or is missed by what follows.
-    fn cut_tail(&mut self) -> Step {
-        self.fail_to_end(FaultKind::CutTail { bytes: self.length - self.offset })
+    ///
+    /// A write that a crash cut short leaves a block that the file does not hold to its end, or one with holes: sectors of zeros that
+    /// the disk never got. A block that is all there and does not hold was written, and changed since.
+    fn end_in_fault(&mut self) -> Step {
+        let bytes = self.length - self.offset;
+        match self.is_cut_short() {
+            Ok(true) => self.fail_to_end(FaultKind::CutTail { bytes }),
+            Ok(false) => self.fail_to_end(FaultKind::Damaged { bytes }),
+            Err(kind) => {
+                self.chain.head = None;
+                self.fail_to_end(FaultKind::Unreadable(kind))
+            }
+        }
+    }
+
+    fn is_cut_short(&self) -> Result<bool, io::ErrorKind> {
+        let bytes = self.length - self.offset;
+        let mut head = [0; HEADER_BYTES];
+        let count = read_full(&*self.file, &mut head, self.offset).map_err(|error| error.kind())?;
+        // Without a segment header that holds nothing says what a block begins with.
+        if count < HEADER_BYTES || self.mark.is_none() {
+            return Ok(true);
+        }
+        if let Some(header) = BlockHeader::decode(&head)
+            && bytes < (HEADER_BYTES + header.payload_bytes) as u64
+        {
+            return Ok(true);
+        }
+        // Blocks begin anywhere, holes where sectors do.
+        let mut sector = vec![0; SECTOR_BYTES];
+        let mut at = self.offset - self.offset % SECTOR_BYTES as u64;
+        while at < self.length {
+            let count = read_full(&*self.file, &mut sector, at).map_err(|error| error.kind())?;
+            let from = (self.offset.saturating_sub(at) as usize).min(count);
+            let part = &sector[from..count];
+            if part.len() >= HOLE_BYTES_MIN && part.iter().all(|&byte| byte == 0) {
+                return Ok(true);
+            }
+            at += SECTOR_BYTES as u64;
+        }
+        Ok(false)
     }
 
     fn fail_to_end(&mut self, kind: FaultKind) -> Step {

@@ -13,6 +13,7 @@ use crate::block::{BlockBuilder, Hash, SegmentHeader, link};
 use crate::error::OpenError;
 use crate::limits::{HEADER_BYTES, RETAIN_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use crate::recover::{Recovery, recover};
+use crate::scan::Scan;
 use crate::storage::{Storage, StorageFile, write_full};
 
 /// How segments are cut and kept.
@@ -258,6 +259,23 @@ impl Segments {
             }
         }
         Failure { error, lost: open.unsynced_records }
+    }
+
+    /// Deletes closed segments whose records all have numbers below this one, oldest first. The last segment stays: it says where
+    /// the chain goes on.
+    pub fn forget_before(&mut self, number: u64) {
+        while let Some(&(sequence, _)) = self.closed.front() {
+            let next = self.closed.get(1).map(|(sequence, _)| *sequence);
+            let Some(next) = next.or(self.open.as_ref().map(|open| open.sequence)) else { return };
+            let first = Scan::first_number(&*self.storage, &name_of(next));
+            let removed =
+                first.is_some_and(|first| first <= number) && self.storage.remove(&name_of(sequence)).is_ok();
+            if !removed {
+                return;
+            }
+            self.closed.pop_front();
+            self.counts.removed += 1;
+        }
     }
 
     /// Deletes the oldest closed segments beyond what is kept. One that cannot be deleted is tried again

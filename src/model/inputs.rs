@@ -75,7 +75,7 @@ pub fn of(name: &str, features: &FeatureTable) -> Input {
     let feature = features.find(name).map(|id| features.row(id));
     Input {
         name: name.to_owned(),
-        unit: feature.map_or(UNKNOWN, unit).to_owned(),
+        unit: feature.map_or(UNKNOWN, |feature| unit(feature, features)).to_owned(),
         missing: feature.map(|feature| feature.missing.to_number()),
         splits: 0.0,
         gain: None,
@@ -83,10 +83,15 @@ pub fn of(name: &str, features: &FeatureTable) -> Input {
 }
 
 /// The unit of a feature's values as models read them, by its type or the end of its name.
-pub fn unit(feature: &Feature) -> &'static str {
+pub fn unit(feature: &Feature, features: &FeatureTable) -> &'static str {
     match feature.ty {
         Type::Bool => "0 or 1",
-        Type::Money => "minor units",
+        // Those of two decimals are what nearly every currency has.
+        Type::Money => match features.money_places() {
+            2 => "minor units",
+            3 => "thousandths",
+            _ => "ten thousandths",
+        },
         _ if feature.name.ends_with("_s") => "seconds",
         _ if feature.name.ends_with("_km") => "kilometres",
         _ if feature.name.ends_with("_kmh") => "kilometres an hour",
@@ -117,11 +122,15 @@ fn check(input: &Input, features: &FeatureTable) -> Result<(), InputError> {
     // Codes are plain numbers to the engine.
     let fits = match input.unit.as_str() {
         UNKNOWN => true,
-        CATEGORY => matches!(unit(feature), "number" | "0 or 1"),
-        trained => trained == unit(feature),
+        CATEGORY => matches!(unit(feature, features), "number" | "0 or 1"),
+        trained => trained == unit(feature, features),
     };
     if !fits {
-        return Err(InputError::Unit { name: name(), trained: input.unit.clone(), feature: unit(feature) });
+        return Err(InputError::Unit {
+            name: name(),
+            trained: input.unit.clone(),
+            feature: unit(feature, features),
+        });
     }
     let served = feature.missing.to_number();
     match input.missing {

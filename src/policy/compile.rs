@@ -4,12 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::feature::{FeatureId, Type};
+use engine::feature::{Builtin, FeatureId, Type};
 use engine::limits::{EXACT_COUNT_MAX, KEYS_MAX, OPS_MAX, RULES_MAX};
-use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Variant, Window, Witness};
+use engine::policy::{
+    self, Aggregate, Mode, OnError, Policy, ReasonText, Rule, Status, Variant, Window, Witness,
+};
 use engine::program::{Kinds, Truth, Zone};
 use engine::table::Terms;
-use wire::{Challenge, Verdict};
+use wire::{Challenge, Verdict, currency};
 
 use crate::budget::Budget;
 use crate::cel;
@@ -141,6 +143,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         bands,
         band_challenge,
         zone,
+        currencies: symbols.currencies,
     };
     let guarded = guarded::all(document, &policy);
     Some(Bundle { policy, rules: info, guarded, tests, constants: tenants.constants() })
@@ -331,6 +334,7 @@ impl Stage<'_, '_> {
             tier: declared.tier,
             kinds: declared.kinds,
             when,
+            on_error: declared.on_error,
             verdict: declared.verdict,
             challenge: declared.challenge,
             score: declared.score,
@@ -361,6 +365,7 @@ impl Stage<'_, '_> {
             tier,
             kinds: Kinds::ALL,
             when: self.program.on_list(number),
+            on_error: OnError::Skip,
             verdict: match tier {
                 policy::Tier::Guard | policy::Tier::Deny => Verdict::Deny,
                 policy::Tier::Review => Verdict::Review,
@@ -388,11 +393,15 @@ impl Stage<'_, '_> {
             let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
             self.gate.watch(false);
             let Some((window, max)) = self.limited(declared) else { continue };
-            let when = match when {
+            let mut when = match when {
                 None => None,
                 Some(Some(condition)) => Some(condition.when),
                 Some(None) => continue,
             };
+            if let Some(code) = self.currency_of(declared, window) {
+                let of = self.gate.is_text(Builtin::Currency.id(), currency::text(&code));
+                when = Some(when.map_or(of, |when| self.gate.builder().and(of, when)));
+            }
             let feature = self.symbols.windows[window].feature;
             if declared.refusal.mode == Mode::Live && max <= EXACT_COUNT_MAX as i64 {
                 let held = exact.entry(feature).or_insert(max);
@@ -402,9 +411,39 @@ impl Stage<'_, '_> {
             let refusal = &declared.refusal;
             let reason = reason(&refusal.reason, id.text.clone());
             let (verdict, challenge, mode) = (refusal.verdict, refusal.challenge, refusal.mode);
-            limits.push(policy::Limit { window, max, when, verdict, challenge, mode, reason });
+            let on_error = refusal.on_error;
+            limits.push(policy::Limit { window, max, when, on_error, verdict, challenge, mode, reason });
         }
         (limits, exact)
+    }
+
+    /// The currency whose events a limit looks at, where its feature takes others as well.
+    fn currency_of(&mut self, declared: &DeclaredLimit, window: usize) -> Option<[u8; 3]> {
+        let window = &self.symbols.windows[window];
+        match (declared.currency, window.currency) {
+            (Some((Some(code), place)), Some(of)) if code != of => {
+                let (code, of) = (currency::text(&code), currency::text(&of));
+                let message = format!("this limit of {code} is on a feature of {of}, and never met");
+                let fault = Diagnostic::error(Code::Unreachable, place, message);
+                self.sink.push(fault.label(format!("expected {of}")));
+                None
+            }
+            (Some(stated), None) => stated.0.filter(|_| self.symbols.check_currency(stated, self.sink)),
+            (None, None)
+                if self.symbols.is_of_currencies()
+                    && self.symbols.features.row(window.feature).ty == Type::Money =>
+            {
+                let names = self.symbols.currency_names();
+                let message =
+                    format!("this maximum is one of each of {}", self.symbols.currencies_together());
+                let place = declared.max.as_ref().map_or(declared.refusal.place, |max| max.place);
+                let fault = Diagnostic::warning(Code::OutOfRange, place, message);
+                self.sink
+                    .push(fault.label(format!("expected `currency: {}`, and a limit for each", names[0])));
+                None
+            }
+            _ => None,
+        }
     }
 
     fn breakers(&mut self, document: &Document) -> Vec<policy::Breaker> {
@@ -435,6 +474,7 @@ impl Stage<'_, '_> {
             key,
             kinds: declared.kinds,
             when,
+            on_error: declared.refusal.on_error,
             terms: Terms {
                 open_ms: declared.open_ms,
                 half_open_ms: declared.half_open_ms,
@@ -455,7 +495,7 @@ impl Stage<'_, '_> {
         let names = || self.symbols.windows.iter().map(|window| row(window).name.as_str());
         let Some(at) = names().position(|known| known == name.text) else {
             // Of what type the maximum is cannot be said; as money it would at least be a number.
-            declared.max.as_ref().and_then(|max| values::money(max, self.sink));
+            declared.max.as_ref().and_then(|max| values::money(max, self.symbols.money_places(), self.sink));
             if self.symbols.faulty.contains(&name.text) {
                 return None;
             }
@@ -480,7 +520,7 @@ impl Stage<'_, '_> {
         }
         let max = declared.max.as_ref()?;
         let max = match row(window).ty {
-            Type::Money => values::money(max, self.sink)?,
+            Type::Money => values::money(max, self.symbols.money_places(), self.sink)?,
             _ => values::integer(max, 0..=i64::MAX, self.sink)?,
         };
         Some((at, max))

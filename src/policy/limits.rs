@@ -3,6 +3,8 @@
 //! A rule file is written by people, but it also arrives over an API and from mounted volumes: whatever it holds, reading
 //! it takes bounded time and memory and ends in a diagnostic. The engine's own bounds stand in [`engine::limits`].
 
+/// Most currencies of one policy: an amount of another than the first is looked for among them.
+pub const CURRENCIES_MAX: usize = 16;
 /// Largest rule file, in bytes: ten thousand rules of a hundred bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Most rule files in one directory.

@@ -7,11 +7,11 @@ use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
 use engine::limits::{FEATURES_MAX, KEYS_MAX, PENDING_MAX};
 use engine::policy::{Aggregate, List, Matching, Status, Window};
 use engine::program::Kinds;
-use wire::Kind;
+use wire::{Kind, currency};
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::Document;
-use crate::document::feature::{Aggregate as Declared, Feature as DeclaredFeature};
+use crate::document::feature::{Aggregate as Declared, Feature as DeclaredFeature, Stated};
 use crate::document::list::List as DeclaredList;
 use crate::source::Sources;
 use crate::yaml::{Word, values};
@@ -31,6 +31,8 @@ pub(crate) struct Symbols {
     pub velocity_from: usize,
     /// Names whose declaration is at fault: what refers to them is not reported a second time.
     pub faulty: HashSet<String>,
+    /// Currencies that events may have amounts in; none where only an expression is looked at.
+    pub currencies: Vec<[u8; 3]>,
 }
 
 /// Finds names that are declared twice, over all files.
@@ -65,9 +67,48 @@ impl<'s> Names<'s> {
 }
 
 impl Symbols {
+    /// Decimals of an amount.
+    pub(crate) fn money_places(&self) -> u8 {
+        self.features.money_places()
+    }
+
+    /// Whether events have amounts of more than one currency.
+    pub(crate) fn is_of_currencies(&self) -> bool {
+        self.currencies.len() > 1
+    }
+
+    /// The currencies by their codes.
+    pub(crate) fn currency_names(&self) -> Vec<&str> {
+        self.currencies.iter().map(currency::text).collect()
+    }
+
+    /// The currencies in a sentence: `CNY, JPY and KWD`.
+    pub(crate) fn currencies_together(&self) -> String {
+        values::listed(&self.currency_names()).replace(" or ", " and ")
+    }
+
+    /// Reports a currency that events have no amounts in.
+    pub(crate) fn check_currency(&self, (code, place): Stated, sink: &mut Sink) -> bool {
+        let Some(code) = code else { return false };
+        let known = self.currencies.contains(&code);
+        if !known {
+            let message = format!("no event of this policy has an amount in {}", currency::text(&code));
+            let fault = Diagnostic::error(Code::UnknownName, place, message)
+                .label(format!("expected {}", values::listed(&self.currency_names())))
+                .help("`settings: { currencies: […] }` names the currencies of a policy");
+            sink.push(fault);
+        }
+        known
+    }
+
     /// The symbols of those declarations; faults go to the sink and their names stay out.
     pub(crate) fn build(document: &Document, sources: &Sources, sink: &mut Sink) -> Symbols {
         let mut symbols = Symbols::default();
+        let currencies = document.settings.first().map(|settings| settings.currencies.clone());
+        symbols.currencies =
+            currencies.filter(|all| !all.is_empty()).unwrap_or_else(|| vec![currency::DEFAULT]);
+        let decimals = symbols.currencies.iter().filter_map(|&code| currency::decimals(code)).max();
+        symbols.features.set_money_places(decimals.unwrap_or(2) as u8);
         let mut fields = Names::new("extra field", sources);
         for field in &document.schema {
             if !fields.declare(&field.name, sink) {
@@ -113,6 +154,11 @@ impl Symbols {
             Some(List { on, ..declared.clone() })
         });
         self.lists.iter().cloned().chain(looked_up).collect()
+    }
+
+    /// The declared list of that number.
+    pub(crate) fn list(&self, number: u16) -> Option<&List> {
+        self.lists.get(usize::from(number))
     }
 
     /// The number of a list as tests state it: `vip`, or `vip:counterparty` where a rule looks that field up.
@@ -229,6 +275,24 @@ impl Symbols {
             },
             doc: describe(declared, measured, kinds, status),
         };
+        let is_known = declared.currency.is_none_or(|currency| self.check_currency(currency, sink));
+        let by_currency = key.contains(&Builtin::Currency.id());
+        let is_one = declared.currency.is_some() || by_currency || !self.is_of_currencies();
+        if ty == Type::Money && !is_one {
+            let names = self.currencies_together();
+            let message =
+                format!("`{}` takes amounts of {names} for amounts of one currency", declared.name.text);
+            let key: Vec<&str> = declared.key.iter().map(|word| word.text.as_str()).collect();
+            let label = format!(
+                "expected `currency: {}`, or `by: [{}, currency]`",
+                self.currency_names()[0],
+                key.join(", ")
+            );
+            sink.push(Diagnostic::error(Code::MissingKey, declared.name.place, message).label(label));
+        }
+        if !is_known {
+            return;
+        }
         let Some(feature) = self.push(row, &declared.name, sink) else { return };
         self.windows.push(Window {
             feature,
@@ -237,6 +301,7 @@ impl Symbols {
             key,
             window_ms,
             status,
+            currency: declared.currency.and_then(|(code, _)| code),
             exact: match (aggregate, declared.exact) {
                 // To tell whether a count is over a number takes one more.
                 (Aggregate::Count, Some(n)) => n + 1,
@@ -298,5 +363,9 @@ fn describe(declared: &DeclaredFeature, measured: &Declared, kinds: Kinds, statu
         Status::Attempt => "every attempt",
         Status::Approved => "approved ones",
     };
-    format!("{aggregate} over {kinds} by {} in {}, {status}", key.join(" and "), declared.window)
+    let money = match &declared.currency {
+        Some((Some(code), _)) => format!(" in {}", currency::text(code)),
+        _ => String::new(),
+    };
+    format!("{aggregate} over {kinds}{money} by {} in {}, {status}", key.join(" and "), declared.window)
 }

@@ -1,5 +1,6 @@
 //! `riskctl list`: entries of the daemon's lists, through its admin address.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -23,12 +24,18 @@ pub enum Command {
     /// Take a key off a list
     #[command(after_help = "Example:\n  riskctl list remove bad_devices d-7731")]
     Remove(Key),
-    /// Put the entries of a CSV (key,reason,source,expires) or NDJSON file on a list: all of them or none
-    #[command(after_help = "Example:\n  riskctl list import bad_networks tor.csv")]
+    /// Put the entries of a file on a list, all of them or none: CSV (key,reason,source,expires), a key a line, NDJSON, or JSON as
+    /// `list export` and `list show --json` give it
+    #[command(
+        after_help = "Examples:\n  riskctl list import bad_networks tor.csv\n  curl -s https://feed.example/drop.txt | riskctl list import bad_networks -"
+    )]
     Import(Import),
     /// Put the entries of a file in the place of all that a list has; checks see the old list until they see the new, whole
     #[command(after_help = "Example:\n  riskctl list replace bad_networks tor.csv")]
     Replace(Import),
+    /// Print all entries of a list, as `list import` reads them
+    #[command(after_help = "Example:\n  riskctl list export bad_networks > bad_networks.csv")]
+    Export(Export),
     /// Show the lists there are, a list, or the entry of a key
     #[command(
         after_help = "Examples:\n  riskctl list show\n  riskctl list show bad_devices --count 20\n  riskctl list show bad_devices d-7731"
@@ -58,9 +65,12 @@ pub struct Add {
     /// Where it comes from
     #[arg(long)]
     source: Option<String>,
-    /// When it ends: a day or an RFC 3339 time
+    /// When it ends: a day, which is over as it begins where the policy is at home, or an RFC 3339 time
     #[arg(long)]
     expires: Option<String>,
+    /// Take a network that holds a large part of all addresses
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     actor: Actor,
 }
@@ -70,10 +80,25 @@ pub struct Add {
 pub struct Import {
     /// The list
     list: String,
-    /// CSV or NDJSON file
+    /// The file; `-` is standard input
     file: PathBuf,
+    /// Take networks that hold a large part of all addresses, and a replacement that takes most entries away
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     actor: Actor,
+    #[command(flatten)]
+    admin: AdminAddress,
+}
+
+/// What to export.
+#[derive(Args, Debug)]
+pub struct Export {
+    /// The list
+    list: String,
+    /// One JSON object a line instead of CSV
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     admin: AdminAddress,
 }
@@ -105,6 +130,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Remove(Key { list, key, admin }) => remove(list, key, admin),
         Command::Import(options) => import(options, "POST"),
         Command::Replace(options) => import(options, "PUT"),
+        Command::Export(options) => export(options),
         Command::Show(options) => show(options),
     }
 }
@@ -114,7 +140,7 @@ fn add(options: &Add) -> Outcome {
     let given = [("reason", &options.reason), ("source", &options.source), ("expires", &options.expires)];
     let given = given.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
     let entry = Value::Object(given.collect::<Map<_, _>>()).to_string();
-    let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
+    let path = format!("/v1/lists/{}/{}{}", segment(list), segment(key), forced(options.force));
     let reply = admin.change("PUT", &path, JSON, entry.as_bytes(), &options.actor)?;
     let entry: Entry = reply.json(200)?;
     print::out(&format!("{} is on {list}\n", entry.key));
@@ -136,10 +162,18 @@ fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
 
 /// Exit code 1 when lines are at fault; they are all shown.
 fn import(options: &Import, method: &str) -> Outcome {
-    let body = std::fs::read(&options.file).map_err(|error| Failure::of(options.file.display(), error))?;
-    let csv = options.file.extension().is_some_and(|ending| ending == "csv");
-    let kind = if csv { "text/csv" } else { "application/x-ndjson" };
-    let path = format!("/v1/lists/{}", segment(&options.list));
+    let failed = |error| Failure::of(options.file.display(), error);
+    let body = if options.file.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut body).map_err(failed)?;
+        body
+    } else {
+        std::fs::read(&options.file).map_err(failed)?
+    };
+    // The daemon sees what else it is.
+    let csv = options.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let kind = if csv { "text/csv" } else { "application/octet-stream" };
+    let path = format!("/v1/lists/{}{}", segment(&options.list), forced(options.force));
     let reply = options.admin.change(method, &path, kind, &body, &options.actor)?;
     if reply.status == 400
         && let Ok(Faulty { lines }) = reply.shaped()
@@ -151,9 +185,56 @@ fn import(options: &Import, method: &str) -> Outcome {
         return Ok(Ended::Found);
     }
     let Imported { entries } = reply.json(200)?;
-    let done = if method == "PUT" { "make up" } else { "put on" };
-    print::out(&format!("{} entries {done} {}\n", print::thousands(entries), options.list));
+    let (entries, list) = (print::thousands(entries), &options.list);
+    print::out(&match method {
+        "PUT" => format!("{list} was replaced: {entries} entries\n"),
+        _ => format!("{entries} entries added to {list}\n"),
+    });
     Ok(Ended::Clean)
+}
+
+/// Entries of a page of an export.
+const EXPORT_PAGE: usize = 10_000;
+
+/// Pages are printed as they come; one that is not whole is an error.
+fn export(options: &Export) -> Outcome {
+    let mut after = String::new();
+    let mut head = if options.json { "" } else { "key,reason,source,expires\n" };
+    loop {
+        let (list, from) = (segment(&options.list), segment(&after));
+        let path = format!("/v1/lists/{list}?count={EXPORT_PAGE}&after={from}&in_force=true");
+        let page: ExportPage = options.admin.send("GET", &path, JSON, b"")?.json(200)?;
+        print::out(std::mem::take(&mut head));
+        for Exported { key, reason, source, expires } in page.entries {
+            let texts = [Some(key), reason, source, expires];
+            if options.json {
+                let named = ["key", "reason", "source", "expires"].into_iter().zip(texts);
+                let given = named.filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
+                print::out(&format!("{}\n", Value::Object(given.collect::<Map<_, _>>())));
+            } else {
+                let fields = texts.map(|text| quoted(&text.unwrap_or_default()));
+                print::out(&format!("{}\n", fields.join(",")));
+            }
+        }
+        match page.next {
+            None => return Ok(Ended::Clean),
+            Some(next) if next > after => after = next,
+            Some(_) => {
+                return Err("the pages of the list are not in order: what was printed is not all of it".into());
+            }
+        }
+    }
+}
+
+/// A field of CSV, on one line.
+fn quoted(text: &str) -> String {
+    let text = &text.replace(char::is_control, " ");
+    let plain = text.trim() == text && !text.contains([',', '"', '#']);
+    if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
+}
+
+fn forced(force: bool) -> &'static str {
+    if force { "?force=true" } else { "" }
 }
 
 fn show(options: &Show) -> Outcome {
@@ -235,6 +316,20 @@ struct ListRow {
     list: String,
     matching: String,
     entries: u64,
+}
+
+#[derive(Deserialize)]
+struct ExportPage {
+    entries: Vec<Exported>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Exported {
+    key: String,
+    reason: Option<String>,
+    source: Option<String>,
+    expires: Option<String>,
 }
 
 #[derive(Deserialize)]

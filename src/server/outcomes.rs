@@ -66,7 +66,11 @@ fn told(snapshot: &Snapshot, outcome: OutcomeKind, effect: OutcomeEffect) -> Kep
     match effect {
         OutcomeEffect::Full { feature, max } => {
             let row = snapshot.policy().features.row(feature);
-            let max = if row.ty == Type::Money { Value::Money(max) } else { Value::Int(max) };
+            let max = if row.ty == Type::Money {
+                snapshot.policy().features.money_value(max)
+            } else {
+                Value::Int(max)
+            };
             let message = format!(
                 "{} has no room below its limit of {max} any more: nothing is reserved, refuse the event",
                 row.name

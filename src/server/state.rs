@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::activation::{Activation, Kept};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, JournalMode};
 use crate::demotions::Demotions;
 use crate::drift::Drift;
 use crate::explainers::Explainers;
@@ -65,13 +65,39 @@ impl Shared {
 
     /// Whether checks should be sent here: a snapshot is in force (always, once started), the log takes decisions or may
     /// lose them, and the daemon is not on its way out. Otherwise the reason.
-    pub fn ready(&self) -> Result<(), &'static str> {
+    pub fn ready(&self) -> Result<Ready, &'static str> {
         if *self.phase.borrow() != Phase::Serving {
             return Err("draining");
         }
         if self.journal.refuse() {
             return Err("the journal cannot be written");
         }
-        Ok(())
+        if !self.lists.is_writable() {
+            if self.config.journal.mode == JournalMode::Durability {
+                return Err(LISTS_FAIL);
+            }
+            return Ok(Ready::Degraded(LISTS_FAIL));
+        }
+        Ok(Ready::Whole)
+    }
+}
+
+const LISTS_FAIL: &str = "list changes cannot be written";
+
+/// How far a daemon that takes checks is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// All of it works.
+    Whole,
+    /// Something does not that checks can do without.
+    Degraded(&'static str),
+}
+
+impl std::fmt::Display for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ready::Whole => f.write_str("ready"),
+            Ready::Degraded(why) => write!(f, "degraded: {why}"),
+        }
     }
 }

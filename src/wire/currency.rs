@@ -23,7 +23,7 @@ pub fn decimals(code: [u8; 3]) -> Option<u32> {
 ///
 /// # Errors
 /// [`Refusal`] for what ISO 4217 does not list, with what was probably meant.
-pub(crate) fn read(found: &str) -> Result<[u8; 3], Refusal> {
+pub fn read(found: &str) -> Result<[u8; 3], Refusal> {
     let code =
         <[u8; 3]>::try_from(found.as_bytes()).ok().map(|code| code.map(|byte| byte.to_ascii_uppercase()));
     code.filter(|code| decimals(*code).is_some()).ok_or_else(|| unknown(found))

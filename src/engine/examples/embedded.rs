@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let feature = policy.features.push(row).ok_or("the feature table is full")?;
     policy.windows.push(Window {
+        currency: None,
         feature,
         aggregate: Aggregate::Count,
         kinds: Kinds::of(&[Kind::Claim]),
@@ -38,6 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         window: 0,
         max: 3,
         when: None,
+        on_error: Default::default(),
         verdict: Verdict::Deny,
         challenge: None,
         mode: Mode::Live,

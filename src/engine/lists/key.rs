@@ -66,6 +66,38 @@ impl ListKey {
     }
 }
 
+/// The one way to write a key, so that an entry is one however its key was written.
+///
+/// # Errors
+/// [`ListError::BadKey`] if no value could ever match it.
+pub fn canonical(matching: Matching, form: Form, key: &str) -> Result<Cow<'_, str>, ListError> {
+    let bad = |refusal: Refusal| ListError::BadKey(refusal.message.into_owned());
+    match matching {
+        Matching::Exact => read_exact(form, key).map_err(bad).map(|value| match value {
+            FieldValue::Text(text) => text,
+            other => Cow::Owned(other.into_text()),
+        }),
+        Matching::Prefix => canonical_prefix(form, key).map_err(bad),
+        Matching::Network => canonical_network(key).map(Cow::Owned).ok_or_else(|| {
+            ListError::BadKey("a key is an address or a network such as 203.0.113.0/24".to_owned())
+        }),
+    }
+}
+
+fn canonical_network(key: &str) -> Option<String> {
+    let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
+    let address = address.parse::<IpAddr>().ok()?.to_canonical();
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let length =
+        length.map_or(Some(width), |length| length.parse().ok()).filter(|&length| length <= width)?;
+    let cut = width - length;
+    let masked = match address {
+        IpAddr::V4(v4) => IpAddr::V4((v4.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 32)).into()),
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 128)).into()),
+    };
+    Some(if cut == 0 { masked.to_string() } else { format!("{masked}/{length}") })
+}
+
 /// So much of a refused key is shown.
 const SHOWN_CHARACTERS: usize = 64;
 const _: () = assert!(LIST_PREFIX_MAX == 64 && LIST_PREFIX_MAX < V4_LENGTHS_FROM);

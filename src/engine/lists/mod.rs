@@ -24,7 +24,7 @@ use wire::Form;
 
 pub use draft::Draft;
 pub(crate) use key::ASKED_MAX;
-pub use key::ListKey;
+pub use key::{ListKey, canonical};
 pub(crate) use look_up::{look_up, prefetch};
 
 use crate::key::{Hash, Seed};

@@ -97,6 +97,7 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
         aggregate: window.aggregate,
         kinds: window.kinds,
         status: window.status,
+        currency: window.currency,
         window_ms: window.window_ms,
         span: Span::new(window.window_ms),
         exact: window.exact,
@@ -146,8 +147,16 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
         Aggregate::First => "first".to_owned(),
     };
     let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
+    // Sums of other decimals are other sums.
+    let of_money = match window.aggregate {
+        Aggregate::Sum(field) | Aggregate::Max(field) if features.row(field).ty == Type::Money => {
+            features.money_places()
+        }
+        _ => 0,
+    };
+    let currency = window.currency.as_ref().map_or("", wire::currency::text);
     format!(
-        "{} {aggregate} {:x} {} {} {:?}",
+        "{} {aggregate} {:x} {} {} {:?} {currency} {of_money}",
         name(window.feature),
         window.kinds.0,
         key.join(","),

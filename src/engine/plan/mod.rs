@@ -5,6 +5,7 @@ mod checks;
 
 use std::sync::Arc;
 
+use wire::Check;
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
 
 use crate::feature::{FeatureId, Type};
@@ -62,6 +63,7 @@ pub(crate) struct Laid {
     pub aggregate: Aggregate,
     pub kinds: Kinds,
     pub status: Status,
+    currency: Option<[u8; 3]>,
     pub window_ms: i64,
     pub span: Span,
     pub exact: u16,
@@ -101,6 +103,12 @@ impl Laid {
     pub fn words<'a>(&self, payload: &Payload<'a>) -> (&'a [Word], Far<'a>) {
         let Place { near, far, part, .. } = self.place;
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
+    }
+
+    /// Whether the check is one of those that the window takes in.
+    #[inline(always)]
+    pub fn takes(&self, check: &Check<'_>) -> bool {
+        self.kinds.has(check.kind) && self.currency.is_none_or(|currency| currency == check.currency)
     }
 
     /// Bytes that it takes of each key, and beside them of a busy one.

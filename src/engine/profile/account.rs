@@ -83,7 +83,7 @@ pub(super) fn visit(words: &[Word], device: u64, check: &Check<'_>, lane: usize,
     if let Some(geo) = check.geo {
         visit_place(words, (geo.lat, geo.lon), lane, scratch);
     }
-    if let Some(amount) = check.amount_minor {
+    if let Some(amount) = scratch.lanes[lane].own_amount {
         compare_amount(words, Class::of(check.kind), amount, lane, scratch);
     }
     visit_hours(Hours(&words[HOURS]), lane, scratch);

@@ -81,7 +81,7 @@ pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize
 
 /// Takes an approved check into the profiles: its amount into the account's own mean, a bind into the device.
 pub(crate) fn approve(tables: &Tables, check: &Check<'_>, lane: usize, scratch: &Scratch) {
-    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), check.amount_minor) {
+    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
         account::approve(tables.accounts.payload(slot).near(), check.kind, amount);
     }
     if let (Some(slot), Kind::Bind) = (scratch.devices.kept(lane), check.kind) {

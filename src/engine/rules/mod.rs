@@ -8,6 +8,7 @@ mod text;
 use wire::Check;
 
 use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
+use crate::policy::OnError;
 use crate::program::{Comparison, Kinds, NumberType, Op, Output, Program, Source, Truth};
 use crate::scratch::{Column, Lane, Scratch};
 use crate::snapshot::Snapshot;
@@ -56,6 +57,17 @@ impl Registers {
     pub fn met(&self, condition: Truth) -> u64 {
         let mask = self.truths[usize::from(condition.0)];
         mask.truth & !mask.fault
+    }
+
+    /// Lanes where a condition ended in an error.
+    pub fn failed(&self, condition: Truth) -> u64 {
+        self.truths[usize::from(condition.0)].fault
+    }
+
+    /// Whether a condition is met in a lane, or ended in an error that counts as that.
+    pub fn applies(&self, condition: Truth, on_error: OnError, lane: usize) -> bool {
+        let failed = if on_error == OnError::Match { self.failed(condition) } else { 0 };
+        (self.met(condition) | failed) >> lane & 1 != 0
     }
 
     /// Whether a condition is met in a lane.

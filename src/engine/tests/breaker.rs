@@ -26,6 +26,7 @@ fn breaker<'d>(
         key: key.iter().map(|field| field.id()).collect(),
         kinds: Kinds::of(&[Kind::Claim]),
         when,
+        on_error: Default::default(),
         terms: Terms { open_ms: 10_000, half_open_ms: 5_000, trials: 2 },
         verdict: Verdict::Deny,
         challenge: None,

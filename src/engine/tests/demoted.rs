@@ -24,6 +24,7 @@ fn all_three(rule: i64, limit: i64, breaker: i64) -> Draft {
         key: vec![Builtin::Account.id()],
         kinds: Kinds::of(&[Kind::Claim]),
         when,
+        on_error: Default::default(),
         terms: Terms { open_ms: 10_000, half_open_ms: 5_000, trials: 2 },
         verdict: Verdict::Deny,
         challenge: None,

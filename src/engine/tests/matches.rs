@@ -51,7 +51,10 @@ fn what_the_answer_has_no_room_for_stands_in_the_record() {
     let Decided { decision, record, counts, .. } = decided(draft);
     assert_eq!((decision.hits().len(), decision.verdict), (8, Verdict::Review));
     assert_eq!((live(&record), record.unkept), ((0..12).collect(), 0));
-    assert!(counts[..12].iter().all(|count| *count == MatchCount { live: 1, shadow: 0 }), "{counts:?}");
+    assert!(
+        counts[..12].iter().all(|count| *count == MatchCount { live: 1, shadow: 0, errors: 0 }),
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -62,8 +65,14 @@ fn what_the_record_has_no_room_for_is_counted_by_rule_and_in_sum() {
     draft.policy.rules[20..].iter_mut().for_each(|rule| rule.mode = Mode::Shadow);
     let Decided { record, counts, .. } = decided(draft);
     assert_eq!((live(&record).len(), record.hits.len(), record.unkept), (16, 16, 7));
-    assert!(counts[..20].iter().all(|count| *count == MatchCount { live: 1, shadow: 0 }), "{counts:?}");
-    assert!(counts[20..23].iter().all(|count| *count == MatchCount { live: 0, shadow: 1 }), "{counts:?}");
+    assert!(
+        counts[..20].iter().all(|count| *count == MatchCount { live: 1, shadow: 0, errors: 0 }),
+        "{counts:?}"
+    );
+    assert!(
+        counts[20..23].iter().all(|count| *count == MatchCount { live: 0, shadow: 1, errors: 0 }),
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -125,7 +134,7 @@ fn the_band_that_decides_is_told_behind_any_number_of_score_rules() {
         assert!(told.contains(&"score-deny".to_owned()), "behind {count}: {told:?}");
         assert_eq!(live(&record).iter().filter(|index| **index == band).count(), 1, "behind {count}");
         assert_eq!(live(&record).len() + record.unkept as usize, count + 1);
-        assert_eq!(counts[band as usize], MatchCount { live: 1, shadow: 0 });
+        assert_eq!(counts[band as usize], MatchCount { live: 1, shadow: 0, errors: 0 });
     }
 }
 
@@ -139,6 +148,7 @@ fn a_breaker_in_shadow_opens_half_opens_and_closes_and_is_counted_on_the_way() {
             key: vec![Builtin::Account.id()],
             kinds: Kinds::of(&[Kind::Claim]),
             when,
+            on_error: Default::default(),
             terms: Terms { open_ms: 10_000, half_open_ms: 5_000, trials: 1 },
             verdict: Verdict::Deny,
             challenge: None,
@@ -180,9 +190,10 @@ fn a_breaker_in_shadow_opens_half_opens_and_closes_and_is_counted_on_the_way() {
 
 #[test]
 fn a_limit_in_shadow_is_counted_as_one() {
-    for (mode, expected) in
-        [(Mode::Live, MatchCount { live: 1, shadow: 0 }), (Mode::Shadow, MatchCount { live: 0, shadow: 1 })]
-    {
+    for (mode, expected) in [
+        (Mode::Live, MatchCount { live: 1, shadow: 0, errors: 0 }),
+        (Mode::Shadow, MatchCount { live: 0, shadow: 1, errors: 0 }),
+    ] {
         let mut draft = Draft::new("limit");
         let paid = Aggregate::Sum(Builtin::Amount.id());
         draft.window("paid", paid, Kind::Claim, Builtin::Account, Status::Approved, 0);

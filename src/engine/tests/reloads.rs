@@ -108,6 +108,7 @@ fn a_breaker_stays_open_over_reloads_that_lay_its_key_anew() {
             key: vec![Builtin::Account.id()],
             kinds: Kinds::ALL,
             when,
+            on_error: Default::default(),
             terms: Terms { open_ms: HOUR_MS, half_open_ms: HOUR_MS, trials: 1 },
             verdict: Verdict::Deny,
             challenge: None,

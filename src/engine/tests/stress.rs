@@ -106,6 +106,7 @@ fn draft(other_ms: i64) -> (Draft, Vec<FeatureId>, FeatureId) {
         key: vec![Builtin::Packet.id()],
         kinds: Kinds::of(&[Kind::Claim]),
         when,
+        on_error: Default::default(),
         terms: Terms { open_ms: 1_000, half_open_ms: 1_000, trials: 3 },
         verdict: Verdict::Deny,
         challenge: None,

@@ -4,7 +4,7 @@ use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, KEY_FIELDS_MAX};
 use engine::policy::Status;
 use engine::program::Kinds;
 
-use crate::diagnostic::{Code, Diagnostic, Sink};
+use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
 
@@ -31,6 +31,8 @@ pub(crate) struct Feature {
     pub window: String,
     pub status: Option<Status>,
     pub exact: Option<u16>,
+    /// The currency of the events that it takes in, and where that is written.
+    pub currency: Option<Stated>,
     /// Whether a model reads it, so that no rule has to.
     pub for_model: bool,
 }
@@ -77,6 +79,7 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
         }
         values::integer(node, 0..=exact_max as i64, sink).map(|n| n as u16)
     });
+    let currency = read_currency(&mut fields, sink);
     let for_model = fields.get("for").and_then(|node| values::choice(node, "a reader", &READERS, sink));
     fields.finish(sink);
     let window =
@@ -91,8 +94,18 @@ pub(crate) fn read(name: &Word, node: &Node, sink: &mut Sink) -> Option<Feature>
         window,
         status,
         exact,
+        currency,
         for_model: for_model.unwrap_or(false),
     })
+}
+
+/// A currency, and where it is written; none where it cannot be read.
+pub(crate) type Stated = (Option<[u8; 3]>, Place);
+
+/// The one currency that something is of.
+pub(super) fn read_currency(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Stated> {
+    let (_, node) = fields.entry("currency")?;
+    Some((values::currency(node, sink), node.place))
 }
 
 /// The aggregate, and the kinds if it names them: `None` inside where what was written cannot be read.

@@ -1,5 +1,6 @@
 //! `limits:` — a maximum on a velocity feature, reserved before the verdict.
 
+use super::feature::Stated;
 use super::refusal::{self, Refusal};
 use crate::diagnostic::Sink;
 use crate::yaml::fields::Fields;
@@ -11,6 +12,8 @@ pub(crate) struct Limit {
     pub feature: Option<Word>,
     pub max: Option<Node>,
     pub when: Option<Node>,
+    /// The currency of the events that it is of, and where that is written.
+    pub currency: Option<Stated>,
     pub refusal: Refusal,
 }
 
@@ -20,5 +23,6 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Limit> {
     let feature = fields.require("feature").and_then(|node| values::word(node, "a feature", sink));
     let max = fields.require("max").cloned();
     let when = fields.get("when").cloned();
-    Some(Limit { id, feature, max, when, refusal: refusal::finish(node, fields, sink) })
+    let currency = super::feature::read_currency(&mut fields, sink);
+    Some(Limit { id, feature, max, when, currency, refusal: refusal::finish(node, fields, sink) })
 }

@@ -1,6 +1,6 @@
 //! `rules:` — one rule: where it stands, what it looks at, what it asks for, and who answers for it.
 
-use engine::policy::{Mode, Tier};
+use engine::policy::{Mode, OnError, Tier};
 use engine::program::Kinds;
 use wire::{Challenge, Verdict};
 
@@ -21,6 +21,7 @@ pub(crate) struct Rule {
     pub score: f64,
     pub reason: Reason,
     pub mode: Mode,
+    pub on_error: OnError,
     pub sample_percent: u8,
     pub owner: String,
     /// Largest share of checks in percent that it may refuse, if one is declared.
@@ -62,7 +63,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
     let asks = verdict.map(|verdict| verdict == Verdict::Challenge);
     let challenge = read_challenge(&mut fields, asks, sink);
     let score_node = if tier == Some(Tier::Score) { fields.require("score") } else { fields.get("score") };
-    let score = score_node.and_then(|node| values::decimal(node, -1.0..=1.0, sink)).unwrap_or(0.0);
+    let score = score_node.and_then(|node| values::score(node, -1.0..=1.0, sink)).unwrap_or(0.0);
     let reason = fields.require("reason").map_or_else(Reason::default, |node| reason::read(node, sink));
     let mode = fields
         .get("mode")
@@ -73,6 +74,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
         fields.get("owner").and_then(|node| values::words(node, "an owner", sink)).unwrap_or_default();
     let share_max = read_share_max(&mut fields, tier, sink);
     let expires = fields.get("expires").and_then(|node| values::word(node, "a date", sink));
+    let on_error = read_on_error(&mut fields, sink);
     let place = fields.head();
     fields.finish(sink);
     Some(Rule {
@@ -88,12 +90,20 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Rule> {
         mode,
         // In 1..=100 by the check above.
         sample_percent: sample as u8,
+        on_error,
         owner,
         share_max,
         text: node.digest(),
         expires,
         faulty: sink.errors() > errors,
     })
+}
+
+/// What a condition that ends in an error counts as.
+pub(crate) fn read_on_error(fields: &mut Fields<'_>, sink: &mut Sink) -> OnError {
+    let all = super::closed(&[OnError::Skip, OnError::Match], OnError::name);
+    let node = fields.get("on_error");
+    node.and_then(|node| values::choice(node, "an outcome of an error", &all, sink)).unwrap_or_default()
 }
 
 /// The share of checks that a rule may refuse; meaningless where it refuses none.

@@ -5,6 +5,7 @@ use engine::program::Zone;
 use wire::Challenge;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
+use crate::limits::CURRENCIES_MAX;
 use crate::lower;
 use crate::yaml::fields::Fields;
 use crate::yaml::{Node, Word, values};
@@ -23,6 +24,8 @@ pub(crate) struct Settings {
     pub band_challenge: Option<Challenge>,
     /// The text field that names a check's tenant.
     pub tenant: Option<Word>,
+    /// Currencies that events may have amounts in.
+    pub currencies: Vec<[u8; 3]>,
 }
 
 pub(crate) fn read_bands(node: &Node, sink: &mut Sink) -> Option<Bands> {
@@ -34,7 +37,7 @@ pub(crate) fn read_bands(node: &Node, sink: &mut Sink) -> Option<Bands> {
         [("challenge", &mut bands.challenge), ("review", &mut bands.review), ("deny", &mut bands.deny)]
     {
         let Some(node) = fields.get(key) else { continue };
-        let Some(score) = values::decimal(node, 0.0..=1.0, sink) else { continue };
+        let Some(score) = values::score(node, 0.0..=1.0, sink) else { continue };
         if score < floor.0 {
             let message = format!("the {key} band begins below the {} band and hides it", floor.1);
             let label = format!("expected {} or more", floor.0);
@@ -79,9 +82,27 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Settings> {
     let all = super::closed(Challenge::ALL, Challenge::name);
     let band_challenge =
         fields.get("band_challenge").and_then(|node| values::choice(node, "a challenge", &all, sink));
+    let currencies = fields.get("currencies").map(|node| read_currencies(node, sink)).unwrap_or_default();
     let tenant = fields.get("tenant").and_then(|node| values::word(node, "a text field", sink));
     fields.finish(sink);
-    Some(Settings { place, zone: named.or(offset), band_challenge, tenant })
+    Some(Settings { place, zone: named.or(offset), band_challenge, tenant, currencies })
+}
+
+fn read_currencies(node: &Node, sink: &mut Sink) -> Vec<[u8; 3]> {
+    let mut currencies = Vec::new();
+    for member in values::one_or_many(node, "a currency or a list of them", sink) {
+        let Some(code) = values::currency(member, sink) else { continue };
+        if currencies.contains(&code) {
+            sink.error(Code::Duplicate, member.place, "this currency stands here twice");
+        } else if currencies.len() == CURRENCIES_MAX {
+            let message = format!("a policy has amounts in at most {CURRENCIES_MAX} currencies");
+            sink.error(Code::Bound, member.place, message);
+            break;
+        } else {
+            currencies.push(code);
+        }
+    }
+    currencies
 }
 
 fn offset_minutes(text: &str) -> Option<i32> {

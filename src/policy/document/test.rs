@@ -9,6 +9,7 @@ use crate::yaml::{Node, values};
 pub(crate) struct Test {
     pub name: Option<String>,
     pub place: Place,
+    pub lists: Option<Node>,
     pub given: Option<Node>,
     pub expect: Option<Node>,
     pub start: Option<Node>,
@@ -19,6 +20,7 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Test> {
     let mut fields = Fields::of(node, "a test", sink)?;
     let name = fields.require("name").and_then(|node| values::words(node, "a name", sink));
     let place = fields.head();
+    let lists = fields.get("lists").cloned();
     let (given, expect) = (fields.get("given"), fields.get("expect"));
     let (start, events) = (fields.get("start"), fields.get("events"));
     fields.finish(sink);
@@ -37,5 +39,5 @@ pub(crate) fn read(node: &Node, sink: &mut Sink) -> Option<Test> {
     }
     let events = events.map(|(_, nodes)| nodes.to_vec());
     let (given, expect, start) = (given.cloned(), expect.cloned(), start.cloned());
-    Some(Test { name, place, given, expect, start, events })
+    Some(Test { name, place, lists, given, expect, start, events })
 }

@@ -190,7 +190,7 @@ impl Found<'_> {
                 match number.unit {
                     Unit::Int => Value::Int(bits as i64),
                     Unit::Uint => Value::Uint(bits),
-                    Unit::Money => Value::Money(bits as i64),
+                    Unit::Money(places) => money(bits as i64, places),
                     Unit::Double => Value::Double(f64::from_bits(bits)),
                     Unit::Time => Value::Timestamp(bits as i64),
                     Unit::Span => Value::Duration(bits as i64),
@@ -234,6 +234,15 @@ impl Found<'_> {
     }
 }
 
+/// Money as far as hundredths say it, else as a number.
+fn money(digits: i64, places: u8) -> Value {
+    let power = 10_i64.pow(u32::from(places.saturating_sub(2)));
+    match digits % power {
+        0 => Value::Money(digits / power),
+        _ => Value::Double(digits as f64 / 10_f64.powi(i32::from(places))),
+    }
+}
+
 /// The given values, with names that no event has declared on the way.
 fn lane(
     given: &serde_json::Map<String, serde_json::Value>,
@@ -244,9 +253,9 @@ fn lane(
     let mut lane = Lane { time_ms, ..Lane::default() };
     for (name, value) in given {
         if name == "time" {
-            let ms = value.as_i64().or_else(|| {
-                value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
-            });
+            let ms = value
+                .as_i64()
+                .or_else(|| wire::instant::parse(value.as_str()?).ok().map(wire::instant::Instant::ms));
             match ms {
                 Some(ms) if (TIME_US_MIN / 1_000..=TIME_MS_MAX).contains(&ms) => lane.time_ms = ms,
                 _ => {
@@ -304,7 +313,7 @@ fn state(id: FeatureId, value: &serde_json::Value, features: &FeatureTable, lane
         Type::Double => value.as_f64().map(Scalar::Double),
         Type::Money => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            wire::money::parse_minor(&text).ok().map(Scalar::Money)
+            crate::yaml::values::money_units(&text, features.money_places()).ok().map(Scalar::Money)
         }
     };
     lane.scalars.extend(scalar.map(|scalar| (id, scalar)));

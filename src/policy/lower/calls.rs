@@ -3,6 +3,7 @@
 use cel_core::{Expr, SpannedExpr};
 use engine::program::{Calendar, NumberType, Op, Source, TextSource, TextTest};
 
+use super::decimal::Exact;
 use super::number::{INT_END, UINT_END};
 use super::value::{Constant, Number, Text, Unit, Value};
 use super::{Expression, Lowered, Moment, Refused};
@@ -11,7 +12,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::values;
 
 /// Functions, and how many arguments each takes.
-const FUNCTIONS: [(&str, usize); 17] = [
+const FUNCTIONS: [(&str, usize); 20] = [
     ("has", 1),
     ("size", 1),
     ("int", 1),
@@ -29,6 +30,9 @@ const FUNCTIONS: [(&str, usize); 17] = [
     ("in_list", 2),
     ("luhn", 1),
     ("percentile_of_own", 1),
+    ("abs", 1),
+    ("min", 2),
+    ("max", 2),
 ];
 
 /// Functions of a value before the dot, and how many arguments each takes at most.
@@ -88,10 +92,22 @@ impl Expression<'_, '_> {
         let Some(&(_, takes)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
             return self.no_function(name, FUNCTIONS.iter().map(|(name, _)| *name), callee);
         };
-        if args.len() != takes {
+        let is_extreme = matches!(name, "min" | "max");
+        if args.len() < takes || args.len() > takes && !is_extreme {
             return self.miscounted(name, takes, args.len(), tree);
         }
         match (name, args) {
+            ("min" | "max", _) => {
+                let numbers: Vec<_> = args.iter().map(|arg| self.number(arg)).collect();
+                let mut numbers = numbers.into_iter().collect::<Lowered<Vec<_>>>()?.into_iter();
+                let first = numbers.next().ok_or(Refused)?;
+                let least = |least: Lowered<Number>, next| self.extreme(name, least?, next, tree);
+                numbers.fold(Ok(first), least).map(Value::Number)
+            }
+            ("abs", [arg]) => {
+                let number = self.number(arg)?;
+                self.absolute(number, tree).map(Value::Number)
+            }
             ("has", [arg]) => self.has(arg).map(Value::Truth),
             ("matches", [a, pattern]) => self.text_test("matches", a, pattern).map(Value::Truth),
             ("km", _) => self.kilometres(args).map(Value::Number),
@@ -197,8 +213,10 @@ impl Expression<'_, '_> {
                 Err(_) => self.always_fails(Unit::Int, tree),
             },
             (Unit::Uint, _) => Ok(self.bounded(Unit::Int, a.source, 0, i64::MAX)),
-            (Unit::Money, Some(Constant::Int(minor))) => Ok(Number::int(minor / 100)),
-            (Unit::Money, _) => Ok(self.whole_major(a)),
+            (Unit::Money(places), Some(Constant::Int(n))) => {
+                Ok(Number::int(n / 10_i64.pow(u32::from(places))))
+            }
+            (Unit::Money(_), _) => Ok(self.whole_major(a)),
             (Unit::Time, _) => self.part_of(Calendar::UnixSeconds, a, None, tree),
             (Unit::Double, Some(Constant::Double(x))) => match x > -INT_END && x < INT_END {
                 true => Ok(Number::int(x as i64)),
@@ -217,7 +235,7 @@ impl Expression<'_, '_> {
                 false => self.always_fails(Unit::Uint, tree),
             },
             (Unit::Int, _) => Ok(self.bounded(Unit::Uint, a.source, 0, i64::MAX)),
-            (Unit::Money, _) => {
+            (Unit::Money(_), _) => {
                 let whole = self.int_of(a, tree)?;
                 self.uint_of(whole, tree)
             }
@@ -241,7 +259,7 @@ impl Expression<'_, '_> {
             let number = match unit {
                 Unit::Int => text.parse().ok().map(Number::int),
                 Unit::Uint => text.parse().ok().map(|n| Number::of(unit, Source::Constant(n))),
-                _ => text.parse().ok().map(Number::double),
+                _ => text.parse().ok().map(|x| Number::decimal(x, Exact::parse(text))),
             };
             return match number {
                 Some(number) => Ok(Value::Number(number)),
@@ -288,7 +306,7 @@ impl Expression<'_, '_> {
                 (Unit::Int, Some(Constant::Int(n))) => text(n.to_string()),
                 (_, Some(Constant::Uint(n))) => text(n.to_string()),
                 (_, Some(Constant::Double(x))) => text(x.to_string()),
-                (Unit::Money, _) => {
+                (Unit::Money(_), _) => {
                     let major = self.widen(number);
                     self.text_from(Value::Number(major), tree)
                 }

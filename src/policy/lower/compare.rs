@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use cel_core::SpannedExpr;
 use engine::policy::Witness;
-use engine::program::{Arithmetic, Comparison, NumberType, Op, Source, Truth};
+use engine::program::{Comparison, Op, Source, Truth};
 
-use super::value::{Constant, Decimal, Number, Text, Unit, Value};
+use super::money::is_money;
+use super::value::{Constant, Number, Text, Unit, Value};
 use super::{Expression, Lowered, Weight};
 use crate::diagnostic::Code;
 
@@ -91,8 +92,12 @@ impl Expression<'_, '_> {
         b: Number,
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
+        // Types first: what is known now is not compared either where an event's own value would not be.
+        if !are_comparable(a.unit, b.unit) {
+            return self.unfit(sign(comparison), &[&Value::Number(a), &Value::Number(b)], tree);
+        }
         match (a.constant(), b.constant()) {
-            (Some(x), Some(y)) => {
+            (Some(x), Some(y)) if a.unit == b.unit || !is_money(a) && !is_money(b) => {
                 let truth = holds(comparison, order(x, y));
                 return Ok(self.lowering.builder.always(truth));
             }
@@ -105,11 +110,8 @@ impl Expression<'_, '_> {
         }
         match (a.unit, b.unit) {
             (x, y) if x == y => Ok(self.emit(x, comparison, a.source, b.source)),
-            (Unit::Time | Unit::Span, _) | (_, Unit::Time | Unit::Span) => {
-                self.unfit(sign(comparison), &[&Value::Number(a), &Value::Number(b)], tree)
-            }
-            (Unit::Money, _) => self.compare_money(comparison, a, b, tree),
-            (_, Unit::Money) => self.compare_money(flipped(comparison), b, a, tree),
+            (Unit::Money(places), _) => self.compare_money(comparison, a, places, b, tree),
+            (_, Unit::Money(places)) => self.compare_money(flipped(comparison), b, places, a, tree),
             (Unit::Int, _) => match b.constant() {
                 Some(Constant::Double(x)) => Ok(match exact(comparison, x) {
                     Exact::Known(truth) => self.known_where_sound(truth, a),
@@ -149,51 +151,39 @@ impl Expression<'_, '_> {
         &mut self,
         comparison: Comparison,
         a: Number,
+        places: u8,
         b: Number,
         tree: &SpannedExpr,
     ) -> Lowered<Truth> {
-        let minor = match (b.unit, b.constant(), b.decimal) {
-            (Unit::Uint, ..) => {
-                return self.unfit(sign(comparison), &[&Value::Number(a), &Value::Number(b)], tree);
-            }
-            (Unit::Int, Some(Constant::Int(n)), _) => match n.checked_mul(100) {
-                Some(minor) => minor,
-                None => {
-                    return self.refuse(
-                        Code::OutOfRange,
-                        &tree.span,
-                        "no amount is so large",
-                        "out of range",
-                    );
+        let is_constant = b.constant().is_some();
+        match self.alike(a, b) {
+            // A constant finer than what it is compared with says nothing that a coarser one does not.
+            Some((a, b)) if !is_constant || a.unit == Unit::Money(places) => {
+                // Both may be known by now.
+                if let (Some(x), Some(y)) = (a.constant(), b.constant()) {
+                    return Ok(self.lowering.builder.always(holds(comparison, order(x, y))));
                 }
-            },
-            (Unit::Int, ..) => {
-                let (n, hundred) = (b.source, Source::Constant(100));
-                let to = self.lowering.builder.number(|to| Op::Calculate {
-                    to,
-                    ty: NumberType::Int,
-                    operation: Arithmetic::Multiply,
-                    a: n,
-                    b: hundred,
-                });
-                return Ok(self.emit(Unit::Money, comparison, a.source, Source::Register(to)));
+                Ok(self.emit(a.unit, comparison, a.source, b.source))
             }
-            (_, _, Decimal::Hundredths(minor)) => minor,
-            (_, _, Decimal::TooFine) => {
-                let message = "money is compared with at most two decimals";
-                return self.refuse(Code::WrongType, &tree.span, message, "expected a literal such as 5.00");
+            None if b.unit == Unit::Int => {
+                self.refuse(Code::OutOfRange, &tree.span, "no amount is so large", "out of range")
             }
-            (_, _, Decimal::Computed) => {
+            _ if is_constant => {
+                let message = format!("money is compared with at most {} decimals", counted(places));
+                self.refuse(Code::WrongType, &tree.span, message, "expected a literal such as 5.00")
+            }
+            _ => {
                 let major = self.widen(a);
-                return Ok(self.emit(Unit::Double, comparison, major.source, b.source));
+                Ok(self.emit(Unit::Double, comparison, major.source, b.source))
             }
-        };
-        Ok(self.emit(Unit::Money, comparison, a.source, Source::Constant(minor as u64)))
+        }
     }
 
     /// The instruction, with what it tells about thresholds and reasons.
     fn emit(&mut self, unit: Unit, comparison: Comparison, a: Source, b: Source) -> Truth {
         let ty = unit.number_type();
+        self.amounts.with_constant |=
+            matches!((unit, b), (Unit::Money(_), Source::Constant(constant)) if constant != 0);
         if let (Source::Feature(feature), Source::Constant(bits)) = (a, b) {
             let weight = if self.is_velocity(feature) { Weight::Velocity } else { Weight::Number };
             self.quote(weight, Witness { feature, threshold: b, ty });
@@ -205,6 +195,27 @@ impl Expression<'_, '_> {
             }
         }
         self.lowering.builder.truth(|to| Op::Compare { to, ty, comparison, a, b })
+    }
+}
+
+/// Whether numbers of these units have an order.
+fn are_comparable(a: Unit, b: Unit) -> bool {
+    let is_moment = |unit| matches!(unit, Unit::Time | Unit::Span);
+    let is_money = |unit| matches!(unit, Unit::Money(_));
+    match (a, b) {
+        _ if is_moment(a) || is_moment(b) => a == b,
+        (Unit::Uint, other) | (other, Unit::Uint) => !is_money(other),
+        _ => true,
+    }
+}
+
+/// A small number in words.
+fn counted(places: u8) -> String {
+    match places {
+        2 => "two".to_owned(),
+        3 => "three".to_owned(),
+        4 => "four".to_owned(),
+        _ => places.to_string(),
     }
 }
 

@@ -5,7 +5,8 @@ use engine::feature::{Builtin, FeatureId, Type};
 use engine::policy::Witness;
 use engine::program::{Comparison, NumberType, Op, Source, TextSource, Truth};
 
-use super::value::{Item, List, Literal, Number, Text, Unit, Value, decimal};
+use super::decimal::Exact;
+use super::value::{Item, List, Literal, Number, Text, Unit, Value};
 use super::{Expression, Lowered, Refused, Weight};
 use crate::advice;
 use crate::cel::dotted;
@@ -23,7 +24,7 @@ impl<'t> Expression<'_, 't> {
             Expr::UInt(n) => Ok(Value::Number(Number::of(Unit::Uint, Source::Constant(*n)))),
             Expr::Float(x) => {
                 let written = self.text.value.get(tree.span.clone()).unwrap_or("");
-                Ok(Value::Number(Number { decimal: decimal(written), ..Number::double(*x) }))
+                Ok(Value::Number(Number::decimal(*x, Exact::parse(written))))
             }
             Expr::String(text) => {
                 self.step(text.len() / STEP_BYTES, &tree.span)?;
@@ -127,7 +128,7 @@ impl<'t> Expression<'_, 't> {
                 Value::Truth(self.lowering.builder.truth(|to| Op::Flag { to, feature: id }))
             }
             Type::Int => number(Unit::Int),
-            Type::Money => number(Unit::Money),
+            Type::Money => number(Unit::Money(self.places())),
             Type::Double => number(Unit::Double),
             Type::Text => Value::Text(Text::Feature(id)),
         }
@@ -276,16 +277,15 @@ impl<'t> Expression<'_, 't> {
         b: Value,
         tree: &SpannedExpr,
     ) -> Lowered<Value> {
-        let known = self.lowering.builder.known(condition);
+        let is_literal = |number: &Number| number.constant().is_some() || number.exact.is_some();
+        if let (Value::Number(a), Value::Number(b)) = (&a, &b)
+            && (a.unit == b.unit || is_literal(a) || is_literal(b))
+            && let Some((a, b)) = self.alike(*a, *b)
+        {
+            return Ok(Value::Number(self.choose_number(condition, a, b)));
+        }
         Ok(match (a, b) {
             (Value::Truth(a), Value::Truth(b)) => Value::Truth(self.lowering.builder.choose(condition, a, b)),
-            (Value::Number(a), Value::Number(b)) if a.unit == b.unit => match known {
-                Some(truth) => Value::Number(if truth { a } else { b }),
-                None => {
-                    let source = self.lowering.builder.choose_number(condition, a.source, b.source);
-                    Value::Number(Number::of(a.unit, source))
-                }
-            },
             (Value::Text(a), Value::Text(b)) => Value::Text(self.choose_text(condition, &a, &b)),
             (Value::Bytes(a), Value::Bytes(b)) => Value::Bytes(self.choose_text(condition, &a, &b)),
             (Value::Null, Value::Null) => Value::Null,
@@ -308,6 +308,18 @@ impl<'t> Expression<'_, 't> {
                 return self.refuse(Code::WrongType, &tree.span, message, "expected one type");
             }
         })
+    }
+
+    /// `condition ? a : b` of two numbers of one unit.
+    pub(super) fn choose_number(&mut self, condition: Truth, a: Number, b: Number) -> Number {
+        match self.lowering.builder.known(condition) {
+            Some(true) => a,
+            Some(false) => b,
+            None => {
+                let source = self.lowering.builder.choose_number(condition, a.source, b.source);
+                Number { exact: self.choose_exact(condition, a, b), ..Number::of(a.unit, source) }
+            }
+        }
     }
 
     /// `has(x)`: only what an event may or may not carry can be asked about, and keys of maps.

@@ -7,9 +7,11 @@
 mod builder;
 mod calls;
 mod compare;
+mod decimal;
 mod domain;
 mod expression;
 mod list;
+mod money;
 mod names;
 mod number;
 mod pattern;
@@ -102,6 +104,17 @@ struct Expression<'e, 't> {
     /// Variables of the macros around the part being lowered, innermost last.
     variables: Vec<(String, Value)>,
     steps: usize,
+    /// Whether an amount of whatever currency is read, whether something of money is compared with a constant, and whether the
+    /// currency is asked for.
+    amounts: Amounts,
+}
+
+/// What an expression does with amounts of several currencies.
+#[derive(Clone, Copy, Default)]
+struct Amounts {
+    read: bool,
+    with_constant: bool,
+    by_currency: bool,
 }
 
 /// How much a witness tells: what the reason quotes is the first of the weightiest.
@@ -145,8 +158,11 @@ impl<'t> Lowering<'t> {
         sink: &mut Sink,
     ) -> Option<(Value, Option<Witness>)> {
         let variables = Vec::new();
-        let mut expression = Expression { lowering: self, text, sink, witness: None, variables, steps: 0 };
+        let amounts = Amounts::default();
+        let mut expression =
+            Expression { lowering: self, text, sink, witness: None, variables, steps: 0, amounts };
         let value = expression.lower(tree).ok()?;
+        expression.check_currencies(tree);
         let witness = expression.witness.map(|(_, witness)| witness);
         Some((value, witness))
     }
@@ -272,6 +288,8 @@ impl Expression<'_, '_> {
             ),
             _ => {
                 self.lowering.asked().read.insert(id);
+                self.amounts.by_currency |= id == Builtin::Currency.id();
+                self.amounts.read |= self.is_of_any_currency(id);
                 Ok((id, self.lowering.symbols.features.row(id).ty))
             }
         }

@@ -1,14 +1,17 @@
 //! Arithmetic and conversions. What is constant is computed now, and what would always fault is refused now.
 
 use cel_core::{BinaryOp, SpannedExpr};
-use engine::program::{Arithmetic, Op, Source};
+use engine::program::{Arithmetic, Comparison, Op, Source, Truth};
 
+use super::compare::{holds, order};
+use super::decimal::Exact;
 use super::expression::sign;
-use super::value::{Constant, Decimal, Number, Unit, Value};
+use super::money::{self, is_money};
+use super::value::{Constant, Number, Unit, Value};
 use super::{Expression, Lowered, SPAN_US_MAX, TIME_US_MAX, TIME_US_MIN};
 
 impl Expression<'_, '_> {
-    /// Money plus or minus money and whole multiples of money stay money; money in any other sum is a double of major units.
+    /// Arithmetic of CEL; money as in [`super::money`].
     pub(super) fn calculate(
         &mut self,
         op: BinaryOp,
@@ -23,15 +26,14 @@ impl Expression<'_, '_> {
             BinaryOp::Div => Arithmetic::Divide,
             _ => Arithmetic::Remainder,
         };
+        if a.unit != b.unit && (is_money(a) || is_money(b)) || is_money(a) && !stays_money(operation) {
+            return self.calculate_money(op, a, b, tree);
+        }
         let Some(unit) = unit_of(a.unit, b.unit, operation) else {
             return self.unfit(sign(op), &[&Value::Number(a), &Value::Number(b)], tree);
         };
         if unit == Unit::Double {
-            let (a, b) = (self.widen(a), self.widen(b));
-            if let (Some(Constant::Double(x)), Some(Constant::Double(y))) = (a.constant(), b.constant()) {
-                return Ok(Number::double(float(operation, x, y)));
-            }
-            return Ok(self.emit_number(Unit::Double, operation, a.source, b.source));
+            return Ok(self.doubles(operation, a, b));
         }
         let known = match (a.constant(), b.constant()) {
             (Some(Constant::Int(x)), Some(Constant::Int(y))) => Some(operation.ints(x, y).map(|n| n as u64)),
@@ -57,6 +59,66 @@ impl Expression<'_, '_> {
         })
     }
 
+    /// Arithmetic of two doubles, and of two literals also of what they are exactly.
+    pub(super) fn doubles(&mut self, operation: Arithmetic, a: Number, b: Number) -> Number {
+        let (Some(Constant::Double(x)), Some(Constant::Double(y))) = (a.constant(), b.constant()) else {
+            return self.emit_number(Unit::Double, operation, a.source, b.source);
+        };
+        let exact = a.exact.zip(b.exact).and_then(|(a, b)| match operation {
+            Arithmetic::Add => a.plus(b, false),
+            Arithmetic::Subtract => a.plus(b, true),
+            Arithmetic::Multiply => a.times(b),
+            Arithmetic::Divide => a.divided_by(b),
+            Arithmetic::Remainder => None,
+        });
+        Number::decimal(float(operation, x, y), exact)
+    }
+
+    /// `abs(x)`
+    pub(super) fn absolute(&mut self, a: Number, tree: &SpannedExpr) -> Lowered<Number> {
+        if matches!(a.unit, Unit::Uint | Unit::Time) {
+            return self.unfit("abs", &[&Value::Number(a)], tree);
+        }
+        let negated = self.negate(a, tree)?;
+        // All bits of 0.0 are 0 as well.
+        let zero = Number::of(a.unit, Source::Constant(0));
+        let below = self.in_order(Comparison::Less, a, zero);
+        Ok(self.choose_number(below, negated, a))
+    }
+
+    /// `min(x, y)` and `max(x, y)`: of two doubles no number where one is none.
+    pub(super) fn extreme(
+        &mut self,
+        name: &str,
+        a: Number,
+        b: Number,
+        tree: &SpannedExpr,
+    ) -> Lowered<Number> {
+        let Some((a, b)) = self.alike(a, b) else {
+            return self.unfit(name, &[&Value::Number(a), &Value::Number(b)], tree);
+        };
+        let comparison = if name == "min" { Comparison::LessOrEqual } else { Comparison::GreaterOrEqual };
+        let otherwise = match a.unit {
+            Unit::Double => {
+                let none = self.doubles(Arithmetic::Add, a, b);
+                let sound = self.in_order(comparison, b, a);
+                self.choose_number(sound, b, none)
+            }
+            _ => b,
+        };
+        let before = self.in_order(comparison, a, b);
+        Ok(self.choose_number(before, a, otherwise))
+    }
+
+    /// A comparison of two numbers of one unit that nobody wrote: it asks no exactness, and no reason quotes it.
+    fn in_order(&mut self, comparison: Comparison, a: Number, b: Number) -> Truth {
+        if let (Some(x), Some(y)) = (a.constant(), b.constant()) {
+            return self.lowering.builder.always(holds(comparison, order(x, y)));
+        }
+        let (ty, a, b) = (a.unit.number_type(), a.source, b.source);
+        self.lowering.builder.truth(|to| Op::Compare { to, ty, comparison, a, b })
+    }
+
     /// The number, and a fault outside those bounds.
     pub(super) fn bounded(&mut self, unit: Unit, a: Source, low: i64, high: i64) -> Number {
         let to = self.lowering.builder.number(|to| Op::Bounded { to, a, low, high });
@@ -78,14 +140,7 @@ impl Expression<'_, '_> {
                 Some(n) => Ok(Number::constant_of(number.unit, n)),
                 None => self.always_fails(number.unit, tree),
             },
-            Some(Constant::Double(x)) => {
-                let decimal = match number.decimal {
-                    // Never the smallest number: literals carry no sign of their own.
-                    Decimal::Hundredths(n) => Decimal::Hundredths(-n),
-                    other => other,
-                };
-                Ok(Number { decimal, ..Number::double(-x) })
-            }
+            Some(Constant::Double(x)) => Ok(Number::decimal(-x, number.exact.and_then(Exact::negated))),
             None if number.unit == Unit::Double => {
                 let minus_one = Source::Constant((-1.0_f64).to_bits());
                 Ok(self.emit_number(Unit::Double, Arithmetic::Multiply, number.source, minus_one))
@@ -98,11 +153,14 @@ impl Expression<'_, '_> {
     pub(super) fn widen(&mut self, number: Number) -> Number {
         let scale = match number.unit {
             Unit::Double => return number,
-            Unit::Money => 100,
+            Unit::Money(places) => 10_u32.pow(u32::from(places)),
             _ => 1,
         };
         match number.constant() {
-            Some(Constant::Int(n)) => return Number::double(n as f64 / f64::from(scale)),
+            Some(Constant::Int(n)) => {
+                let exact = money::decimals(number).map(|places| Exact::of(n, places));
+                return Number::decimal(n as f64 / f64::from(scale), exact);
+            }
             Some(Constant::Uint(n)) => return Number::double(n as f64),
             _ => {}
         }
@@ -113,26 +171,26 @@ impl Expression<'_, '_> {
 
     /// Whole major units of money, towards zero.
     pub(super) fn whole_major(&mut self, money: Number) -> Number {
-        self.emit_number(Unit::Int, Arithmetic::Divide, money.source, Source::Constant(100))
+        let places = money::decimals(money).unwrap_or_default();
+        let major = Source::Constant(10_u64.pow(u32::from(places)));
+        self.emit_number(Unit::Int, Arithmetic::Divide, money.source, major)
     }
+}
+
+/// Whether that of two amounts is one.
+fn stays_money(operation: Arithmetic) -> bool {
+    matches!(operation, Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Remainder)
 }
 
 /// The unit of a sum, difference, product or quotient; none where CEL has no such thing.
 fn unit_of(a: Unit, b: Unit, operation: Arithmetic) -> Option<Unit> {
-    use Arithmetic::{Add, Multiply, Remainder, Subtract};
+    use Arithmetic::{Add, Remainder, Subtract};
     Some(match (a, b, operation) {
         (Unit::Int, Unit::Int, _) => Unit::Int,
         (Unit::Uint, Unit::Uint, _) => Unit::Uint,
         (Unit::Double, Unit::Double, Remainder) => return None,
         (Unit::Double, Unit::Double, _) => Unit::Double,
-        (Unit::Money, Unit::Money, Add | Subtract) => Unit::Money,
-        (Unit::Money, Unit::Int, Multiply) | (Unit::Int, Unit::Money, Multiply) => Unit::Money,
-        (Unit::Money, Unit::Money | Unit::Int | Unit::Double, operation)
-        | (Unit::Int | Unit::Double, Unit::Money, operation)
-            if operation != Remainder =>
-        {
-            Unit::Double
-        }
+        (Unit::Money(a), Unit::Money(b), Add | Subtract | Remainder) if a == b => Unit::Money(a),
         (Unit::Time, Unit::Span, Add | Subtract) | (Unit::Span, Unit::Time, Add) => Unit::Time,
         (Unit::Time, Unit::Time, Subtract) | (Unit::Span, Unit::Span, Add | Subtract) => Unit::Span,
         _ => return None,

@@ -8,7 +8,7 @@ use engine::policy::Aggregate;
 use engine::program::Comparison;
 
 use super::compare::{order, sign};
-use super::value::{Constant, Decimal, Number, Unit};
+use super::value::{Constant, Number};
 use super::{Expression, Moment};
 use crate::diagnostic::{Code, Diagnostic};
 
@@ -88,13 +88,13 @@ impl Expression<'_, '_> {
     ) {
         let symbols = self.lowering.symbols;
         let row = symbols.features.row(id);
-        // Money stands in minor units; a whole number beside it in major ones.
-        let constant = match (row.ty, constant, number.decimal) {
-            (Type::Money, _, Decimal::Hundredths(minor)) => Constant::Int(minor),
-            (Type::Money, Constant::Int(n), _) if number.unit == Unit::Int => {
-                Constant::Int(n.saturating_mul(100))
-            }
-            (_, constant, _) => constant,
+        // Money stands in whole units of its smallest decimal; what is beside it, in major ones.
+        let constant = match row.ty {
+            Type::Money => match self.as_money(number, self.places()).and_then(Number::constant) {
+                Some(constant) => constant,
+                None => return,
+            },
+            _ => constant,
         };
         let Some(range) = self.range(id).filter(|_| self.lowering.moment != Moment::Alone) else { return };
         let Some(decided) = decided(range, comparison, constant) else { return };

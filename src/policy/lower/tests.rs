@@ -47,6 +47,16 @@ fn lower(expression: &str) -> Result<(Program, Option<String>), String> {
     Ok((lowering.finish(root).program.unwrap().0, witness))
 }
 
+/// What is warned of in an expression that is not refused.
+fn warnings(expression: &str) -> Vec<String> {
+    let file = format!(
+        "{NAMES}rules:\n- {{ id: r, tier: deny, when: '{expression}', reason: {{ code: R1, text: t }} }}\n"
+    );
+    let compiled = crate::compile_sources(&[("r.yaml", &file)]);
+    assert!(compiled.bundle.is_some(), "{}", compiled.render(false));
+    compiled.diagnostics.into_iter().map(|fault| fault.message).collect()
+}
+
 fn symbols() -> Symbols {
     let mut sink = Sink::default();
     let sources = Sources::of_texts(&[("names.yaml", NAMES)], &mut sink);
@@ -172,12 +182,40 @@ fn money_is_compared_in_whole_minor_units() {
     check("amount * 3 > paid", "n0=Multiply(amount,3); t0=n0>paid");
     check("amount > kyc", "n0=Multiply(kyc,100); t0=amount>n0");
     check("amount == amount_ratio", "n0=double(amount/100); t0=n0==amount_ratio");
-    check("amount / 3 > 1.5", "n0=double(amount/100); n1=Divide(n0,3.0); t0=n1>1.5");
-    check("amount + 0.5 > 1.5", "n0=double(amount/100); n1=Add(n0,0.5); t0=n1>1.5");
+    check("amount + 0.5 > 1.5", "n0=Add(amount,50); t0=n0>150");
+    check("amount + 0.29 >= 170.99", "n0=Add(amount,29); t0=n0>=17099");
+    check("1000 - ext.tier < amount", "n0=Subtract(1000,ext.tier); n1=Multiply(n0,100); t0=amount>n1");
+    check("amount >= 0.1 + 0.2", "t0=amount>=30");
+    check("amount >= 4.35 * 3.0", "t0=amount>=1305");
+    check("amount >= 10.0 / 4.0", "t0=amount>=250");
+    check("amount * 1.1 > 5.00", "n0=Multiply(amount,11); t0=n0>5000");
+    check("amount / 4 > 5", "n0=Multiply(amount,25); t0=n0>50000");
+    check("amount / 3 > 1.5", "n0=double(amount/1); n1=Divide(n0,300.0); t0=n1>1.5");
+    check("amount / paid > 0.1", "n0=double(amount/1); n1=double(paid/1); n2=Divide(n0,n1); t0=n2>0.1");
+    check("amount % 100 == 0", "n0=Remainder(amount,10000); t0=n0==0");
+    check("amount % 0.05 == 0.00", "n0=Remainder(amount,5); t0=n0==0");
+    check("min(amount, 5.00) > paid", "t0=amount<=500; n0=t0?amount:500; t1=n0>paid");
+    check(
+        "max(amount, paid, 1) < 2",
+        "t0=amount>=paid; n0=t0?amount:paid; t1=n0>=100; n1=t1?n0:100; t2=n1<200",
+    );
+    check(
+        "abs(amount - paid) < 1.00",
+        "n0=Subtract(amount,paid); n1=Subtract(0,n0); t0=n0<0; n2=t0?n1:n0; t1=n2<100",
+    );
+    check(
+        "(device.rooted ? 0.1 : 0.25) + amount > 1.00",
+        "t0=device.rooted; n0=t0?10:25; n1=Add(n0,amount); t1=n1>100",
+    );
+    check("(device.rooted ? amount : 5.00) > 1.00", "t0=device.rooted; n0=t0?amount:500; t1=n0>100");
     check("int(amount) == 5", "n0=Divide(amount,100); t0=n0==5");
     check("-amount < 0", "n0=Subtract(0,amount); t0=n0<0");
     refused("amount > 5.125", "money is compared with at most two decimals");
-    refused("amount > 1e2", "money is compared with at most two decimals");
+    check("amount > 1e2", "t0=amount>10000");
+    refused("amount > 0.5 * 0.25", "money is compared with at most two decimals");
+    refused("amount > 10.0 / 3.0", "money is compared with at most two decimals");
+    refused("amount % amount_ratio == 0.0", "`%` does not take money and double");
+    refused("amount + 1u > 5.00", "`+` does not take money and uint");
     refused("amount > 9223372036854775807", "no amount is so large");
     refused("amount == \"5\"", "`==` does not take money and text");
 }
@@ -196,6 +234,81 @@ fn whole_numbers_meet_decimals_exactly() {
     check("uint(kyc) <= 3u", "n0=kyc in 0..=9223372036854775807; t0=n0<=3u");
     refused("kyc + 0.5 > 1.0", "`+` does not take int and double");
     refused("kyc % 0 == 1", "this always fails: a division by zero, or a number out of range");
+}
+
+#[test]
+fn money_that_is_rounded_is_said_to_be() {
+    let rounded = |expression: &str| warnings(expression).iter().any(|told| told.contains("rounded"));
+    for expression in [
+        "amount * amount_ratio > 5.00",
+        "amount + speed_kmh > 5.0",
+        "amount * paid > 5.00",
+        "amount + 10.0 / 3.0 > 5.00",
+        "amount * 0.0000001 > 1.0",
+    ] {
+        assert!(rounded(expression), "{expression}");
+    }
+    for expression in [
+        "double(amount) * amount_ratio > 5.0",
+        "amount / 3 > 5.0",
+        "amount * 0.07 > 1.00",
+        "amount + 0.29 > 5.00",
+        "amount > amount_ratio",
+    ] {
+        assert!(!rounded(expression), "{expression}");
+    }
+}
+
+#[test]
+fn types_are_looked_at_before_what_is_known_of_values() {
+    // One of each type that has an order: those of different ones that compare are numbers.
+    let known = [
+        ("1", "int"),
+        ("1u", "uint"),
+        ("1.5", "double"),
+        ("duration(\"1h\")", "duration"),
+        ("timestamp(\"2026-01-01T00:00:00Z\")", "timestamp"),
+        ("\"a\"", "text"),
+        ("b\"a\"", "bytes"),
+        ("true", "bool"),
+    ];
+    let unknown = [
+        ("kyc", "int"),
+        ("uint(kyc)", "uint"),
+        ("amount_ratio", "double"),
+        ("(time - time)", "duration"),
+        ("time", "timestamp"),
+        ("account", "text"),
+        ("bytes(account)", "bytes"),
+        ("device.rooted", "bool"),
+    ];
+    let numbers = ["int", "uint", "double"];
+    for comparison in ["==", "!=", "<", "<=", ">", ">="] {
+        for ((a, of_a), (x, _)) in known.iter().zip(unknown) {
+            for ((b, of_b), (y, _)) in known.iter().zip(unknown) {
+                let fit = of_a == of_b || numbers.contains(of_a) && numbers.contains(of_b);
+                for (a, b) in [(*a, *b), (*a, y), (x, *b), (x, y)] {
+                    let expression = format!("{a} {comparison} {b}");
+                    let expected = format!("`{comparison}` does not take {of_a} and {of_b}");
+                    match lower(&expression) {
+                        Ok(_) => assert!(fit, "{expression}"),
+                        Err(message) => assert!(
+                            !fit && message == expected
+                                || message
+                                    == expected.replace(
+                                        &format!("{of_a} and {of_b}"),
+                                        &format!("{of_b} and {of_a}")
+                                    ),
+                            "{expression}: {message}"
+                        ),
+                    }
+                }
+            }
+        }
+    }
+    refused("[duration(\"1h\"), duration(\"2h\")].exists(d, d > 60)", "`>` does not take duration and int");
+    refused("duration(\"1h\") in [3600]", "`==` does not take duration and int");
+    refused("min(duration(\"1h\"), 60) == 60", "`min` does not take duration and int");
 }
 
 #[test]

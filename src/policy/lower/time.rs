@@ -2,8 +2,9 @@
 
 use cel_core::{Expr, SpannedExpr};
 use engine::program::{Arithmetic, Calendar, NumberType, Op, Source, Zone};
-use jiff::Timestamp;
-use jiff::tz::{Offset, TimeZone};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use wire::duration::DurationError;
 
 use super::value::{Constant, Number, Text, Unit, Value};
@@ -13,8 +14,8 @@ use crate::yaml::values;
 
 /// The moments that CEL knows: from the year 1 to the end of 9999.
 pub(crate) const TIME_US_MIN: i64 = -62_135_596_800_000_000;
-/// The last of them, but for the day that the calendar's library keeps for offsets.
-pub(crate) const TIME_US_MAX: i64 = 253_402_207_200_999_999;
+/// The last of them.
+pub(crate) const TIME_US_MAX: i64 = 253_402_300_799_999_999;
 /// The longest duration, ten thousand years.
 pub(crate) const SPAN_US_MAX: i64 = 315_576_000_000_000_000;
 
@@ -196,8 +197,8 @@ pub(crate) fn zone_named(name: &str) -> Option<Zone> {
 
 /// A part of a moment, by the calendar of the library: the engine's own is held against it.
 pub(crate) fn calendar(part: Calendar, moment_us: i64, zone: &Zone) -> Option<i64> {
-    let offset = Offset::from_seconds(zone.offset(moment_us)?).ok()?;
-    let at = offset.to_datetime(Timestamp::from_microsecond(moment_us).ok()?);
+    let clock_us = moment_us.checked_add(i64::from(zone.offset(moment_us)?) * SECOND_US)?;
+    let at = clock(clock_us)?;
     Some(match part {
         Calendar::Year => i64::from(at.year()),
         Calendar::Month => i64::from(at.month()) - 1,
@@ -212,11 +213,15 @@ pub(crate) fn calendar(part: Calendar, moment_us: i64, zone: &Zone) -> Option<i6
     })
 }
 
+/// What a clock shows that many microseconds after 1970 began on it.
+fn clock(us: i64) -> Option<DateTime> {
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(SignedDuration::from_micros(us)).ok()
+}
+
 /// The moment of an RFC 3339 text; none beyond CEL's years or finer than a microsecond.
 pub(crate) fn time_us(text: &str) -> Option<i64> {
-    let moment = text.parse::<Timestamp>().ok()?;
-    let us = moment.as_microsecond();
-    (moment.subsec_nanosecond() % 1_000 == 0 && (TIME_US_MIN..=TIME_US_MAX).contains(&us)).then_some(us)
+    let us = wire::instant::parse(text).ok()?.us()?;
+    (TIME_US_MIN..=TIME_US_MAX).contains(&us).then_some(us)
 }
 
 /// The length of a text such as `1h30m`, `1w` or `-90s`; none finer than a microsecond.
@@ -231,7 +236,7 @@ fn span_us(text: &str) -> Result<i64, DurationError> {
 
 /// A moment as CEL writes it.
 pub(crate) fn shown_time(us: i64) -> String {
-    Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |moment| moment.to_string())
+    clock(us).map_or_else(String::new, |at| format!("{at}Z"))
 }
 
 /// A duration as CEL writes it: seconds, with as many decimals as it takes.
@@ -279,8 +284,10 @@ mod tests {
     #[test]
     fn the_bounds_are_the_first_and_last_moment_of_cel() {
         assert_eq!(time_us("0001-01-01T00:00:00Z"), Some(TIME_US_MIN));
-        assert_eq!(time_us("9999-12-30T22:00:00.999999Z"), Some(TIME_US_MAX));
+        assert_eq!(time_us("9999-12-31T23:59:59.999999Z"), Some(TIME_US_MAX));
         assert_eq!(time_us("2026-01-01T00:00:00.0000001Z"), None);
         assert_eq!(shown_time(0), "1970-01-01T00:00:00Z");
+        assert_eq!(shown_time(TIME_US_MAX), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(calendar(Calendar::DayOfMonth, TIME_US_MAX, &Zone::fixed("UTC", 0)), Some(30));
     }
 }

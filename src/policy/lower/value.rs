@@ -3,6 +3,7 @@
 use engine::feature::FeatureId;
 use engine::program::{NumberType, Source, Truth, Words};
 
+use super::decimal::Exact;
 use crate::limits::STEP_BYTES;
 
 /// Unit of a number.
@@ -10,8 +11,9 @@ use crate::limits::STEP_BYTES;
 pub(crate) enum Unit {
     Int,
     Uint,
-    /// Whole minor units.
-    Money,
+    /// Whole units of a power of ten: so many decimals of a major unit. What is made of money by an exact product or quotient
+    /// may have more of them than an amount has.
+    Money(u8),
     Double,
     /// Microseconds since 1970.
     Time,
@@ -24,7 +26,7 @@ impl Unit {
         match self {
             Unit::Int => "int",
             Unit::Uint => "uint",
-            Unit::Money => "money",
+            Unit::Money(_) => "money",
             Unit::Double => "double",
             Unit::Time => "timestamp",
             Unit::Span => "duration",
@@ -34,22 +36,11 @@ impl Unit {
     /// How its bits are read.
     pub(crate) fn number_type(self) -> NumberType {
         match self {
-            Unit::Int | Unit::Money | Unit::Time | Unit::Span => NumberType::Int,
+            Unit::Int | Unit::Money(_) | Unit::Time | Unit::Span => NumberType::Int,
             Unit::Uint => NumberType::Uint,
             Unit::Double => NumberType::Double,
         }
     }
-}
-
-/// What is known of a decimal literal besides its nearest double.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decimal {
-    /// It is a computed number, not a literal.
-    Computed,
-    /// Exactly this many hundredths.
-    Hundredths(i64),
-    /// More than two decimals, or an exponent.
-    TooFine,
 }
 
 /// A number.
@@ -57,7 +48,8 @@ pub(crate) enum Decimal {
 pub(crate) struct Number {
     pub unit: Unit,
     pub source: Source,
-    pub decimal: Decimal,
+    /// Of a double: what it is exactly, where that is known. Money is compared and summed with this.
+    pub exact: Option<Exact>,
 }
 
 impl Number {
@@ -74,7 +66,12 @@ impl Number {
     }
 
     pub(crate) fn of(unit: Unit, source: Source) -> Number {
-        Number { unit, source, decimal: Decimal::Computed }
+        Number { unit, source, exact: None }
+    }
+
+    /// The double with what it is exactly.
+    pub(crate) fn decimal(x: f64, exact: Option<Exact>) -> Number {
+        Number { exact, ..Number::double(x) }
     }
 
     /// The constant it is, if it is one.
@@ -169,8 +166,7 @@ impl Literal {
                 Literal::Number(Number { unit: Unit::Double, .. }),
             ) => {
                 let n = *n as i64;
-                let decimal = n.checked_mul(100).map_or(Decimal::TooFine, Decimal::Hundredths);
-                Literal::Number(Number { decimal, ..Number::double(n as f64) })
+                Literal::Number(Number::decimal(n as f64, Some(Exact::of(n, 0))))
             }
             _ => self,
         }
@@ -215,34 +211,6 @@ impl Value {
             Value::Null => "null",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
-        }
-    }
-}
-
-/// The hundredths of a plain decimal literal such as `5`, `5.0` or `5.00`.
-pub(crate) fn decimal(literal: &str) -> Decimal {
-    let (whole, fraction) = literal.split_once('.').unwrap_or((literal, ""));
-    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    if fraction.len() > 2 || !digits(whole) || !digits(fraction) {
-        return Decimal::TooFine;
-    }
-    match format!("0{whole}{fraction:0<2}").parse() {
-        Ok(hundredths) => Decimal::Hundredths(hundredths),
-        Err(_) => Decimal::TooFine,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_of_at_most_two_decimals_are_exact() {
-        assert_eq!(decimal("5.00"), Decimal::Hundredths(500));
-        assert_eq!(decimal("0.1"), Decimal::Hundredths(10));
-        assert_eq!(decimal(".5"), Decimal::Hundredths(50));
-        for fine in ["5.000", "1e3", "1.5e2", "99999999999999999999.0"] {
-            assert_eq!(decimal(fine), Decimal::TooFine, "{fine}");
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Reader<'s> {
     /// Whether `kind` was there, readable or not.
     kind_stated: bool,
     check: Check<'static>,
+    /// Read once the currency says what its decimals are.
+    amount: Option<&'s Node>,
     geo: Geo,
     features: Vec<(FeatureId, Scalar)>,
     lists: Vec<u16>,
@@ -40,6 +42,7 @@ impl<'s> Reader<'s> {
             kind: None,
             kind_stated: false,
             check,
+            amount: None,
             geo,
             features: Vec::new(),
             lists: Vec::new(),
@@ -47,7 +50,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Every key of the node but those.
-    pub(super) fn read(&mut self, node: &Node, but: &[&str], sink: &mut Sink) {
+    pub(super) fn read(&mut self, node: &'s Node, but: &[&str], sink: &mut Sink) {
         let Data::Map(entries) = &node.data else {
             let message = format!("a check is a map of fields, and this is {}", node.shape());
             return sink.error(Code::WrongType, node.place, message);
@@ -80,6 +83,10 @@ impl<'s> Reader<'s> {
                 return None;
             }
         }
+        if let Some(node) = self.amount {
+            let decimals = wire::currency::decimals(self.check.currency).unwrap_or(2);
+            self.check.amount_minor = values::money(node, decimals as u8, sink);
+        }
         self.check.kind = self.kind?;
         Some(Given { check: self.check, features: self.features, lists: self.lists })
     }
@@ -98,7 +105,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn set(&mut self, name: &str, word: &Word, node: &Node, sink: &mut Sink) {
+    fn set(&mut self, name: &str, word: &Word, node: &'s Node, sink: &mut Sink) {
         let check = &mut self.check;
         let text = match name {
             "account" => &mut check.account,
@@ -123,7 +130,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn set_other(&mut self, name: &str, word: &Word, node: &Node, sink: &mut Sink) {
+    fn set_other(&mut self, name: &str, word: &Word, node: &'s Node, sink: &mut Sink) {
         let check = &mut self.check;
         match name {
             "kind" => {
@@ -140,21 +147,16 @@ impl<'s> Reader<'s> {
             "device.rooted" => check.device.rooted = values::boolean(node, sink).unwrap_or_default(),
             "geo.lat" => self.geo.lat = values::decimal(node, -90.0..=90.0, sink).unwrap_or_default(),
             "geo.lon" => self.geo.lon = values::decimal(node, -180.0..=180.0, sink).unwrap_or_default(),
-            "amount" => check.amount_minor = values::money(node, sink),
+            "amount" => self.amount = Some(node),
             "kyc" => check.kyc = values::integer(node, 0..=3, sink).map(|n| n as u8),
             "factors" => check.factors = values::integer(node, 0..=3, sink).map(|n| n as u8),
             "biometric.face" => check.face = values::decimal(node, 0.0..=1.0, sink),
             "biometric.voice" => check.voice = values::decimal(node, 0.0..=1.0, sink),
             "currency" => {
-                if let Some(text) = values::scalar(node, "a currency", sink) {
-                    match <[u8; 3]>::try_from(text.as_bytes()) {
-                        Ok(code) if code.iter().all(u8::is_ascii_uppercase) => check.currency = code,
-                        _ => sink.error(
-                            Code::OutOfRange,
-                            node.place,
-                            "a currency is three capitals, such as CNY",
-                        ),
-                    }
+                if let Some(code) = values::currency(node, sink)
+                    && self.symbols.check_currency((Some(code), node.place), sink)
+                {
+                    check.currency = code;
                 }
             }
             "ip" => {
@@ -213,7 +215,7 @@ impl<'s> Reader<'s> {
         let value = match ty {
             Type::Bool => values::boolean(node, sink).map(Scalar::Bool),
             Type::Int => values::integer(node, whole, sink).map(Scalar::Int),
-            Type::Money => values::money(node, sink).map(Scalar::Money),
+            Type::Money => values::money(node, self.symbols.money_places(), sink).map(Scalar::Money),
             Type::Double => values::decimal(node, f64::MIN..=f64::MAX, sink).map(Scalar::Double),
             Type::Text => None,
         };
@@ -222,7 +224,7 @@ impl<'s> Reader<'s> {
 }
 
 /// The packet of that id; any other text names a packet of its own, so that tests need not write UUIDs.
-fn packet(text: &str) -> Uuid {
+pub(super) fn packet(text: &str) -> Uuid {
     Uuid::parse_str(text).unwrap_or_else(|_| {
         let mut bytes = [0; 16];
         let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

@@ -65,7 +65,7 @@ pub(super) fn read(node: &Node, ids: &Ids<'_>, sink: &mut Sink) -> Option<Expect
         expect.not = read_rules(node, ids, sink);
     }
     if let Some(node) = fields.get("score") {
-        expect.score = values::decimal(node, 0.0..=1.0, sink);
+        expect.score = values::score(node, 0.0..=1.0, sink);
     }
     fields.finish(sink);
     (sink.errors() == errors).then_some(expect)

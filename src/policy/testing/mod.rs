@@ -5,6 +5,7 @@
 
 mod acting;
 mod check;
+mod entries;
 mod expect;
 mod run;
 mod trace;
@@ -33,6 +34,8 @@ pub struct Test {
     pub name: String,
     /// Where it is written.
     pub place: Place,
+    /// Entries of lists while it runs: a list's number, and a key in its canonical form.
+    pub entries: Vec<(u16, String)>,
     /// What it does.
     pub body: Body,
 }
@@ -80,6 +83,10 @@ pub(crate) fn compile(document: &Document, symbols: &Symbols, ids: &[&str], sink
     let numbered = &expect::Ids::new(ids);
     let resolve = |test: &DeclaredTest| {
         // Every part is read before any of them may be missing: all faults of a test are shown at once.
+        let mut entries = Some(Vec::new());
+        if let Some(node) = &test.lists {
+            entries = entries::read(node, symbols, sink);
+        }
         let given = test.given.as_ref().map(|node| read_given(node, symbols, sink));
         let expect = test.expect.as_ref().map(|node| expect::read(node, numbered, sink));
         let start_ms = test.start.as_ref().map_or(Some(START_MS), |node| read_start(node, sink));
@@ -95,7 +102,7 @@ pub(crate) fn compile(document: &Document, symbols: &Symbols, ids: &[&str], sink
             Some(events) => Body::Events(events?),
             None => Body::Given(Box::new(given??), expect??),
         };
-        Some(Test { name: test.name.clone()?, place: test.place, body })
+        Some(Test { name: test.name.clone()?, place: test.place, entries: entries?, body })
     };
     document.tests.iter().filter_map(resolve).collect()
 }
@@ -158,6 +165,6 @@ fn read_start(node: &Node, sink: &mut Sink) -> Option<i64> {
 
 /// A time that an engine's clock may show: of the years 1970 to 9999, in Unix milliseconds.
 fn instant_ms(text: &str) -> Option<i64> {
-    let ms = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    let ms = wire::instant::parse(text).ok()?.ms();
     (0..=TIME_MS_MAX).contains(&ms).then_some(ms)
 }

@@ -1,6 +1,9 @@
 //! Runs tests through the engine: the same code that decides in the daemon, over small tables of the test's own.
 
-use engine::policy::Policy;
+use std::sync::Arc;
+
+use engine::lists::{ListHandle, ListKey, NEVER_MS};
+use engine::policy::{List, Policy};
 use engine::{BuildError, Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide, decide_given};
 use wire::{Challenge, Check, Verdict};
 
@@ -49,9 +52,14 @@ pub fn failures(bundle: &Bundle) -> Vec<Failure> {
 
 /// The first thing that is wrong with a test.
 fn run_one(engines: &mut Engines<'_>, test: &Test) -> Option<Failure> {
-    let outcome = engines.of(test).map(|engine| match &test.body {
-        Body::Given(given, expect) => engine.given(given, expect).map(|wrong| (test.place, wrong)),
-        Body::Events(events) => engine.events(events),
+    let outcome = engines.of(test).map(|engine| {
+        let put = engine.put(&test.entries);
+        let wrong = match &test.body {
+            Body::Given(given, expect) => engine.given(given, expect).map(|wrong| (test.place, wrong)),
+            Body::Events(events) => engine.events(events),
+        };
+        engine.take_off(put);
+        wrong
     });
     let (place, wrong) = match outcome {
         Ok(wrong) => wrong?,
@@ -76,6 +84,8 @@ struct Engines<'b> {
     policy: &'b Policy,
     /// Keys that a test of the bundle may have at most.
     keys: usize,
+    /// Entries of lists that one may.
+    entries: usize,
     /// Of the policy as it stands.
     standing: Option<Engine>,
     /// The latest of a policy in which more acts, and what, by number.
@@ -89,7 +99,8 @@ impl<'b> Engines<'b> {
             Body::Events(events) => events.len(),
         };
         let keys = bundle.tests.iter().map(events).max().unwrap_or(0);
-        Engines { policy: &bundle.policy, keys, standing: None, acting: None }
+        let entries = bundle.tests.iter().map(|test| test.entries.len()).max().unwrap_or(0);
+        Engines { policy: &bundle.policy, keys, entries, standing: None, acting: None }
     }
 
     /// One that nothing was decided on yet, where what the test names acts.
@@ -98,13 +109,13 @@ impl<'b> Engines<'b> {
         let engine = if waiting.is_empty() {
             match self.standing.take() {
                 Some(engine) => self.standing.insert(engine),
-                None => self.standing.insert(Engine::new(self.policy.clone(), self.keys)?),
+                None => self.standing.insert(Engine::new(self.policy.clone(), self.keys, self.entries)?),
             }
         } else {
             match self.acting.take().filter(|(acting, _)| *acting == waiting) {
                 Some(same) => &mut self.acting.insert(same).1,
                 None => {
-                    let engine = Engine::new(acting::acting(self.policy, &waiting), self.keys)?;
+                    let engine = Engine::new(acting::acting(self.policy, &waiting), self.keys, self.entries)?;
                     &mut self.acting.insert((waiting, engine)).1
                 }
             }
@@ -122,7 +133,7 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(policy: Policy, keys: usize) -> Result<Engine, BuildError> {
+    fn new(policy: Policy, keys: usize, list_entries: usize) -> Result<Engine, BuildError> {
         // Twice as many as a test can have keys, so that no test sees an eviction.
         let entries = 2 * keys;
         let sizes = Sizes {
@@ -130,7 +141,7 @@ impl Engine {
             devices: entries,
             velocity_keys: entries,
             busy_keys: entries,
-            list_entries: 64,
+            list_entries: list_entries.max(64),
             decisions: entries,
             seed: [0x5a; 16],
         };
@@ -138,6 +149,26 @@ impl Engine {
         let parts = Parts { policy, ..Parts::default() };
         let snapshot = Snapshot::build(parts, &tables, None)?;
         Ok(Engine { snapshot, tables, scratch: Scratch::new(0) })
+    }
+
+    /// Puts entries on lists, as the daemon does; what was put.
+    fn put(&self, entries: &[(u16, String)]) -> Vec<(Arc<ListHandle>, ListKey)> {
+        let (policy, lists) = (self.snapshot.policy(), &self.tables.lists);
+        let put = |(number, key): &(u16, String)| {
+            let List { name, on, matching } = &policy.lists[usize::from(*number)];
+            // The snapshot has made it, the compiler has read the key, and the tables have room for all of them.
+            let handle = lists.handle(name, *matching, on.form())?;
+            let key = lists.key(&handle, key).ok()?;
+            lists.put(&handle, key, NEVER_MS, START_MS).ok()?;
+            Some((handle, key))
+        };
+        entries.iter().filter_map(put).collect()
+    }
+
+    fn take_off(&self, put: Vec<(Arc<ListHandle>, ListKey)>) {
+        for (handle, key) in put {
+            self.tables.lists.remove(&handle, key);
+        }
     }
 
     fn given(&mut self, given: &Given, expect: &Expect) -> Option<Wrong> {
@@ -212,7 +243,7 @@ impl Engine {
         if let Some(surplus) = expect.not.iter().find(has) {
             return wrong(format!("no match of {}", id(policy, *surplus)), "one".to_owned());
         }
-        if let Some(score) = expect.score.filter(|score| (score - decision.score).abs() > 1e-6) {
+        if let Some(score) = expect.score.filter(|&score| score != decision.score) {
             return wrong(format!("score {score}"), decision.score.to_string());
         }
         None

@@ -3,7 +3,7 @@
 //! They are told as compiled, in the order in which they are written: a macro is written out, and a part that no event can
 //! decide is gone.
 
-use engine::feature::{FeatureId, Scalar, Type};
+use engine::feature::{FeatureId, FeatureTable, Scalar, Type};
 use engine::policy::Policy;
 use engine::program::{Kinds, NumberType, Op, Output, Program, Source, TextSource, TextTest, Truth};
 use engine::{Scratch, Snapshot};
@@ -45,7 +45,12 @@ impl Decided<'_> {
                 let limit = &policy.limits[at];
                 let window = &policy.windows[limit.window];
                 let counted = self.feature(window.feature);
-                let max = shown(policy.features.row(window.feature).ty, NumberType::Int, limit.max as u64);
+                let max = shown(
+                    &policy.features,
+                    policy.features.row(window.feature).ty,
+                    NumberType::Int,
+                    limit.max as u64,
+                );
                 let room = format!("{counted}, this event included, of at most {max}");
                 match limit.when {
                     Some(when) => format!("{room}; {}", self.condition(&policy.gate, when)),
@@ -99,7 +104,7 @@ impl Decided<'_> {
         let value = match self.scratch.value(feature, 0) {
             _ if row.ty == Type::Text => format!("{:?}", self.text(feature)),
             Scalar::Bool(truth) => truth.to_string(),
-            other => match other.to_value() {
+            other => match self.snapshot.policy().features.value(other) {
                 Value::Money(minor) => Major(minor).to_string(),
                 Value::Int(number) => number.to_string(),
                 Value::Double(number) => format!("{number:?}"),
@@ -173,8 +178,10 @@ impl Told<'_> {
         };
         match (source, self.machine.number(self.registers, source)) {
             (Source::Feature(id), _) => self.decided.feature(id),
-            (Source::Constant(bits), _) => shown(of(beside), ty, bits),
-            (Source::Register(_), Ok(bits)) => format!("a result ({})", shown(Type::Int, ty, bits)),
+            (Source::Constant(bits), _) => shown(&self.policy.features, of(beside), ty, bits),
+            (Source::Register(_), Ok(bits)) => {
+                format!("a result ({})", shown(&self.policy.features, Type::Int, ty, bits))
+            }
             (Source::Register(_), Err(Fault)) => "a result (an error)".to_owned(),
         }
     }
@@ -188,9 +195,9 @@ impl Told<'_> {
     }
 }
 
-fn shown(feature: Type, ty: NumberType, bits: u64) -> String {
+fn shown(features: &FeatureTable, feature: Type, ty: NumberType, bits: u64) -> String {
     match (feature, ty) {
-        (Type::Money, NumberType::Int) => Major(bits as i64).to_string(),
+        (Type::Money, NumberType::Int) => features.money_value(bits as i64).to_string(),
         (_, NumberType::Int) => (bits as i64).to_string(),
         (_, NumberType::Uint) => bits.to_string(),
         (_, NumberType::Double) => format!("{:?}", f64::from_bits(bits)),

@@ -32,7 +32,7 @@ const MAPS: [(&str, &str); 15] = [
 ];
 
 /// Each closed set of the schema, and a file with a strange word in place of one of its members.
-const SETS: [(&str, &str); 19] = [
+const SETS: [(&str, &str); 22] = [
     ("/$defs/kind", "rules: [{ on: ? }]"),
     ("/$defs/challenge", "rules: [{ tier: challenge, challenge: ? }]"),
     ("/$defs/challenge", "settings: { band_challenge: ? }"),
@@ -50,6 +50,9 @@ const SETS: [(&str, &str); 19] = [
     ("/$defs/mode", "rules: [{ mode: ? }]"),
     ("/$defs/mode", "limits: [{ mode: ? }]"),
     ("/$defs/mode", "breakers: [{ mode: ? }]"),
+    ("/$defs/on_error", "rules: [{ on_error: ? }]"),
+    ("/$defs/on_error", "limits: [{ on_error: ? }]"),
+    ("/$defs/on_error", "breakers: [{ on_error: ? }]"),
     ("/$defs/mode", "tenants: { a: { rules: { b: ? } } }"),
     ("/$defs/check/properties/kind", "tests: [{ name: n, given: { kind: ? }, expect: allow }]"),
 ];

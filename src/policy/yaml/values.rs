@@ -1,6 +1,7 @@
 //! Typed reading of single values. Each function reports what it found and what it expected, and gives `None`.
 
 use engine::limits::{WINDOW_MS_MAX, WINDOW_MS_MIN};
+use wire::money::Decimal;
 
 use super::{Data, Node, Style, Word};
 use crate::diagnostic::{Code, Diagnostic, Sink};
@@ -163,6 +164,19 @@ pub(crate) fn decimal(node: &Node, range: std::ops::RangeInclusive<f64>, sink: &
     }
 }
 
+/// A score in that range: scores add in millionths, so that more decimals would be lost.
+pub(crate) fn score(node: &Node, range: std::ops::RangeInclusive<f64>, sink: &mut Sink) -> Option<f64> {
+    let number = decimal(node, range, sink)?;
+    let millionths = engine::score::millionths(number);
+    if engine::score::of_millionths(millionths) != number {
+        let message = format!("{number} has more than six decimals");
+        let label = format!("expected a score such as {}", engine::score::of_millionths(millionths));
+        sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+        return None;
+    }
+    Some(number)
+}
+
 /// A share with its sign, in percent: above 0 and at most 100.
 pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<f64> {
     let text = scalar(node, "a share such as 2%", sink)?;
@@ -182,11 +196,11 @@ pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<f64> {
     }
 }
 
-/// Money in major units with at most two decimals, as minor units.
-pub(crate) fn money(node: &Node, sink: &mut Sink) -> Option<i64> {
+/// Money in major units with at most that many decimals, as whole units of the last of them.
+pub(crate) fn money(node: &Node, places: u8, sink: &mut Sink) -> Option<i64> {
     let text = scalar(node, "an amount such as 8.88", sink)?;
-    match wire::money::parse_minor(text) {
-        Ok(minor) => Some(minor),
+    match money_units(text, places) {
+        Ok(units) => Some(units),
         Err(reason) => {
             let message = format!("`{}` is not an amount: {reason}", shortened(text));
             sink.push(
@@ -196,6 +210,22 @@ pub(crate) fn money(node: &Node, sink: &mut Sink) -> Option<i64> {
             None
         }
     }
+}
+
+/// As [`money`], of a text.
+pub(crate) fn money_units(text: &str, places: u8) -> Result<i64, wire::Refusal> {
+    Decimal::plain(text)?.minor(u32::from(places))
+}
+
+/// A currency's code of ISO 4217.
+pub(crate) fn currency(node: &Node, sink: &mut Sink) -> Option<[u8; 3]> {
+    let text = scalar(node, "a currency such as CNY", sink)?;
+    let read = wire::currency::read(text);
+    read.map_err(|refusal| {
+        let fault = Diagnostic::error(Code::OutOfRange, node.place, refusal.message);
+        sink.push(fault.label("expected a code of three letters, such as CNY"));
+    })
+    .ok()
 }
 
 /// The length of a window, 1 s to 30 d.

@@ -1,8 +1,8 @@
 //! Event time from a cell, by the mapping's word.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
+use jiff::civil::DateTime;
+use wire::instant::{self, InstantError};
 
 use super::mapping::{Time, Unit};
 use super::rows::Cell;
@@ -27,14 +27,19 @@ pub fn time_ms(time: &Time, cell: &Cell) -> Result<i64, String> {
         }
         None => {
             let text = found();
-            let offset =
-                Offset::from_seconds(time.utc_offset_minutes * 60).map_err(|error| error.to_string())?;
-            let local = |datetime: DateTime| offset.to_timestamp(datetime);
-            let timestamp = match &time.format {
-                Some(format) => DateTime::strptime(format, &text).and_then(local),
-                None => text.parse::<Timestamp>().or_else(|_| text.parse::<DateTime>().and_then(local)),
+            let local = |at: DateTime| instant::of_clock_ms(at, time.utc_offset_minutes * 60);
+            let read = match &time.format {
+                Some(format) => {
+                    DateTime::strptime(format, &text).map(local).map_err(|error| error.to_string())
+                }
+                None => match instant::parse(&text) {
+                    Ok(at) => Ok(at.ms()),
+                    Err(InstantError::NoOffset(at)) => Ok(local(at)),
+                    Err(InstantError::Day(date)) => Ok(local(date.at(0, 0, 0, 0))),
+                    Err(error) => Err(error.to_string()),
+                },
             };
-            timestamp.map(Timestamp::as_millisecond).map_err(|error| format!("time {text:?}: {error}"))
+            read.map_err(|error| format!("time {text:?}: {error}"))
         }
     }
 }
@@ -44,15 +49,17 @@ pub fn time_ms(time: &Time, cell: &Cell) -> Result<i64, String> {
 /// # Errors
 /// If it is neither.
 pub fn parse_instant(text: &str) -> Result<i64, String> {
-    let midnight = |date: Date| Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    let at = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight));
-    at.map(Timestamp::as_millisecond)
-        .map_err(|_| "expected a day such as 2018-08-08, or an RFC 3339 time".to_owned())
+    match instant::parse(text) {
+        Ok(at) => Ok(at.ms()),
+        Err(InstantError::Day(date)) => Ok(instant::start_of_day_ms(date, |_| 0)),
+        Err(InstantError::Shape) => Err("expected a day such as 2018-08-08, or an RFC 3339 time".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The instant as RFC 3339.
 pub fn show(time_ms: i64) -> String {
-    Timestamp::from_millisecond(time_ms).map_or_else(|_| time_ms.to_string(), |at| at.to_string())
+    instant::show(time_ms)
 }
 
 #[cfg(test)]

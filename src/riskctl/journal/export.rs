@@ -125,7 +125,7 @@ impl Names<'_> {
             "challenge": record.challenge.map(Challenge::name),
             "score": record.score,
             "degraded": Degraded::in_set(record.degraded).map(Degraded::name).collect::<Vec<_>>(),
-            "amount": record.amount_minor.map(|minor| Major(minor).to_string()),
+            "amount": record.amount_minor.map(|units| scalar(policy.map_or(&self.builtin, |policy| &policy.features).money_value(units))),
             "policy": record.policy,
             "model": record.model,
             "anomaly_model": record.anomaly,
@@ -136,6 +136,9 @@ impl Names<'_> {
             "features": features.collect::<Map<_, _>>(),
             "matches": matches.collect::<Vec<_>>(),
             "matches_not_kept": record.unkept,
+            "errors": record.errors.iter().map(|&index| {
+                json!({ "rule": policy.and_then(|policy| rule(policy, index)), "index": index })
+            }).collect::<Vec<_>>(),
         });
         if let Some(policy) = policy {
             line["exact"] = exact(policy, record);
@@ -155,7 +158,7 @@ impl Names<'_> {
         let row = table.row(FeatureId(id));
         let value = match Scalar::from_bits(row.ty, bits) {
             Scalar::Bool(truth) => json!(truth),
-            other => scalar(other.to_value()),
+            other => scalar(table.value(other)),
         };
         (row.name.clone(), value)
     }

@@ -174,6 +174,7 @@ fn condition(when: Truth, kinds: Kinds) -> Rule {
         tier: Tier::Score,
         kinds,
         when,
+        on_error: Default::default(),
         verdict: Verdict::Allow,
         challenge: None,
         score: 0.0,
@@ -202,6 +203,7 @@ fn emptied(policy: &Policy) -> Policy {
         ext: policy.ext.clone(),
         lists: policy.lists.clone(),
         zone: policy.zone.clone(),
+        currencies: policy.currencies.clone(),
         ..Policy::default()
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 /// Commands that read a reply, with a good one: its status and its body, and how the command ends on it.
-const COMMANDS: [(&[&str], &str, &str, i32); 9] = [
+const COMMANDS: [(&[&str], &str, &str, i32); 10] = [
     (&["list", "add", "bad", "d-1"], "200 OK", r#"{"key":"d-1","reason":"","source":""}"#, 0),
     (&["list", "remove", "bad", "d-1"], "204 No Content", "", 0),
     (&["list", "import", "bad", "FILE"], "200 OK", r#"{"list":"bad","entries":3}"#, 0),
@@ -14,6 +14,7 @@ const COMMANDS: [(&[&str], &str, &str, i32); 9] = [
     (&["list", "show"], "200 OK", r#"{"lists":[{"list":"bad","matching":"exact","entries":1}]}"#, 0),
     (&["list", "show", "bad"], "200 OK", r#"{"list":"bad","entries":[{"key":"d-1","reason":"r"}]}"#, 0),
     (&["list", "show", "bad", "d-1"], "200 OK", r#"{"key":"d-1","reason":"r"}"#, 0),
+    (&["list", "export", "bad"], "200 OK", r#"{"list":"bad","entries":[{"key":"d-1","reason":"r"}]}"#, 0),
     (&["rules", "demoted"], "200 OK", r#"{"demoted":[]}"#, 0),
     (&["rules", "turn-on", "r1", "--by", "me"], "200 OK", r#"{"turned_on":{"id":"r1"},"by":"me"}"#, 0),
 ];

@@ -39,7 +39,7 @@ fn describe(explainer: &Explainer, recorded: &Recorded, verdict: Verdict, facts:
         let row = facts.policy.features.row(recorded.ids[place]);
         json!({
             "feature": row.name,
-            "value": scalar(recorded.values[place]),
+            "value": scalar(&facts.policy.features, recorded.values[place]),
             "contribution": number(explanation.contributions[place]),
             "text": row.doc,
         })

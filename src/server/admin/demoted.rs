@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use wire::ErrorCode;
 
@@ -41,7 +40,7 @@ pub async fn turn_on(
 
 pub(super) fn shown(demotion: &Demotion) -> Value {
     let Demotion { id, time_ms, cause, .. } = demotion;
-    let time = Timestamp::from_millisecond(*time_ms).map(|time| time.to_string()).unwrap_or_default();
+    let time = wire::instant::show(*time_ms);
     json!({
         "id": id,
         "time": time,

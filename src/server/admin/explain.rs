@@ -3,10 +3,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use engine::feature::{BUILTINS, Builtin, Scalar, Type};
-use engine::policy::Tier;
+use engine::feature::{BUILTINS, Builtin, FeatureTable, Scalar, Type};
+use engine::policy::{OnError, Tier};
 use engine::record::{INPUTS, Record, RecordedHit};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use wire::{Degraded, money};
 
@@ -52,22 +51,23 @@ fn describe(id: &str, record: &Record, facts: &Facts) -> Value {
         "challengers": record.challengers.iter().map(|one| {
             json!({ "model": one.model, "score": number(one.score) })
         }).collect::<Vec<_>>(),
-        "inputs": inputs(record),
+        "inputs": inputs(record, facts),
         "features": features(record, facts),
         "exact": exact(record, facts),
         "matches": record.hits.iter().map(|hit| matched(hit, facts)).collect::<Vec<_>>(),
         "matches_not_kept": record.unkept,
+        "errors": record.errors.iter().map(|&index| failed(index, facts)).collect::<Vec<_>>(),
     })
 }
 
 /// Identifiers as the keyed hashes that the log knows them by; absent where the event had none.
-fn inputs(record: &Record) -> Map<String, Value> {
+fn inputs(record: &Record, facts: &Facts) -> Map<String, Value> {
     let named = INPUTS.iter().zip(&record.inputs).filter(|(_, hash)| **hash != 0);
     let mut inputs: Map<String, Value> = named
         .map(|(input, hash)| (BUILTINS[input.id().index()].1.to_owned(), json!(format!("{hash:016x}"))))
         .collect();
     if let Some(amount) = record.amount_minor {
-        inputs.insert("amount".to_owned(), money_value(amount));
+        inputs.insert("amount".to_owned(), value(facts.policy.features.money_value(amount)));
     }
     inputs
 }
@@ -79,7 +79,8 @@ fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
     for (id, row) in facts.policy.features.iter() {
         let bits = differing.next_if(|(at, _)| *at == id.0).map_or(row.missing.bits(), |(_, bits)| *bits);
         if row.ty != Type::Text {
-            features.insert(row.name.clone(), scalar(Scalar::from_bits(row.ty, bits)));
+            features
+                .insert(row.name.clone(), scalar(&facts.policy.features, Scalar::from_bits(row.ty, bits)));
         }
     }
     features
@@ -116,10 +117,19 @@ fn matched(hit: &RecordedHit, facts: &Facts) -> Value {
     })
 }
 
-pub(super) fn scalar(scalar: Scalar) -> Value {
+/// A condition that ended in an error, and what that counted as.
+fn failed(index: u32, facts: &Facts) -> Value {
+    let on_error = facts.policy.on_error(facts.policy.origin_of(index as usize));
+    json!({
+        "rule": facts.words.get(index as usize).map(|words| &words.rule),
+        "on_error": on_error.map(OnError::name),
+    })
+}
+
+pub(super) fn scalar(features: &FeatureTable, scalar: Scalar) -> Value {
     match scalar {
         Scalar::Bool(truth) => json!(truth),
-        other => value(other.to_value()),
+        other => value(features.value(other)),
     }
 }
 
@@ -144,5 +154,5 @@ pub(super) fn number(x: f64) -> Value {
 }
 
 fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+    wire::instant::show(ms)
 }

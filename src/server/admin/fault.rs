@@ -47,8 +47,13 @@ impl From<DecodeError> for Fault {
 }
 
 impl From<StoreError> for Fault {
+    /// Nothing has changed. What the disk refuses it may take in a moment, so that the caller should come back.
     fn from(error: StoreError) -> Fault {
-        Fault::internal(&error)
+        let mut fault = Fault::internal(&error);
+        if !matches!(error, StoreError::Damaged(_)) {
+            fault.status = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        fault
     }
 }
 
@@ -60,6 +65,7 @@ impl From<ChangeError> for Fault {
                 Fault::new(ErrorCode::OutOfRange, "entries", error.to_string())
             }
             ChangeError::Refused(ListError::NoMemory) => Fault::internal(&error),
+            ChangeError::Doubtful(_) => Fault::new(ErrorCode::OutOfRange, "force", error.to_string()),
             ChangeError::Lines(_) => Fault::new(ErrorCode::Malformed, "", error.to_string()),
             ChangeError::Store(error) => error.into(),
         }

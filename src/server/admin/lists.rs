@@ -10,7 +10,9 @@ use serde_json::json;
 use wire::ErrorCode;
 
 use super::{Admin, Fault};
-use crate::lists::{Adding, Bulk, ChangeError, Entry, FileFault, Format, KnownList, Standing, read_one};
+use crate::lists::{
+    Adding, Bulk, ChangeError, Entry, EntryFault, FileFault, Format, KnownList, Standing, read_one,
+};
 
 /// Entries of a page when the caller does not say.
 const PAGE_DEFAULT: usize = 100;
@@ -31,12 +33,29 @@ const ENTRY_BYTES_MAX: usize = 16 << 10;
 pub struct PageQuery {
     after: String,
     count: usize,
+    /// Leaves entries out that have ended.
+    in_force: bool,
 }
 
 impl Default for PageQuery {
     fn default() -> PageQuery {
-        PageQuery { after: String::new(), count: PAGE_DEFAULT }
+        PageQuery { after: String::new(), count: PAGE_DEFAULT, in_force: false }
     }
+}
+
+/// How a change is meant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChangeQuery {
+    /// Whether what is doubtful is meant.
+    force: bool,
+}
+
+type Asked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+fn query<T>(query: Asked<T>) -> Result<T, Fault> {
+    let Query(query) = query.map_err(|error| Fault::new(ErrorCode::Malformed, "query", error.body_text()))?;
+    Ok(query)
 }
 
 #[derive(Serialize)]
@@ -55,7 +74,7 @@ pub async fn all(State(admin): State<Admin>) -> Result<Response, Fault> {
         let mut lists = Vec::with_capacity(active.lists.len());
         for list in &active.lists {
             let matching = format!("{:?}", list.matching).to_lowercase();
-            let entries = admin.shared.lists.len(&list.name)?;
+            let entries = admin.shared.lists.len(&list.name);
             lists.push(json!({ "list": list.name, "matching": matching, "entries": entries }));
         }
         Ok(Json(json!({ "lists": lists })).into_response())
@@ -67,9 +86,9 @@ pub async fn all(State(admin): State<Admin>) -> Result<Response, Fault> {
 pub async fn page(
     State(admin): State<Admin>,
     Path(list): Path<String>,
-    query: Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>,
+    asked: Asked<PageQuery>,
 ) -> Result<Response, Fault> {
-    let Query(query) = query.map_err(|error| Fault::new(ErrorCode::Malformed, "query", error.body_text()))?;
+    let query = query(asked)?;
     let list = known(&admin, &list)?;
     let count = query.count.clamp(1, PAGE_MAX);
     blocking(move || {
@@ -77,6 +96,10 @@ pub async fn page(
         let more = entries.len() > count;
         entries.truncate(count);
         let next = entries.last().filter(|_| more).map(|entry| entry.key.clone());
+        if query.in_force {
+            let now_ms = admin.shared.clock.now_ms();
+            entries.retain(|entry| entry.fields.expires_ms() > now_ms);
+        }
         Ok(Json(Page { list: list.name, entries, next }).into_response())
     })
     .await
@@ -100,16 +123,18 @@ pub async fn get(
 pub async fn put_one(
     State(admin): State<Admin>,
     Path((list, key)): Path<(String, String)>,
+    asked: Asked<ChangeQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
+    let ChangeQuery { force } = query(asked)?;
     let list = known(&admin, &list)?;
     let adding = adding(&admin, &headers)?;
     let body = whole(body, ENTRY_BYTES_MAX).await?;
     let entry = read_one(&list.canonical(&key), &body, &adding)
-        .map_err(|error| Fault::new(ErrorCode::Malformed, "", error))?;
+        .map_err(|fault| Fault::new(code_of(&fault), fault.field, fault.message))?;
     blocking(move || {
-        admin.shared.lists.put(&admin.shared.tables.lists, &list, &entry, adding.at_ms)?;
+        admin.shared.lists.put(&admin.shared.tables.lists, &list, &entry, adding.at_ms, force)?;
         Ok(Json(entry).into_response())
     })
     .await
@@ -119,25 +144,28 @@ pub async fn put_one(
 pub async fn put_many(
     State(admin): State<Admin>,
     Path(list): Path<String>,
+    asked: Asked<ChangeQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    put_all(admin, &list, &headers, body, Standing::Stay).await
+    put_all(admin, &list, query(asked)?, &headers, body, Standing::Stay).await
 }
 
 /// Puts entries in the place of all that a list has: all of them or none. Checks see the old list until they see the new.
 pub async fn replace(
     State(admin): State<Admin>,
     Path(list): Path<String>,
+    asked: Asked<ChangeQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    put_all(admin, &list, &headers, body, Standing::Go).await
+    put_all(admin, &list, query(asked)?, &headers, body, Standing::Go).await
 }
 
 async fn put_all(
     admin: Admin,
     list: &str,
+    ChangeQuery { force }: ChangeQuery,
     headers: &HeaderMap,
     body: Body,
     standing: Standing,
@@ -149,7 +177,7 @@ async fn put_all(
     let format = Format::of(kind, &body);
     blocking(move || {
         let lists = &admin.shared.tables.lists;
-        let bulk = Bulk { body: &body, format, adding, entries_max: lists.capacity() };
+        let bulk = Bulk { body: &body, format, adding, entries_max: lists.capacity(), force };
         match admin.shared.lists.put_all(lists, &list, &bulk, standing) {
             Ok(entries) => Ok(Json(json!({ "list": list.name, "entries": entries })).into_response()),
             Err(ChangeError::Lines(faults)) => Ok(refuse_lines(&faults)),
@@ -190,7 +218,12 @@ fn known(admin: &Admin, name: &str) -> Result<KnownList, Fault> {
 /// Who adds entries by a call, and when.
 fn adding(admin: &Admin, headers: &HeaderMap) -> Result<Adding, Fault> {
     let by = actor(headers)?.unwrap_or_else(|| ACTOR_DEFAULT.to_owned());
-    Ok(Adding { by, at_ms: admin.shared.clock.now_ms() })
+    let zone = admin.shared.active.load().facts.policy.zone.clone();
+    Ok(Adding { by, at_ms: admin.shared.clock.now_ms(), zone })
+}
+
+fn code_of(fault: &EntryFault) -> ErrorCode {
+    if fault.field.is_empty() { ErrorCode::Malformed } else { ErrorCode::OutOfRange }
 }
 
 /// The name that the caller goes by, if one is given.

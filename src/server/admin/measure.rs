@@ -17,6 +17,10 @@ pub fn read_off(shared: &Shared) {
     metrics.gauge("riskd_journal_lag_seconds", Vec::new(), journal.lag_ms as f64 / 1000.0);
     metrics.gauge("riskd_journal_bytes", Vec::new(), journal.kept_bytes as f64);
 
+    metrics.gauge("riskd_lists_writable", Vec::new(), f64::from(u8::from(shared.lists.is_writable())));
+    metrics.counter("riskd_list_change_failures_total", Vec::new(), shared.lists.failures());
+    metrics.gauge("riskd_lists_damaged", Vec::new(), shared.lists.damaged() as f64);
+
     let now_ms = shared.clock.now_ms();
     for table in shared.tables.fill(now_ms) {
         metrics.gauge("riskd_table_entries", label("table", table.name), table.entries as f64);

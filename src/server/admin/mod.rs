@@ -8,6 +8,8 @@ mod explain;
 mod fault;
 mod lists;
 mod measure;
+#[cfg(test)]
+mod openapi_fields;
 mod policy;
 mod serve;
 mod token;
@@ -66,7 +68,7 @@ fn router(admin: Admin) -> Router {
 
 async fn ready(State(admin): State<Admin>) -> Response {
     match admin.shared.ready() {
-        Ok(()) => "ready\n".into_response(),
+        Ok(ready) => format!("{ready}\n").into_response(),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

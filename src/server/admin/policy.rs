@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::feature::FeatureId;
 use engine::policy::Mode;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wire::ErrorCode;
@@ -73,6 +72,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "mode": mode(rule.mode),
                 "share_max_percent": share_max_percent(&rule.reason.rule),
                 "sample_percent": rule.sample_percent,
+                "on_error": rule.on_error.name(),
                 "tenants": rule.variants.iter().map(|variant| {
                     (variant.tenant.clone(), mode(variant.mode).into())
                 }).collect::<serde_json::Map<_, _>>(),
@@ -91,6 +91,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "feature": feature.name,
                 "max": limit.max,
                 "mode": mode(limit.mode),
+                "on_error": limit.on_error.name(),
                 "share_max_percent": share_max_percent(&limit.reason.rule),
             })
         })
@@ -112,6 +113,7 @@ pub async fn policy(State(admin): State<Admin>) -> Json<Value> {
                 "trials": breaker.terms.trials,
                 "then": breaker.verdict.name(),
                 "mode": mode(breaker.mode),
+                "on_error": breaker.on_error.name(),
                 "share_max_percent": share_max_percent(&breaker.reason.rule),
             })
         })
@@ -198,5 +200,5 @@ fn last_reload(last: &LastReload) -> Value {
 }
 
 fn time(unix_ms: i64) -> String {
-    Timestamp::from_millisecond(unix_ms).map(|time| time.to_string()).unwrap_or_default()
+    wire::instant::show(unix_ms)
 }

@@ -23,6 +23,8 @@ use crate::watch::Changes;
 const CONNECTIONS_MAX: usize = 256;
 /// Time between sweeps of list entries that have ended.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// Time between attempts to write list changes again, after one could not be written.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -40,6 +42,7 @@ pub fn start(
         let ended = runtime.block_on(async {
             // These end with the runtime.
             tokio::spawn(sweep(shared.clone()));
+            tokio::spawn(probe(shared.clone()));
             tokio::spawn({
                 let shared = shared.clone();
                 async move { crate::drift::watch(&shared).await }
@@ -101,24 +104,43 @@ async fn serve(listener: tokio::net::TcpListener, admin: Admin) -> io::Result<()
     }
 }
 
-/// Takes list entries that have ended out of memory and off the disk.
+/// Sees whether list changes can be written again, after one could not be.
+async fn probe(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(PROBE_INTERVAL).await;
+        if !shared.lists.is_writable() {
+            let shared = shared.clone();
+            // A probe that failed is tried again in a second.
+            let _ = tokio::task::spawn_blocking(move || shared.lists.probe()).await;
+        }
+    }
+}
+
+/// Verifies the lists' files of entries, of which a start may have read the images alone, and takes entries that have ended out
+/// of memory and off the disk.
 async fn sweep(shared: Arc<Shared>) {
     loop {
-        tokio::time::sleep(SWEEP_INTERVAL).await;
-        let shared = shared.clone();
-        let swept = tokio::task::spawn_blocking(move || {
-            let (active, now_ms) = (shared.active.load_full(), shared.clock.now_ms());
-            for list in &active.lists {
-                match shared.lists.sweep(&shared.tables.lists, list, now_ms) {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(list = list.name, count, "list entries ended"),
-                    Err(error) => {
-                        tracing::warn!(list = list.name, %error, "list entries that ended could not be removed");
+        let swept = tokio::task::spawn_blocking({
+            let shared = shared.clone();
+            move || {
+                let (active, now_ms) = (shared.active.load_full(), shared.clock.now_ms());
+                for list in &active.lists {
+                    if let Err(error) = shared.lists.verify(&list.name) {
+                        tracing::error!(list = list.name, %error, "a list is damaged on disk; what is in force is whole");
+                        continue;
+                    }
+                    match shared.lists.sweep(&shared.tables.lists, list, now_ms) {
+                        Ok(0) => {}
+                        Ok(count) => tracing::info!(list = list.name, count, "list entries ended"),
+                        Err(error) => {
+                            tracing::warn!(list = list.name, %error, "list entries that ended could not be removed");
+                        }
                     }
                 }
             }
         });
         // A sweep that failed is tried again in an hour.
         let _ = swept.await;
+        tokio::time::sleep(SWEEP_INTERVAL).await;
     }
 }

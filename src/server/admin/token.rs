@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use engine::token::{self, Body as TokenBody};
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::ErrorCode;
+use wire::instant;
 
 use super::lists::whole;
 use super::{Admin, Fault};
@@ -112,12 +112,11 @@ fn seal(admin: &Admin, request: &MintRequest) -> Result<Minted, Fault> {
         active.snapshot.token_keys().first().ok_or_else(|| Fault::internal(&"there is no token key"))?;
     let nonce = tokens::random().map_err(|error| Fault::internal(&error))?;
     let body = TokenBody { packet: request.packet.as_u128(), minted_ms, expires_ms, amount_minor };
-    let time = |ms| Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |time| time.to_string());
     Ok(Minted {
         token: token::seal(key, nonce, &body),
         packet: request.packet,
         key: key.id(),
-        minted: time(minted_ms),
-        expires: time(expires_ms),
+        minted: instant::show(minted_ms),
+        expires: instant::show(expires_ms),
     })
 }

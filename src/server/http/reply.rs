@@ -47,7 +47,7 @@ pub fn overloaded(body: Vec<u8>) -> Reply {
 /// Whether checks should be sent here.
 pub fn ready(shared: &Shared) -> Reply {
     match shared.ready() {
-        Ok(()) => text(StatusCode::OK, "ready\n"),
+        Ok(ready) => text(StatusCode::OK, format!("{ready}\n")),
         Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

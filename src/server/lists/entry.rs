@@ -1,10 +1,12 @@
 //! An entry of a list as people give and see it.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use engine::lists::NEVER_MS;
-use jiff::Timestamp;
-use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
+use engine::program::Zone;
 use serde::{Deserialize, Serialize, Serializer};
+use wire::instant;
 
 /// What an entry says beside its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -47,71 +49,110 @@ pub struct Adding {
     pub by: String,
     /// When, in Unix milliseconds.
     pub at_ms: i64,
+    /// The zone of the policy, in which days begin.
+    pub zone: Zone,
+}
+
+/// Why what a caller gives is not an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryFault {
+    /// The field at fault; empty for the whole.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl EntryFault {
+    pub(super) fn new(field: &'static str, message: impl Into<String>) -> EntryFault {
+        EntryFault { field, message: message.into() }
+    }
+}
+
+impl fmt::Display for EntryFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
+    }
 }
 
 /// An entry as a caller gives it: everything but the key may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Given {
-    pub key: String,
-    pub reason: String,
-    pub source: String,
-    pub expires: Expires,
+pub(super) struct Given<'a> {
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    #[serde(borrow)]
+    pub reason: Cow<'a, str>,
+    #[serde(borrow)]
+    pub source: Cow<'a, str>,
+    #[serde(borrow)]
+    pub expires: Expires<'a>,
 }
 
-/// A time in RFC 3339 or Unix milliseconds, or nothing.
+/// A time, Unix milliseconds, or nothing.
 #[derive(Debug, Default, Deserialize)]
-#[serde(untagged, expecting = "expires is a time such as 2027-03-01T00:00:00Z, Unix milliseconds, or absent")]
-pub(super) enum Expires {
+#[serde(
+    untagged,
+    expecting = "expires is a day such as 2027-03-01, a time such as 2027-03-01T08:00:00Z, Unix milliseconds, or absent"
+)]
+pub(super) enum Expires<'a> {
     #[default]
     Never,
     Millis(i64),
-    Text(String),
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
 }
 
-/// Longest reason and source, in bytes.
+/// Longest key, reason and source, in bytes.
 const TEXT_BYTES_MAX: usize = wire::limits::TEXT_BYTES_MAX;
 
-impl Given {
-    pub fn into_entry(self, adding: &Adding) -> Result<Entry, String> {
+impl Given<'_> {
+    pub fn into_entry(self, adding: &Adding) -> Result<Entry, EntryFault> {
         if self.key.is_empty() {
-            return Err("key: absent or empty".to_owned());
+            return Err(EntryFault::new("key", "absent or empty"));
         }
         for (name, text) in [("key", &self.key), ("reason", &self.reason), ("source", &self.source)] {
             if text.len() > TEXT_BYTES_MAX {
-                return Err(format!("{name}: {} bytes, expected at most {TEXT_BYTES_MAX}", text.len()));
+                let message = format!("{} bytes, expected at most {TEXT_BYTES_MAX}", text.len());
+                return Err(EntryFault::new(name, message));
             }
         }
-        let expires_ms = match self.expires {
-            Expires::Never => None,
-            Expires::Millis(ms) => Some(ms),
-            Expires::Text(text) if text.is_empty() => None,
-            Expires::Text(text) => Some(moment_of(&text).ok_or_else(|| {
-                format!("expires: `{text}` is no time, expected one such as 2027-03-01T00:00:00Z")
-            })?),
-        };
-        if expires_ms.is_some_and(|ms| !(0..=wire::limits::TIME_MS_MAX).contains(&ms)) {
-            return Err("expires: a time from 1970 to 9999 was expected".to_owned());
-        }
+        let expires_ms = self.expires.read(adding).map_err(|message| EntryFault::new("expires", message))?;
         let fields = EntryFields {
-            reason: self.reason,
-            source: self.source,
+            reason: self.reason.into_owned(),
+            source: self.source.into_owned(),
             by: adding.by.clone(),
             expires_ms,
             added_ms: adding.at_ms,
         };
-        Ok(Entry { key: self.key, fields })
+        Ok(Entry { key: self.key.into_owned(), fields })
     }
 }
 
-/// Unix milliseconds of RFC 3339, of a plain date (its first moment in UTC), or of digits.
-fn moment_of(text: &str) -> Option<i64> {
-    if let Ok(ms) = text.parse() {
-        return Some(ms);
+impl Expires<'_> {
+    /// When the entry ends, in Unix milliseconds; never if nothing is said.
+    fn read(&self, adding: &Adding) -> Result<Option<i64>, String> {
+        let Adding { at_ms, zone, .. } = adding;
+        let text = match self {
+            Expires::Never => return Ok(None),
+            Expires::Millis(ms) => return instant::end_of_number(*ms, *at_ms).map(Some),
+            Expires::Text(text) if text.is_empty() => return Ok(None),
+            Expires::Text(text) => text,
+        };
+        if let Ok(number) = text.parse() {
+            return instant::end_of_number(number, *at_ms).map(Some);
+        }
+        let offset_ms = |ms| zone.offset_ms(ms);
+        let local = instant::Local { name: &zone.name, offset_ms: &offset_ms };
+        let ms = instant::end_ms(text, local).map_err(|error| {
+            let shown: String = text.chars().take(64).collect();
+            format!("found {shown:?}: {error}")
+        })?;
+        instant::end_in_future(ms, *at_ms).map(Some)
     }
-    let time = text.parse::<Timestamp>().ok();
-    let date = || TimeZone::UTC.to_timestamp(text.parse::<Date>().ok()?.to_datetime(Time::midnight())).ok();
-    time.or_else(date).map(Timestamp::as_millisecond)
 }
 
 fn time<S: Serializer>(ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -122,8 +163,5 @@ fn time<S: Serializer>(ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 fn moment<S: Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    match Timestamp::from_millisecond(*ms) {
-        Ok(time) => serializer.collect_str(&time),
-        Err(_) => serializer.serialize_i64(*ms),
-    }
+    serializer.collect_str(&instant::show(*ms))
 }

@@ -29,7 +29,7 @@ const CHECK_BYTES: usize = blake3::OUT_LEN;
 const CHUNK_ENTRIES: usize = 1 << 14;
 
 /// What an image is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
     /// Generation of the list's entries.
     pub generation: u64,

@@ -1,10 +1,9 @@
 //! A list that the policy in force declares, and the one way to write its keys.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use engine::lists::{ListHandle, Lists};
+use engine::lists::{ListHandle, Lists, canonical};
 use engine::policy::Matching;
 use wire::Form;
 
@@ -28,33 +27,21 @@ impl KnownList {
         Some(KnownList { name: name.to_owned(), matching, form, handle })
     }
 
-    /// The one way to write a key, so that a network is one entry however it was written. A key that is none for this
-    /// list stays as it is, for the engine to refuse.
+    /// The one way to write a key, so that an entry is one however its key was written. A key that is none for this list stays as
+    /// it is, for the engine to refuse.
     pub fn canonical(&self, key: &str) -> String {
-        let network = || {
-            let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
-            let address = address.parse::<IpAddr>().ok()?.to_canonical();
-            let width = if address.is_ipv4() { 32 } else { 128 };
-            let length =
-                length.map_or(Some(width), |length| length.parse().ok()).filter(|&length| length <= width)?;
-            let cut = width - length;
-            let masked = match address {
-                IpAddr::V4(v4) => {
-                    IpAddr::V4((v4.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 32)).into())
-                }
-                IpAddr::V6(v6) => {
-                    IpAddr::V6((v6.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 128)).into())
-                }
-            };
-            Some(if cut == 0 { masked.to_string() } else { format!("{masked}/{length}") })
-        };
-        match self.matching {
-            Matching::Network => network().unwrap_or_else(|| key.to_owned()),
-            Matching::Exact => self.form.canonical(key).map_or_else(|_| key.to_owned(), Cow::into_owned),
-            Matching::Prefix => key.to_owned(),
-        }
+        canonical(self.matching, self.form, key).map_or_else(|_| key.to_owned(), Cow::into_owned)
+    }
+
+    /// Whether a key takes in a large part of all addresses.
+    pub fn is_wide(&self, key: &str) -> bool {
+        let length = key.split_once('/').and_then(|(_, length)| length.parse::<u8>().ok());
+        self.matching == Matching::Network && length.is_some_and(|length| length < NETWORK_BITS_MIN)
     }
 }
+
+/// A network of fewer bits takes in more than a sixteenth of all addresses, which nobody means to list.
+const NETWORK_BITS_MIN: u8 = 4;
 
 #[cfg(test)]
 mod tests {

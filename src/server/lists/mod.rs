@@ -1,10 +1,14 @@
-//! Lists, three times: on disk with reason, source and time for people, in the engine's tables as hashes for checks, and as
-//! images on disk from which those tables are filled at a start.
+//! Lists, three times: on disk with reason, source and time for people (`store.rs`), in the engine's tables as hashes for checks,
+//! and as images on disk from which those tables are filled at a start.
 //!
 //! A change is on disk, then in force for the next check, then acknowledged. Writers take turns, so that all places change in
 //! the same order. What a check reads is never half of a replacement: a list is made apart, made durable, and put in force by
 //! one store.
 
+mod base;
+mod catalogue;
+mod change;
+mod csv;
 mod entry;
 mod file;
 mod image;
@@ -14,7 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,13 +29,12 @@ use engine::policy::Matching;
 use wire::Form;
 use wire::limits::CLOCK_BEHIND_MS_MAX;
 
-pub use entry::{Adding, Entry, EntryFields};
+pub use entry::{Adding, Entry, EntryFault, EntryFields};
 pub use file::{Bulk, FileFault, Format, read_one};
 pub use image::{ImageFault, Moment, read_from as read_image};
 pub use known::KnownList;
 pub use store::StoreError;
 
-use crate::files;
 use sorted::Sorted;
 use store::{State, Store};
 
@@ -42,15 +45,48 @@ pub enum ChangeError {
     Refused(ListError),
     /// Lines that are no entries of this list.
     Lines(Vec<FileFault>),
+    /// It does more than is meant, as a rule: whoever means it says so.
+    Doubtful(Doubt),
     /// The disk refused.
     Store(StoreError),
+}
+
+/// What is refused unless it is forced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A network that takes in a large part of all addresses.
+    Wide {
+        /// As it was given.
+        key: String,
+    },
+    /// A replacement that takes most entries away.
+    Shrinks {
+        /// Entries that are in force.
+        from: u64,
+        /// Entries that would be.
+        to: u64,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::Wide { key } => {
+                let key: String = key.chars().take(64).collect();
+                write!(f, "{key:?} takes in a large part of all addresses")?;
+            }
+            Doubt::Shrinks { from, to } => write!(f, "the list would go from {from} entries to {to}")?,
+        }
+        f.write_str("; if that is meant, force it: force=true in the call, --force with riskctl")
+    }
 }
 
 impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ChangeError::Refused(error) => error.fmt(f),
-            ChangeError::Lines(faults) => write!(f, "{} lines are no entries", faults.len()),
+            ChangeError::Lines(faults) => write!(f, "{} lines are refused", faults.len()),
+            ChangeError::Doubtful(doubt) => doubt.fmt(f),
             ChangeError::Store(error) => error.fmt(f),
         }
     }
@@ -103,6 +139,8 @@ pub struct ListStore {
     store: Store,
     /// Folder of the images.
     images: PathBuf,
+    /// Lists whose files of entries were found damaged.
+    damaged: Mutex<BTreeSet<String>>,
     /// What the engine's tables hold. Also the turn of writers.
     loaded: Mutex<HashMap<(String, Matching, Form), Loaded>>,
 }
@@ -119,14 +157,21 @@ struct Loaded {
 type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching, Form), Loaded>>;
 
 impl ListStore {
-    /// Opens the file of entries in a folder, or makes it.
+    /// Opens the entries of a data folder, or begins without any.
     ///
     /// # Errors
-    /// The folder or the file cannot be read or made.
-    pub fn open(folder: &Path) -> Result<ListStore, StoreError> {
-        let images = folder.join("lists");
-        files::make_folder(&images).map_err(redb::StorageError::Io)?;
-        Ok(ListStore { store: Store::open(&folder.join("lists.redb"))?, images, loaded: Mutex::default() })
+    /// The folder cannot be read or made, or a file in it is damaged.
+    pub fn open(data: &Path) -> Result<ListStore, StoreError> {
+        let folder = data.join("lists");
+        let store = Store::open(&folder)?;
+        let of_old = data.join("lists.redb");
+        if of_old.exists() {
+            return Err(StoreError::Damaged(format!(
+                "{} is of an older version, which this one does not read: export its lists with that version, take the file away, and import them",
+                of_old.display()
+            )));
+        }
+        Ok(ListStore { store, images: folder, damaged: Mutex::default(), loaded: Mutex::default() })
     }
 
     /// Puts the entries of a list that a policy declares into the engine's table, unless they are there: from its image and
@@ -136,7 +181,7 @@ impl ListStore {
     /// The disk, or the lists are full: a list is loaded whole or not at all.
     pub fn load(&self, lists: &Lists, list: &KnownList, now_ms: i64) -> Result<Load, ChangeError> {
         let mut turn = self.turn();
-        let state = self.store.state(&list.name)?;
+        let state = self.store.state(&list.name);
         let known = turn.get(&id(list));
         let is_there = known.is_some_and(|known| {
             known.change == state.change && known.handle.as_ptr() == Arc::as_ptr(&list.handle)
@@ -156,17 +201,18 @@ impl ListStore {
                 if let Err(fault) = unusable {
                     tracing::warn!(list = list.name, %fault, "the list's image is of no use, its entries are read one by one");
                 }
-                let rows = self.store.len(&list.name)?.min(lists.capacity());
+                let rows = self.store.len(&list.name).min(lists.capacity());
                 let mut draft = lists.draft(rows as usize)?;
-                self.store.for_each(&list.name, |key, expires_ms| {
-                    let expires_ms = expires_ms.unwrap_or(NEVER_MS);
-                    match lists.key(&list.handle, key) {
-                        Ok(key) if expires_ms > ended_by_ms => draft.put(key, expires_ms)?,
+                for entry in self.store.entries(&list.name) {
+                    let Entry { key, fields } = entry?;
+                    match lists.key(&list.handle, &key) {
+                        Ok(key) if fields.expires_ms() > ended_by_ms => {
+                            draft.put(key, fields.expires_ms())?
+                        }
                         Ok(_) => {}
                         Err(_) => load.unfit += 1,
                     }
-                    Ok::<_, ChangeError>(())
-                })?;
+                }
                 draft
             }
         };
@@ -190,11 +236,15 @@ impl ListStore {
         list: &KnownList,
         entry: &Entry,
         now_ms: i64,
+        force: bool,
     ) -> Result<(), ChangeError> {
         let key = lists.key(&list.handle, &entry.key)?;
+        if !force && list.is_wide(&entry.key) {
+            return Err(ChangeError::Doubtful(Doubt::Wide { key: entry.key.clone() }));
+        }
         let mut turn = self.turn();
         lists.reserve(&list.handle, std::iter::once(key), now_ms)?;
-        let state = self.store.change(&list.name, false, |rows| Ok::<_, ChangeError>(rows.put(entry)?))?;
+        let state = self.store.put(&list.name, entry.clone())?;
         lists.put(&list.handle, key, entry.fields.expires_ms(), now_ms)?;
         self.changed(&mut turn, lists, list, state);
         Ok(())
@@ -219,6 +269,9 @@ impl ListStore {
             .each(|mut entry| {
                 entry.key = list.canonical(&entry.key);
                 let key = lists.key(&list.handle, &entry.key).map_err(|error| error.to_string())?;
+                if !bulk.force && list.is_wide(&entry.key) {
+                    return Err(Doubt::Wide { key: entry.key }.to_string());
+                }
                 prepared.put(key, entry.fields.expires_ms()).map_err(|error| error.to_string())?;
                 sorted.push(&entry);
                 Ok(())
@@ -229,11 +282,20 @@ impl ListStore {
             Prepared::More(entries) => {
                 lists.reserve(&list.handle, entries.iter().map(|&(key, _)| key), now_ms)?;
             }
-            Prepared::Whole(draft) => lists.admit(&list.handle, draft, now_ms)?,
+            Prepared::Whole(draft) => {
+                let from = lists.len_of(&list.handle) - lists.ended(&list.handle, now_ms);
+                let to = draft.len();
+                if !bulk.force && to < from - from / 2 {
+                    return Err(ChangeError::Doubtful(Doubt::Shrinks { from, to }));
+                }
+                lists.admit(&list.handle, draft, now_ms)?;
+            }
         }
-        let state = self.store.change(&list.name, standing == Standing::Go, |rows| {
-            sorted.each(|entry| rows.put(entry)).map_err(ChangeError::Store)
-        })?;
+        let count_most = sorted.len();
+        let state = match standing {
+            Standing::Go => self.store.replace(&list.name, sorted.into_entries())?,
+            Standing::Stay => self.store.put_all(&list.name, count_most, sorted.into_entries())?,
+        };
         if standing == Standing::Go {
             // It is of the old generation, and a small list gets no new one.
             let _ = std::fs::remove_file(self.image(list));
@@ -257,11 +319,8 @@ impl ListStore {
     pub fn remove(&self, lists: &Lists, list: &KnownList, key: &str) -> Result<bool, ChangeError> {
         let hashed = lists.key(&list.handle, key)?;
         let mut turn = self.turn();
-        let mut was_on = false;
-        let state = self.store.change(&list.name, false, |rows| {
-            was_on = rows.remove(key)?;
-            Ok::<_, ChangeError>(())
-        })?;
+        let was_on = !self.store.remove(&list.name, vec![key.to_owned()])?.is_empty();
+        let state = self.store.state(&list.name);
         lists.remove(&list.handle, hashed);
         self.changed(&mut turn, lists, list, state);
         Ok(was_on)
@@ -276,38 +335,33 @@ impl ListStore {
         let ended_by_ms = now_ms.saturating_sub(CLOCK_BEHIND_MS_MAX);
         // The table knows in a moment whether there is anything to look for.
         let in_force = lists.len_of(&list.handle) - lists.ended(&list.handle, ended_by_ms);
-        if self.store.len(&list.name)? <= in_force {
+        if self.store.len(&list.name) <= in_force {
             return Ok(0);
         }
+        let has_ended = |fields: &EntryFields| fields.expires_ms.is_some_and(|ms| ms <= ended_by_ms);
         let mut ended = Vec::new();
-        self.store.for_each(&list.name, |key, expires_ms| {
-            if expires_ms.is_some_and(|ms| ms <= ended_by_ms) {
-                ended.push(key.to_owned());
+        for entry in self.store.entries(&list.name) {
+            let entry = entry?;
+            if has_ended(&entry.fields) {
+                ended.push(entry.key);
             }
-            Ok::<_, ChangeError>(())
-        })?;
+        }
         if ended.is_empty() {
             return Ok(0);
         }
         let mut turn = self.turn();
-        let state = self.store.change(&list.name, false, |rows| {
-            let mut error = None;
-            // It may have been given a new end since it was seen.
-            ended.retain(|key| {
-                let mut remove = || {
-                    let ended = rows.expires_ms(key)?.flatten().is_some_and(|ms| ms <= ended_by_ms);
-                    Ok(ended && rows.remove(key)?)
-                };
-                remove().unwrap_or_else(|failed: StoreError| {
-                    error = Some(failed);
-                    false
-                })
-            });
-            error.map_or(Ok(()), |error| Err(ChangeError::Store(error)))
-        })?;
+        // One may have been given a new end since it was seen.
+        let mut still = Vec::with_capacity(ended.len());
+        for key in ended {
+            if self.store.get(&list.name, &key)?.as_ref().is_some_and(has_ended) {
+                still.push(key);
+            }
+        }
+        let ended = self.store.remove(&list.name, still)?;
         for key in ended.iter().filter_map(|key| lists.key(&list.handle, key).ok()) {
             lists.remove(&list.handle, key);
         }
+        let state = self.store.state(&list.name);
         self.changed(&mut turn, lists, list, state);
         Ok(ended.len())
     }
@@ -321,11 +375,45 @@ impl ListStore {
     }
 
     /// Entries on disk of a list.
+    pub fn len(&self, list: &str) -> u64 {
+        self.store.len(list)
+    }
+
+    /// Reads all that is on disk of a list, of which a start may have read the image alone.
     ///
     /// # Errors
-    /// The file cannot be read.
-    pub fn len(&self, list: &str) -> Result<u64, StoreError> {
-        self.store.len(list)
+    /// The file cannot be read, or is damaged.
+    pub fn verify(&self, list: &str) -> Result<(), StoreError> {
+        let found = self.store.verify(list);
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Ok(()) => damaged.remove(list),
+            Err(_) => damaged.insert(list.to_owned()),
+        };
+        found
+    }
+
+    /// How many lists were damaged when they were last verified.
+    pub fn damaged(&self) -> usize {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether the latest change could be written.
+    pub fn is_writable(&self) -> bool {
+        self.store.is_writable()
+    }
+
+    /// Changes that could not be written since the start.
+    pub fn failures(&self) -> u64 {
+        self.store.failures()
+    }
+
+    /// Tries whether changes can be written again, after one could not.
+    pub fn probe(&self) {
+        let _turn = self.turn();
+        if !self.store.is_writable() && self.store.probe().is_ok() {
+            tracing::info!("list changes can be written again");
+        }
     }
 
     /// Up to `count` entries in the order of their keys, those after `after`.
@@ -399,8 +487,8 @@ impl ListStore {
                 return;
             }
         }
-        if let Err(error) = self.store.forget_changes(&list.name, state.change) {
-            tracing::warn!(list = list.name, %error, "changes that the list's image has could not be forgotten");
+        if let Err(error) = self.store.write_changes(&list.name) {
+            tracing::warn!(list = list.name, %error, "the list's changes could not be put together: a start will take longer");
         }
     }
 
@@ -425,7 +513,7 @@ enum Prepared {
 
 impl Prepared {
     fn new(lists: &Lists, bulk: &Bulk<'_>, standing: Standing) -> Result<Prepared, ListError> {
-        let entries = (bulk.lines() as u64).min(lists.capacity()) as usize;
+        let entries = (bulk.entries_most() as u64).min(lists.capacity()) as usize;
         Ok(match standing {
             Standing::Stay => Prepared::More(Vec::with_capacity(entries)),
             Standing::Go => Prepared::Whole(lists.draft(entries)?),

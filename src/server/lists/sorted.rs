@@ -33,22 +33,26 @@ impl<'a> Sorted<'a> {
         texts.iter().for_each(|text| self.bytes.extend(text.as_bytes()));
     }
 
-    /// Visits all entries in the order of their keys, those of one key in the order in which they came, until one is an error.
-    pub fn each<E>(mut self, mut visit: impl FnMut(&Entry) -> Result<(), E>) -> Result<(), E> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// All entries in the order of their keys, those of one key in the order in which they came.
+    pub fn into_entries(mut self) -> impl Iterator<Item = Entry> {
         let mut places = std::mem::take(&mut self.places);
         places.sort_unstable_by(|a, b| match a.0.cmp(&b.0) {
             Ordering::Equal => self.texts(a.1)[0].cmp(self.texts(b.1)[0]).then(a.1.cmp(&b.1)),
             order => order,
         });
-        for (_, place) in places {
+        places.into_iter().map(move |(_, place)| {
             let [key, reason, source] =
                 self.texts(place).map(|text| String::from_utf8_lossy(text).into_owned());
             let expires_ms = i64::from_le_bytes(self.array(place + HEAD_BYTES - 8));
             let expires_ms = (expires_ms != i64::MIN).then_some(expires_ms);
-            let Adding { by, at_ms } = self.adding.clone();
-            visit(&Entry { key, fields: EntryFields { reason, source, by, expires_ms, added_ms: at_ms } })?;
-        }
-        Ok(())
+            let (by, added_ms) = (self.adding.by.clone(), self.adding.at_ms);
+            Entry { key, fields: EntryFields { reason, source, by, expires_ms, added_ms } }
+        })
     }
 
     fn texts(&self, place: usize) -> [&[u8]; 3] {
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn entries_come_in_the_order_of_their_keys_and_as_they_were() {
-        let adding = Adding { by: "ann".to_owned(), at_ms: 7 };
+        let adding = Adding { by: "ann".to_owned(), at_ms: 7, zone: Default::default() };
         let mut sorted = Sorted::new(&adding);
         let mut entries: Vec<Entry> = (0..2_000_u64)
             .map(|n| {
@@ -95,11 +99,7 @@ mod tests {
             .collect();
         entries.iter().for_each(|entry| sorted.push(entry));
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut seen = Vec::new();
-        let all: Result<(), ()> = sorted.each(|entry| {
-            seen.push(entry.clone());
-            Ok(())
-        });
-        assert_eq!((all, seen), (Ok(()), entries));
+        assert_eq!(sorted.len(), entries.len());
+        assert_eq!(sorted.into_entries().collect::<Vec<_>>(), entries);
     }
 }

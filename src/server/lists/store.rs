@@ -1,268 +1,576 @@
-//! The durable form of the lists, `lists.redb`: what each entry says, and the latest changes by number. A commit is on disk
-//! when it returns.
+//! The durable form of the lists: what each entry says.
 //!
-//! The entries of a list are a table of their own whose name has a generation: replacing a list fills the table of the next
-//! generation and drops the old one in the same commit. Changes are numbered through the life of a list, and small ones are
-//! kept one by one, so that an image of the list (see `image.rs`) can be brought up to date without reading all entries.
+//! A list is a file of its entries as of one change (`base.rs`), named by the catalogue (`catalogue.rs`), and the changes since,
+//! which are on disk in a chained log (`change.rs`, the journal's format) and in memory beside the file. A small change is a
+//! record of the log; a replaced list, or a large change, is a new file. Whatever is read is verified: what does not hold is
+//! an error that names the file, never an entry less.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::fs;
+use std::io;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError};
+use journal::{AppendError, FaultKind, Folder, Log, Reader, SegmentConfig};
 
+use super::base::{self, Base, Facts};
+use super::catalogue::{self, Catalogue, Listed};
+use super::change::{self, Change, Part, Together};
 use super::entry::{Entry, EntryFields};
+use super::image::Moment;
+use crate::files;
 
-/// Reason, source, who added it, end (absent: never) and time of addition, both in Unix milliseconds.
-type Row = (&'static str, &'static str, &'static str, Option<i64>, i64);
-type Entries<'a> = TableDefinition<'a, &'static str, Row>;
-/// Of each list: generation of its entries, number of its latest change, and the number after which changes were kept.
-const STATES: TableDefinition<'static, &str, (u64, u64, u64)> = TableDefinition::new("lists");
-/// Changed keys by list and number.
-const CHANGES: TableDefinition<'static, (&str, u64), &str> = TableDefinition::new("changes");
-
-/// Most memory for pages of the file, in bytes. Its readers are people; checks never come here.
-const CACHE_BYTES: usize = 32 << 20;
-
-/// The file could not be read or written.
+/// Why entries could not be read or written.
 #[derive(Debug)]
-pub struct StoreError(redb::Error);
+pub enum StoreError {
+    /// The file system refused.
+    Io(String),
+    /// A file is not as it was written.
+    Damaged(String),
+    /// The log of changes refused.
+    Log(AppendError),
+}
+
+impl StoreError {
+    pub(super) fn at(path: &Path, error: &io::Error) -> StoreError {
+        StoreError::Io(format!("{}: {error}", path.display()))
+    }
+}
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the file of list entries: {}", self.0)
+        match self {
+            StoreError::Io(what) => write!(f, "list entries: {what}"),
+            StoreError::Damaged(what) => write!(f, "list entries are damaged: {what}"),
+            StoreError::Log(error) => write!(f, "the log of list changes: {error}"),
+        }
     }
 }
 
 impl std::error::Error for StoreError {}
 
-impl<E: Into<redb::Error>> From<E> for StoreError {
-    fn from(error: E) -> StoreError {
-        StoreError(error.into())
-    }
-}
-
-/// Where a list stands.
+/// Where a list is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
     /// Counts replacements.
     pub generation: u64,
     /// Number of the latest change.
     pub change: u64,
-    /// Changes after this one are kept.
+    /// Changes after this one are known one by one.
     pub kept_after: u64,
 }
 
-pub(super) struct Store(Database);
+/// Changes since the file of entries, by key: the number of the latest, and what the entry says, if there is one.
+type Changes = BTreeMap<String, (u64, Option<EntryFields>)>;
+
+/// A list.
+#[derive(Clone, Default)]
+struct Held {
+    base: Option<Arc<Base>>,
+    changes: Arc<Changes>,
+    /// The record of the log that the first of them is in.
+    record: u64,
+    generation: u64,
+    change: u64,
+    entries: u64,
+}
+
+/// All lists' entries on disk. Writers take turns: see [`super::ListStore`].
+pub(super) struct Store {
+    folder: PathBuf,
+    log: Log,
+    lists: RwLock<HashMap<String, Held>>,
+    /// Number of the next file of entries: names are never used twice.
+    next_file: AtomicU64,
+    /// Number of the next record of the log.
+    next_record: AtomicU64,
+    /// How far the log reaches by the catalogue.
+    known_until: AtomicU64,
+    /// Whether the latest change could not be written.
+    failed: AtomicBool,
+    failures: AtomicU64,
+}
+
+/// Most keys of a change that goes into the log; one of more makes a new file of entries.
+const LOGGED_MAX: usize = 1 << 14;
+/// Records of one change that are on the way to the log at a time: well below what may wait there.
+const UNDER_WAY: usize = 8;
+/// A segment of the log: what can be deleted at a time.
+const SEGMENT_BYTES: u64 = 8 << 20;
+/// Past so many bytes of log, all lists get new files: a start reads no more than that.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+const LOG: &str = "log";
+const ENTRIES: &str = ".entries";
 
 impl Store {
-    pub fn open(path: &Path) -> Result<Store, StoreError> {
-        let store = Store(Database::builder().set_cache_size(CACHE_BYTES).create(path)?);
-        // Made now, so that reading never finds no table.
-        let change = store.begin()?;
-        change.open_table(STATES)?;
-        change.open_table(CHANGES)?;
-        change.commit()?;
+    /// Opens the entries in a folder, or begins without any. All of the log and of what the catalogue names is verified, but for
+    /// the blocks of files, which are whenever they are read.
+    pub fn open(folder: &Path) -> Result<Store, StoreError> {
+        files::make_folder(folder).map_err(|error| StoreError::at(folder, &error))?;
+        let path = folder.join(LOG);
+        let log_error = |error: &dyn fmt::Display| StoreError::Io(format!("{}: {error}", path.display()));
+        let storage = Arc::new(Folder::writable(&path).map_err(|error| log_error(&error))?);
+        let catalogue = Catalogue::read(folder)?;
+        let files = files_of(folder)?;
+        let catalogue = match catalogue {
+            Some(catalogue) => catalogue,
+            None if files.is_empty() => Catalogue { log_from: 1, log_until: 1, ..Catalogue::default() },
+            None => {
+                let missing = folder.join(catalogue::NAME);
+                return Err(StoreError::Damaged(format!("{} is missing", missing.display())));
+            }
+        };
+        let mut lists = HashMap::new();
+        for Listed { list, file, root } in &catalogue.lists {
+            let base = Base::open(&folder.join(file))?;
+            if hex::encode(base.root()) != *root {
+                let path = base.path().display();
+                return Err(StoreError::Damaged(format!(
+                    "{path}: it is not the file that the catalogue names"
+                )));
+            }
+            let Facts { entries, moment: Moment { generation, change }, .. } = base.facts();
+            let base = Some(Arc::new(base));
+            lists.insert(list.clone(), Held { base, generation, change, entries, ..Held::default() });
+        }
+        let config = SegmentConfig { segment_bytes_max: SEGMENT_BYTES, retain_bytes_max: None };
+        let (log, recovery) = Log::open(storage, config, "lists").map_err(|error| log_error(&error))?;
+        if recovery.cut_bytes > 0 {
+            tracing::warn!(
+                bytes = recovery.cut_bytes,
+                "an unfinished write was cut off the log of list changes"
+            );
+        }
+        if recovery.next_number < catalogue.log_until {
+            let lost = catalogue.log_until - recovery.next_number;
+            return Err(StoreError::Damaged(format!("{}: its last {lost} records are gone", path.display())));
+        }
+        replay(&path, &catalogue, &mut lists)?;
+        let used: BTreeSet<&str> = catalogue.lists.iter().map(|listed| listed.file.as_str()).collect();
+        for (_, name) in files.iter().filter(|(_, name)| !used.contains(name.as_str())) {
+            // Left by a crash before the catalogue named it, or after it named the next.
+            let _ = fs::remove_file(folder.join(name));
+        }
+        let next_file = files.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+        let store = Store {
+            folder: folder.to_owned(),
+            log,
+            lists: RwLock::new(lists),
+            next_file: AtomicU64::new(next_file),
+            next_record: AtomicU64::new(recovery.next_number),
+            known_until: AtomicU64::new(catalogue.log_until),
+            failed: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
+        };
         Ok(store)
     }
 
-    /// Where a list stands; one that was never changed stands at nothing.
-    pub fn state(&self, list: &str) -> Result<State, StoreError> {
-        state_of(&self.0.begin_read()?.open_table(STATES)?, list)
+    /// Where a list is; one that was never changed is at nothing.
+    pub fn state(&self, list: &str) -> State {
+        let lists = self.read();
+        let Some(held) = lists.get(list) else { return State::default() };
+        let kept_after = held.base.as_ref().map_or(0, |base| base.facts().moment.change);
+        State { generation: held.generation, change: held.change, kept_after }
     }
 
     pub fn get(&self, list: &str, key: &str) -> Result<Option<EntryFields>, StoreError> {
-        let Some(entries) = self.entries(list)? else { return Ok(None) };
-        Ok(entries.get(key)?.map(|row| fields(row.value())))
+        self.read().get(list).map_or(Ok(None), |held| held.get(key))
     }
 
     /// Entries of a list.
-    pub fn len(&self, list: &str) -> Result<u64, StoreError> {
-        Ok(self.entries(list)?.map_or(Ok(0), |entries| entries.len())?)
+    pub fn len(&self, list: &str) -> u64 {
+        self.read().get(list).map_or(0, |held| held.entries)
     }
 
     /// Entries in the order of their keys, after one key.
     pub fn page(&self, list: &str, after: &str, count: usize) -> Result<Vec<Entry>, StoreError> {
-        let Some(entries) = self.entries(list)? else { return Ok(Vec::new()) };
-        let from: Bound<&str> = Bound::Excluded(after);
-        let mut page = Vec::new();
-        for row in entries.range::<&str>((from, Bound::Unbounded))?.take(count) {
-            let (key, row) = row?;
-            page.push(Entry { key: key.value().to_owned(), fields: fields(row.value()) });
-        }
-        Ok(page)
+        self.entries_after(list, after).take(count).collect()
     }
 
-    /// Visits keys and ends of all entries of a list, until one is an error.
-    pub fn for_each<E: From<StoreError>>(
+    /// All entries of a list in the order of their keys, as they are now.
+    pub fn entries(&self, list: &str) -> impl Iterator<Item = Result<Entry, StoreError>> {
+        self.entries_after(list, "")
+    }
+
+    fn entries_after(
         &self,
         list: &str,
-        mut visit: impl FnMut(&str, Option<i64>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(entries) = self.entries(list)? else { return Ok(()) };
-        for row in entries.iter().map_err(StoreError::from)? {
-            let (key, row) = row.map_err(StoreError::from)?;
-            visit(key.value(), row.value().3)?;
-        }
-        Ok(())
+        after: &str,
+    ) -> impl Iterator<Item = Result<Entry, StoreError>> + use<> {
+        let held = self.read().get(list).cloned().unwrap_or_default();
+        held.entries_after(after)
     }
 
     /// Visits the keys changed after that change, each with the end it has now, or `None` if it is off the list; until one is
     /// an error.
-    pub fn changed_after<E: From<StoreError>>(
+    pub fn changed_after<E>(
         &self,
         list: &str,
         change: u64,
         mut visit: impl FnMut(&str, Option<Option<i64>>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some(entries) = self.entries(list)? else { return Ok(()) };
-        let read = self.0.begin_read().map_err(StoreError::from)?;
-        let changes = read.open_table(CHANGES).map_err(StoreError::from)?;
-        for row in changes.range((list, change + 1)..=(list, u64::MAX)).map_err(StoreError::from)? {
-            let row = row.map_err(StoreError::from)?;
-            let key = row.1.value();
-            let entry = entries.get(key).map_err(StoreError::from)?;
-            visit(key, entry.map(|row| row.value().3))?;
+        let changes = self.read().get(list).map(|held| held.changes.clone()).unwrap_or_default();
+        for (key, (_, fields)) in changes.iter().filter(|(_, (number, _))| *number > change) {
+            visit(key, fields.as_ref().map(|fields| fields.expires_ms))?;
         }
         Ok(())
     }
 
-    /// Changes a list, from nothing if it is to be replaced. An error of the work leaves everything as it was.
-    pub fn change<E: From<StoreError>>(
+    /// Puts an entry.
+    pub fn put(&self, list: &str, entry: Entry) -> Result<State, StoreError> {
+        self.log_changes(list, vec![Change::put(entry)])
+    }
+
+    /// Takes keys off; those that were on.
+    pub fn remove(&self, list: &str, keys: Vec<String>) -> Result<Vec<String>, StoreError> {
+        let mut on = Vec::new();
+        for keys in keys.chunks(LOGGED_MAX) {
+            let mut changes = Vec::new();
+            for key in keys {
+                if self.get(list, key)?.is_some() {
+                    changes.push(Change::remove(key.clone()));
+                }
+            }
+            let removed: Vec<String> = changes.iter().map(|change| change.key.clone()).collect();
+            if !removed.is_empty() {
+                self.log_changes(list, changes)?;
+            }
+            on.extend(removed);
+        }
+        Ok(on)
+    }
+
+    /// Puts many entries, `count` at most, that come in the order of their keys; of several with one key the last counts.
+    pub fn put_all(
         &self,
         list: &str,
-        replace: bool,
-        work: impl FnOnce(&mut Rows<'_>) -> Result<(), E>,
-    ) -> Result<State, E> {
-        let write = self.begin()?;
-        let state = change_in(&write, list, replace, work)?;
-        write.commit().map_err(StoreError::from)?;
-        Ok(state)
-    }
-
-    /// Forgets kept changes that an image has.
-    pub fn forget_changes(&self, list: &str, through: u64) -> Result<(), StoreError> {
-        let write = self.begin()?;
-        write.open_table(CHANGES)?.retain_in((list, 0)..=(list, through), |_, _| false)?;
-        Ok(write.commit()?)
-    }
-
-    /// The entries of a list as of now, if it ever had any.
-    fn entries(&self, list: &str) -> Result<Option<redb::ReadOnlyTable<&'static str, Row>>, StoreError> {
-        let read = self.0.begin_read()?;
-        let state = state_of(&read.open_table(STATES)?, list)?;
-        match read.open_table(Entries::new(&table_of(list, state))) {
-            Ok(entries) => Ok(Some(entries)),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+        count: usize,
+        entries: impl Iterator<Item = Entry>,
+    ) -> Result<State, StoreError> {
+        if count > LOGGED_MAX {
+            let newer = entries.map(|entry| Ok((entry.key, Some(entry.fields))));
+            let held = self.read().get(list).cloned().unwrap_or_default();
+            let moment = Moment { generation: held.generation, change: held.change + 1 };
+            let older =
+                held.entries_after("").map(|entry| entry.map(|entry| (entry.key, Some(entry.fields))));
+            return self.write_base(list, moment, present(over(older, newer)));
         }
-    }
-
-    fn begin(&self) -> Result<redb::WriteTransaction, StoreError> {
-        let mut write = self.0.begin_write()?;
-        // A start after a crash would otherwise walk through the whole file.
-        write.set_quick_repair(true);
-        Ok(write)
-    }
-}
-
-/// A list under change.
-pub(super) struct Rows<'a> {
-    entries: redb::Table<'a, &'static str, Row>,
-    changes: redb::Table<'a, (&'static str, u64), &'static str>,
-    list: &'a str,
-    state: State,
-    /// Keys changed, where they are kept one by one.
-    changed: Option<u64>,
-}
-
-/// Most changes of one commit that are kept one by one; after more an image is made at once.
-const KEPT_MAX: u64 = 1 << 14;
-
-impl Rows<'_> {
-    /// Puts an entry.
-    pub fn put(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let EntryFields { reason, source, by, expires_ms, added_ms } = &entry.fields;
-        let row = (reason.as_str(), source.as_str(), by.as_str(), *expires_ms, *added_ms);
-        self.entries.insert(entry.key.as_str(), row)?;
-        self.changed(&entry.key)
-    }
-
-    /// Takes an entry out; whether it was there.
-    pub fn remove(&mut self, key: &str) -> Result<bool, StoreError> {
-        let was_there = self.entries.remove(key)?.is_some();
-        if was_there {
-            self.changed(key)?;
-        }
-        Ok(was_there)
-    }
-
-    /// When an entry ends, if it is there.
-    pub fn expires_ms(&self, key: &str) -> Result<Option<Option<i64>>, StoreError> {
-        Ok(self.entries.get(key)?.map(|row| row.value().3))
-    }
-
-    fn changed(&mut self, key: &str) -> Result<(), StoreError> {
-        let Some(changed) = &mut self.changed else { return Ok(()) };
-        *changed += 1;
-        if *changed <= KEPT_MAX {
-            self.changes.insert((self.list, self.state.change + *changed), key)?;
-        }
-        Ok(())
-    }
-
-    /// Where the list stands afterwards.
-    fn state(&self) -> State {
-        let State { generation, change, kept_after } = self.state;
-        match self.changed {
-            Some(changed) if changed <= KEPT_MAX => {
-                State { generation, change: change + changed, kept_after }
+        let mut changes: Vec<Change> = Vec::with_capacity(count);
+        for entry in entries {
+            let again = changes.last().is_some_and(|last| last.key == entry.key);
+            if again {
+                changes.pop();
             }
-            Some(changed) => State { generation, change: change + changed, kept_after: change + changed },
-            None => State { generation, change: change + 1, kept_after: change + 1 },
+            changes.push(Change::put(entry));
+        }
+        if changes.is_empty() { Ok(self.state(list)) } else { self.log_changes(list, changes) }
+    }
+
+    /// Puts entries that come in the order of their keys in the place of all that the list has.
+    pub fn replace(&self, list: &str, entries: impl Iterator<Item = Entry>) -> Result<State, StoreError> {
+        let State { generation, change, .. } = self.state(list);
+        let moment = Moment { generation: generation + 1, change: change + 1 };
+        self.write_base(list, moment, entries.map(Ok))
+    }
+
+    /// Writes a list's changes into a new file of its entries, so that a start need not read them.
+    pub fn write_changes(&self, list: &str) -> Result<(), StoreError> {
+        let held = self.read().get(list).cloned().unwrap_or_default();
+        if held.changes.is_empty() {
+            return Ok(());
+        }
+        let moment = Moment { generation: held.generation, change: held.change };
+        self.write_base(list, moment, held.entries_after("")).map(|_| ())
+    }
+
+    /// Verifies every block of a list's file.
+    pub fn verify(&self, list: &str) -> Result<(), StoreError> {
+        self.entries(list).try_for_each(|entry| entry.map(|_| ()))
+    }
+
+    /// Whether the latest change could be written.
+    pub fn is_writable(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Changes that could not be written.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Tries whether changes can be written again, by a record that changes nothing.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let nothing = change::records("", 0, 0, &[]);
+        self.append(nothing).map(|_| ())
+    }
+
+    fn log_changes(&self, list: &str, changes: Vec<Change>) -> Result<State, StoreError> {
+        let held = self.read().get(list).cloned().unwrap_or_default();
+        let mut entries = held.entries;
+        for change in &changes {
+            let was_there = held.get(&change.key)?.is_some();
+            entries = entries + u64::from(change.entry.is_some()) - u64::from(was_there);
+        }
+        drop(held);
+        let first = self.state(list).change + 1;
+        let record = self.append(change::records(list, first, entries, &changes))?;
+        let part = Part { list: list.to_owned(), first, entries, keys: changes, ..Part::default() };
+        self.write_lists().entry(list.to_owned()).or_default().apply(part, record);
+        if self.log.stats().snapshot().kept_bytes > LOG_BYTES_MAX {
+            self.write_all_changes();
+        }
+        Ok(self.state(list))
+    }
+
+    /// Records on disk, in one piece as far as readers are concerned; the number of the first.
+    fn append(&self, records: Vec<Vec<u8>>) -> Result<u64, StoreError> {
+        let mut first = None;
+        for records in records.chunks(UNDER_WAY) {
+            let (sender, receiver) = mpsc::channel();
+            let mut result = Ok(());
+            for record in records {
+                let sender = sender.clone();
+                let told = move |written| {
+                    // The receiver waits below.
+                    let _ = sender.send(written);
+                };
+                result = result.and(self.log.append_then(0, record, told));
+            }
+            drop(sender);
+            for written in receiver {
+                result = result.and(written.map(|number: u64| {
+                    first.get_or_insert(number);
+                    self.next_record.fetch_max(number + 1, Ordering::Relaxed);
+                }));
+            }
+            self.note(result.map_err(StoreError::Log))?;
+        }
+        Ok(first.unwrap_or_default())
+    }
+
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let failed = result.is_err();
+        if failed {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.failed.store(failed, Ordering::Relaxed);
+        result
+    }
+
+    /// New files for all lists, so that the log can be cut. Nothing is lost where that fails.
+    fn write_all_changes(&self) {
+        let names: Vec<String> = self.read().keys().cloned().collect();
+        for list in names {
+            if let Err(error) = self.write_changes(&list) {
+                tracing::warn!(list, %error, "the log of list changes could not be cut: it goes on growing");
+            }
+        }
+    }
+
+    fn write_base(
+        &self,
+        list: &str,
+        moment: Moment,
+        entries: impl Iterator<Item = Result<Entry, StoreError>>,
+    ) -> Result<State, StoreError> {
+        let number = self.next_file.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{list}.{number:08}{ENTRIES}"));
+        let record = self.next_record.load(Ordering::Relaxed) - 1;
+        let written = base::write(&path, Facts { entries: 0, moment, record }, entries);
+        let base = Arc::new(self.note(written)?);
+        let held = Held {
+            entries: base.facts().entries,
+            base: Some(base),
+            generation: moment.generation,
+            change: moment.change,
+            ..Held::default()
+        };
+        let mut next = self.read().clone();
+        let before = next.insert(list.to_owned(), held);
+        let catalogue = self.catalogue(&next);
+        // After an error either catalogue may be the one on disk: both files stay until the next start knows.
+        self.note(catalogue.write(&self.folder))?;
+        self.known_until.store(catalogue.log_until, Ordering::Relaxed);
+        *self.write_lists() = next;
+        if let Some(base) = before.and_then(|held| held.base) {
+            let _ = fs::remove_file(base.path());
+        }
+        self.log.forget_before(catalogue.log_from);
+        Ok(self.state(list))
+    }
+
+    fn catalogue(&self, lists: &HashMap<String, Held>) -> Catalogue {
+        let log_until = self.next_record.load(Ordering::Relaxed);
+        let pending = lists.values().filter(|held| !held.changes.is_empty()).map(|held| held.record);
+        let listed = lists.iter().filter_map(|(list, held)| {
+            let base = held.base.as_ref()?;
+            let file = base.path().file_name()?.to_str()?.to_owned();
+            Some(Listed { list: list.clone(), file, root: hex::encode(base.root()) })
+        });
+        let mut listed: Vec<Listed> = listed.collect();
+        listed.sort_by(|a, b| a.list.cmp(&b.list));
+        Catalogue {
+            log_from: pending.min().unwrap_or(log_until),
+            log_until,
+            lists: listed,
+            ..Catalogue::default()
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Held>> {
+        // Written by whole insertions.
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_lists(&self) -> RwLockWriteGuard<'_, HashMap<String, Held>> {
+        self.lists.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Store {
+    /// Writes down how far the log reaches, so that a start can tell a damaged end from a write that was cut short.
+    fn drop(&mut self) {
+        if self.next_record.load(Ordering::Relaxed) > self.known_until.load(Ordering::Relaxed) {
+            let catalogue = self.catalogue(&self.read());
+            if let Err(error) = catalogue.write(&self.folder) {
+                tracing::warn!(%error, "the end of the log of list changes could not be noted");
+            }
         }
     }
 }
 
-fn change_in<E: From<StoreError>>(
-    write: &redb::WriteTransaction,
-    list: &str,
-    replace: bool,
-    work: impl FnOnce(&mut Rows<'_>) -> Result<(), E>,
-) -> Result<State, E> {
-    let mut states = write.open_table(STATES).map_err(StoreError::from)?;
-    let mut state = state_of(&states, list)?;
-    if replace {
-        write.delete_table(Entries::new(&table_of(list, state))).map_err(StoreError::from)?;
-        state.generation += 1;
+impl Held {
+    fn get(&self, key: &str) -> Result<Option<EntryFields>, StoreError> {
+        match (self.changes.get(key), &self.base) {
+            (Some((_, fields)), _) => Ok(fields.clone()),
+            (None, Some(base)) => base.get(key),
+            (None, None) => Ok(None),
+        }
     }
-    let mut rows = Rows {
-        entries: write.open_table(Entries::new(&table_of(list, state))).map_err(StoreError::from)?,
-        changes: write.open_table(CHANGES).map_err(StoreError::from)?,
-        list,
-        state,
-        changed: (!replace).then_some(0),
-    };
-    work(&mut rows)?;
-    let state = rows.state();
-    let row = (state.generation, state.change, state.kept_after);
-    states.insert(list, row).map_err(StoreError::from)?;
-    Ok(state)
+
+    fn entries_after(self, after: &str) -> impl Iterator<Item = Result<Entry, StoreError>> + use<> {
+        let older = self.base.as_ref().map(|base| base.from(after)).into_iter().flatten();
+        let older = older.map(|entry| entry.map(|entry| (entry.key, Some(entry.fields))));
+        let from = after.to_owned();
+        let newer = Newer { changes: self.changes, after: from.clone() };
+        present(over(older, newer)).filter(move |entry| entry.as_ref().map_or(true, |entry| entry.key > from))
+    }
+
+    fn apply(&mut self, part: Part, record: u64) {
+        if self.changes.is_empty() {
+            self.record = record;
+        }
+        let changes = Arc::make_mut(&mut self.changes);
+        for (number, change) in (part.first..).zip(part.keys) {
+            let (key, fields) = change.into_entry();
+            changes.insert(key, (number, fields));
+            self.change = self.change.max(number);
+        }
+        self.entries = part.entries;
+    }
 }
 
-fn state_of(
-    states: &impl ReadableTable<&'static str, (u64, u64, u64)>,
-    list: &str,
-) -> Result<State, StoreError> {
-    let row = states.get(list)?.map(|row| row.value()).unwrap_or_default();
-    Ok(State { generation: row.0, change: row.1, kept_after: row.2 })
+/// A key, and what its entry says if it has one.
+type Line = (String, Option<EntryFields>);
+
+/// Changes in the order of their keys, after one key.
+struct Newer {
+    changes: Arc<Changes>,
+    after: String,
 }
 
-fn table_of(list: &str, state: State) -> String {
-    format!("entries of {list} {}", state.generation)
+impl Iterator for Newer {
+    type Item = Result<Line, StoreError>;
+
+    fn next(&mut self) -> Option<Result<Line, StoreError>> {
+        let from: (Bound<&str>, Bound<&str>) = (Bound::Excluded(&self.after), Bound::Unbounded);
+        let (key, (_, fields)) = self.changes.range::<str, _>(from).next()?;
+        self.after.clone_from(key);
+        Some(Ok((key.clone(), fields.clone())))
+    }
 }
 
-fn fields((reason, source, by, expires_ms, added_ms): (&str, &str, &str, Option<i64>, i64)) -> EntryFields {
-    let [reason, source, by] = [reason, source, by].map(str::to_owned);
-    EntryFields { reason, source, by, expires_ms, added_ms }
+/// Two rows in the order of their keys as one; of one key what is newer counts, and of several newer ones the last.
+fn over(
+    older: impl Iterator<Item = Result<Line, StoreError>>,
+    newer: impl Iterator<Item = Result<Line, StoreError>>,
+) -> impl Iterator<Item = Result<Line, StoreError>> {
+    let (mut older, mut newer) = (older.peekable(), newer.peekable());
+    std::iter::from_fn(move || {
+        let order = match (older.peek(), newer.peek()) {
+            (Some(Ok((a, _))), Some(Ok((b, _)))) => a.cmp(b),
+            (Some(_), None) | (Some(Err(_)), _) => std::cmp::Ordering::Less,
+            (_, _) => std::cmp::Ordering::Greater,
+        };
+        if order.is_eq() {
+            older.next();
+        }
+        if order.is_lt() { older.next() } else { newer.next() }
+    })
+}
+
+/// The lines that have entries.
+fn present(
+    lines: impl Iterator<Item = Result<Line, StoreError>>,
+) -> impl Iterator<Item = Result<Entry, StoreError>> {
+    lines.filter_map(|line| match line {
+        Ok((key, fields)) => fields.map(|fields| Ok(Entry { key, fields })),
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// Numbers and names of the files of entries in a folder.
+fn files_of(folder: &Path) -> Result<Vec<(u64, String)>, StoreError> {
+    let error = |error: io::Error| StoreError::at(folder, &error);
+    let mut files = Vec::new();
+    for file in fs::read_dir(folder).map_err(error)? {
+        // A name that is not text is none of ours.
+        let Ok(name) = file.map_err(error)?.file_name().into_string() else { continue };
+        let number = name.strip_suffix(ENTRIES).and_then(|name| name.rsplit_once('.')?.1.parse().ok());
+        files.extend(number.map(|number| (number, name)));
+    }
+    Ok(files)
+}
+
+/// Makes the changes of the log that files of entries do not have.
+fn replay(path: &Path, catalogue: &Catalogue, lists: &mut HashMap<String, Held>) -> Result<(), StoreError> {
+    let damaged = |what: String| StoreError::Damaged(format!("{}: {what}", path.display()));
+    let mut reader = Reader::open(path).map_err(|error| StoreError::at(path, &error))?;
+    let (mut together, mut first, mut oldest) = (Together::default(), 0, None);
+    while let Some(entry) = reader.next_entry() {
+        let record = match entry {
+            journal::Entry::Record(record) => record,
+            // Cut off by now.
+            journal::Entry::Fault(fault) if matches!(fault.kind, FaultKind::CutTail { .. }) => continue,
+            journal::Entry::Fault(fault) => {
+                return Err(damaged(format!("{fault}; restore the folder from a back-up")));
+            }
+        };
+        // Gaps further on are records that were refused: what was taken out there breaks the chain.
+        if *oldest.get_or_insert(record.number) > catalogue.log_from {
+            let (from, to) = (catalogue.log_from, record.number - 1);
+            return Err(damaged(format!("its records {from} to {to} are gone")));
+        }
+        let whole = together
+            .take(record.bytes)
+            .map_err(|error| damaged(format!("record {}: {error}", record.number)))?;
+        let Some(part) = whole else {
+            first = if first == 0 { record.number } else { first };
+            continue;
+        };
+        let began = if first == 0 { record.number } else { first };
+        first = 0;
+        let has =
+            lists.get(&part.list).and_then(|held| held.base.as_ref()).map_or(0, |base| base.facts().record);
+        if !part.list.is_empty() && record.number > has {
+            lists.entry(part.list.clone()).or_default().apply(part, began);
+        }
+    }
+    if oldest.is_none() && catalogue.log_from < catalogue.log_until {
+        return Err(damaged("its records are gone".to_owned()));
+    }
+    Ok(())
 }

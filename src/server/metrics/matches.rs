@@ -23,6 +23,7 @@ pub struct MatchCounters {
 struct Counters {
     live: Counter,
     shadow: Counter,
+    errors: Counter,
     total: Arc<AtomicU64>,
 }
 
@@ -41,16 +42,18 @@ impl Metrics {
                 }
                 _ => counter("riskd_rule_hits_total", vec![label("rule")]),
             };
-            // The engine's own cannot be in shadow.
-            let shadow = match origin {
+            // The engine's own cannot be in shadow, and has no condition.
+            let of_conditions = |name| match origin {
                 Origin::Own(_) => Counter::noop(),
-                _ => counter("riskd_rule_shadow_hits_total", vec![label("rule")]),
+                _ => counter(name, vec![label("rule")]),
             };
+            let shadow = of_conditions("riskd_rule_shadow_hits_total");
+            let errors = of_conditions("riskd_rule_errors_total");
             if let Origin::Breaker(_, BreakerState::Opened) = origin {
                 let names = ["riskd_breaker_trials_total", "riskd_breaker_closings_total"];
                 counters.breakers.push(names.map(|name| counter(name, vec![label("breaker")])));
             }
-            counters.matches.push(Counters { live, shadow, total: self.total(id) });
+            counters.matches.push(Counters { live, shadow, errors, total: self.total(id) });
         }
         counters
     }
@@ -62,10 +65,11 @@ impl Metrics {
         }
         let counted = tally.matches.iter_mut().zip(&counters.matches);
         for (count, counters) in counted.filter(|(count, _)| **count != MatchCount::default()) {
-            let MatchCount { live, shadow } = std::mem::take(count);
+            let MatchCount { live, shadow, errors } = std::mem::take(count);
             counters.total.fetch_add(live, Ordering::Relaxed);
             counters.live.increment(live);
             counters.shadow.increment(shadow);
+            counters.errors.increment(errors);
         }
         for (count, [trials, closings]) in tally.breakers.iter_mut().zip(&counters.breakers) {
             let count = std::mem::take(count);

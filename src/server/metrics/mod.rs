@@ -160,6 +160,10 @@ impl Metrics {
                 "Matches of rules, limits and breakers that only watch, by id: what they would have refused or added to.",
             ),
             (
+                "riskd_rule_errors_total",
+                "Checks of which a rule's, limit's or breaker's condition ended in an error, by id.",
+            ),
+            (
                 "riskd_breaker_refusals_total",
                 "Checks that a breaker refused, by the state that it was in; those in state opened opened it.",
             ),
@@ -171,12 +175,15 @@ impl Metrics {
             ("riskd_journal_written_total", "Decisions written to the journal."),
             ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
             ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
+            ("riskd_list_change_failures_total", "Changes of list entries that could not be written."),
             ("riskd_table_evictions_total", "Live entries pushed out of a full table, over all reloads."),
         ];
         let gauges = [
             ("riskd_connections", "Open connections by door."),
             ("riskd_journal_lag_seconds", "Age of the oldest decision that is not on disk yet."),
             ("riskd_journal_bytes", "Bytes of all segments kept."),
+            ("riskd_lists_writable", "Whether the latest change of list entries could be written."),
+            ("riskd_lists_damaged", "Lists whose entries on disk are damaged; what is in force is whole."),
             (
                 "riskd_table_entries",
                 "Entries in each table of which something is known that has not expired; of a large one to half a percent.",

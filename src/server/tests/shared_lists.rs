@@ -37,8 +37,9 @@ fn comes_back_whole(file: &str, matching: Matching, stranger: &str) -> Result<()
     };
     {
         let (store, lists, list) = open()?;
-        let adding = Adding { by: "test".to_owned(), at_ms: NOW_MS };
-        let bulk = Bulk { body: body.as_bytes(), format: Format::Csv, adding, entries_max: lists.capacity() };
+        let adding = Adding { by: "test".to_owned(), at_ms: NOW_MS, zone: Default::default() };
+        let entries_max = lists.capacity();
+        let bulk = Bulk { body: body.as_bytes(), format: Format::Csv, adding, entries_max, force: false };
         let taken = store.put_all(&lists, &list, &bulk, Standing::Go)?;
         if taken != keys.len() as u64 || taken < 1_000 {
             return Err(format!("{taken} of {} keys taken", keys.len()).into());

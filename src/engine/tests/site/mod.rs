@@ -42,7 +42,16 @@ impl Draft {
         let feature = Feature { name: name.to_owned(), ty, missing, doc: String::new() };
         let feature = self.policy.features.push(feature).expect("room");
         let (kinds, key) = (Kinds::of(&[kind]), vec![key.id()]);
-        self.policy.windows.push(Window { feature, aggregate, kinds, key, window_ms: 60_000, status, exact });
+        self.policy.windows.push(Window {
+            feature,
+            aggregate,
+            kinds,
+            key,
+            window_ms: 60_000,
+            status,
+            currency: None,
+            exact,
+        });
         feature
     }
 
@@ -54,6 +63,7 @@ impl Draft {
             window,
             max,
             when: None,
+            on_error: Default::default(),
             verdict: Verdict::Deny,
             challenge: None,
             mode: Mode::Live,
@@ -75,6 +85,7 @@ impl Draft {
             tier,
             kinds: Kinds::ALL,
             when: to,
+            on_error: Default::default(),
             verdict,
             challenge: None,
             score: 0.0,

@@ -131,6 +131,7 @@ impl Case {
             let (spec, policy) = (&self.windows[at], &mut built.policy);
             let feature = spec.feature(&mut policy.features);
             policy.windows.push(Window {
+                currency: None,
                 feature,
                 aggregate: spec.aggregate.of(own),
                 kinds: spec.kinds,
@@ -150,6 +151,7 @@ impl Case {
                     window,
                     max: limit.max,
                     when,
+                    on_error: Default::default(),
                     verdict: limit.verdict,
                     challenge: None,
                     mode: Mode::Live,
@@ -176,6 +178,7 @@ impl Built {
             tier: rule.tier,
             kinds: Kinds::ALL,
             when,
+            on_error: Default::default(),
             verdict: rule.verdict(),
             challenge: None,
             score: 0.0,

@@ -3,7 +3,8 @@
 //! It knows nothing of batches, velocity or tables. The engine's answer to a `given` test is held against it.
 
 use engine::feature::{Builtin, Scalar};
-use engine::policy::{Breaker, Mode, Policy, Tier};
+use engine::policy::{Breaker, Mode, OnError, Policy, Tier};
+use engine::program::Truth;
 use policy::eval::{Lane, Machine};
 use policy::testing::{Expect, Given};
 use wire::{Challenge, Check, ExtValue, Verdict};
@@ -21,9 +22,13 @@ pub struct Decided {
 pub fn decide(policy: &Policy, given: &Given) -> Decided {
     let lane = lane(policy, given);
     let registers = Machine::new(&policy.features, &lane).run(&policy.program);
+    let holds = |when: Truth, on_error| {
+        let truth = registers.truths[usize::from(when.0)];
+        truth.unwrap_or(on_error == OnError::Match)
+    };
     let matches = |at: &usize| {
         let rule = &policy.rules[*at];
-        let holds = registers.truths[usize::from(rule.when.0)] == Ok(true);
+        let holds = holds(rule.when, rule.on_error);
         holds && rule.mode == Mode::Live && rule.kinds.has(given.check.kind)
     };
     let mut rules: Vec<usize> = (0..policy.rules.len()).filter(matches).collect();
@@ -31,7 +36,9 @@ pub fn decide(policy: &Policy, given: &Given) -> Decided {
         Some(Scalar::Double(score)) => *score,
         _ => 0.0,
     };
-    let score = rules.iter().fold(model, |sum, &at| sum + policy.rules[at].score).clamp(0.0, 1.0);
+    let millionths = |score: f64| (score * 1e6).round() as i64;
+    let added: i64 = rules.iter().map(|&at| millionths(policy.rules[at].score)).sum();
+    let score = (millionths(model) + added).clamp(0, 1_000_000) as f64 / 1e6;
     let deciding = rules
         .iter()
         .map(|&at| &policy.rules[at])
@@ -39,7 +46,7 @@ pub fn decide(policy: &Policy, given: &Given) -> Decided {
         .min_by_key(|rule| rule.tier);
     let opens = |breaker: &Breaker| {
         let has = |field| lane.texts.get(field).is_some_and(|text| !text.is_empty());
-        let met = registers.truths[usize::from(breaker.when.0)] == Ok(true);
+        let met = holds(breaker.when, breaker.on_error);
         met && breaker.kinds.has(given.check.kind) && breaker.key.iter().all(has)
     };
     let opened: Vec<usize> = (0..policy.breakers.len()).filter(|&at| opens(&policy.breakers[at])).collect();
@@ -78,7 +85,7 @@ pub fn differences(policy: &Policy, expect: &Expect, got: &Decided) -> String {
     if expect.challenge.is_some() && expect.challenge != got.challenge {
         wrong.push(format!("challenge {:?}", got.challenge));
     }
-    if expect.score.is_some_and(|score| (score - got.score).abs() > 1e-6) {
+    if expect.score.is_some_and(|score| score != got.score) {
         wrong.push(format!("score {}", got.score));
     }
     wrong.extend(

@@ -161,8 +161,7 @@ fn judge(policy: &Policy, record: &Record, scores: [f64; 2]) -> Option<Judged> {
             origin => decided |= !origin.is_band(),
         }
     }
-    // In the order of the engine's own sum, so that the bits are the same.
-    let sums = scores.map(|score| added.iter().fold(score, |sum, added| sum + added).clamp(0.0, 1.0));
+    let sums = scores.map(|score| engine::score::total(score, added.iter().copied()));
     let bands = sums.map(|sum| band(&policy.bands, sum));
     let verdicts = bands.map(|band| if decided { record.verdict } else { band });
     let complete = sums[0].to_bits() == record.score.to_bits() && verdicts[0] == record.verdict;
