@@ -234,19 +234,6 @@ impl Snapshot {
         self.plan.begun_anew.iter().map(String::as_str)
     }
 
-    /// Names of velocity features and ids of breakers that both have and whose counts and states of `previous` are not those of
-    /// this one: their definition changed, or their table had to go.
-    pub fn starts_anew(&self, previous: &Snapshot) -> Vec<String> {
-        let windows = previous.plan.groups.iter().flat_map(|group| &group.windows);
-        let lost = windows.filter(|window| self.plan.window(window.tag).is_none());
-        let names = lost.map(|window| &previous.policy.features.row(window.feature).name);
-        let declared = |name: &&String| {
-            self.policy.windows.iter().any(|window| self.policy.features.row(window.feature).name == **name)
-        };
-        let windows = names.filter(declared).cloned();
-        windows.chain(self.plan.breakers_anew(&self.policy, &previous.plan, &previous.policy)).collect()
-    }
-
     /// Bytes that a velocity feature takes of each key, and beside them of a busy one, which sees more than a few events in a
     /// window; none for what is no velocity feature. A key's slot is made of whole lines of 64 bytes over all features of the key.
     pub fn bytes_of(&self, feature: FeatureId) -> Option<[usize; 2]> {

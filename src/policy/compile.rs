@@ -29,13 +29,12 @@ use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
-use crate::yaml::load::{Room, load};
 use crate::yaml::{Node, values};
 use crate::{Bundle, Compiled, Options, RuleInfo, empty, exact, guarded, testing};
 
 /// Compiles sources that were read already. Without `options` nobody asks whether they declare anything.
 pub(crate) fn compile(sources: Sources, options: Option<Options>, mut sink: Sink) -> Compiled {
-    let document = read(&sources, options, &mut sink);
+    let document = Document::of(&sources, options, &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
     let bundle = assemble(&document, symbols, &sources, &mut sink);
     // What is at fault may be what would have decided.
@@ -44,24 +43,6 @@ pub(crate) fn compile(sources: Sources, options: Option<Options>, mut sink: Sink
     }
     let bundle = bundle.filter(|_| sink.errors() == 0);
     Compiled { bundle, diagnostics: sink.finish(), sources }
-}
-
-/// Every file's declarations.
-fn read(sources: &Sources, options: Option<Options>, sink: &mut Sink) -> Document {
-    let mut document = Document::default();
-    let mut room = Room::default();
-    for (file, source) in sources.files().iter().enumerate() {
-        let errors = sink.errors();
-        let root = load(file as u16, &source.text, &mut room, sink);
-        // What cannot be read was told of.
-        if let Some(options) = options.filter(|_| sink.errors() == errors && !source.refused) {
-            empty::file(file as u16, &source.name, root.as_ref(), options, sink);
-        }
-        if let Some(root) = root.filter(|root| !root.is_null()) {
-            document.read(&root, sink);
-        }
-    }
-    document
 }
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {

@@ -220,7 +220,9 @@ fn export(options: &Export) -> Outcome {
             None => return Ok(Ended::Clean),
             Some(next) if next > after => after = next,
             Some(_) => {
-                return Err("the pages of the list are not in order: what was printed is not all of it".into());
+                return Err(
+                    "the pages of the list are not in order: what was printed is not all of it".into()
+                );
             }
         }
     }

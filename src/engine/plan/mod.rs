@@ -1,6 +1,7 @@
 //! Where each velocity feature and each breaker lies: those of one key side by side in one slot, and unchanged ones where they
 //! were before a reload.
 
+mod anew;
 mod checks;
 
 use std::sync::Arc;
@@ -261,28 +262,6 @@ impl Plan {
         self.groups
             .iter()
             .find_map(|group| group.windows.iter().find(|w| w.tag == tag).map(|window| (group, window)))
-    }
-
-    /// Ids of breakers that both plans hold, this one without the state of the other.
-    pub fn breakers_anew(&self, policy: &Policy, previous: &Plan, before: &Policy) -> Vec<String> {
-        let mut anew = Vec::new();
-        for (group, wired) in previous.wired() {
-            let id = &before.breakers[wired.breaker].reason.rule;
-            let goes_on = |(next, same): &(&Group, &Wired)| {
-                Arc::ptr_eq(&next.table, &group.table)
-                    && same.near == wired.near
-                    && same.signature == wired.signature
-            };
-            let is_declared = policy.breakers.iter().any(|breaker| breaker.reason.rule == *id);
-            if is_declared && !self.wired().any(|next| goes_on(&next)) {
-                anew.push(id.clone());
-            }
-        }
-        anew
-    }
-
-    fn wired(&self) -> impl Iterator<Item = (&Group, &Wired)> {
-        self.groups.iter().flat_map(|group| group.breakers.iter().map(move |wired| (group, wired)))
     }
 
     /// The window of that signature.
