@@ -28,31 +28,20 @@ use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
-use crate::yaml::load::{Room, load};
 use crate::yaml::Node;
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
+use crate::{Bundle, Compiled, Options, RuleInfo, empty, exact, guarded, testing};
 
-/// Compiles sources that were read already.
-pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
-    let document = read(&sources, &mut sink);
+/// Compiles sources that were read already. Without `options` nobody asks whether they declare anything.
+pub(crate) fn compile(sources: Sources, options: Option<Options>, mut sink: Sink) -> Compiled {
+    let document = Document::of(&sources, options, &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
     let bundle = assemble(&document, symbols, &sources, &mut sink);
+    // What is at fault may be what would have decided.
+    if let (Some(bundle), Some(options), 0) = (&bundle, options, sink.errors()) {
+        empty::policy(&bundle.policy, options, &mut sink);
+    }
     let bundle = bundle.filter(|_| sink.errors() == 0);
     Compiled { bundle, diagnostics: sink.finish(), sources }
-}
-
-/// Every file's declarations.
-fn read(sources: &Sources, sink: &mut Sink) -> Document {
-    let mut document = Document::default();
-    let mut room = Room::default();
-    for (file, source) in sources.files().iter().enumerate() {
-        if let Some(root) = load(file as u16, &source.text, &mut room, sink)
-            && !root.is_null()
-        {
-            document.read(&root, sink);
-        }
-    }
-    document
 }
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {

@@ -3,6 +3,7 @@
 
 mod http;
 mod journal;
+mod lengths;
 mod list;
 mod models;
 mod outcome;

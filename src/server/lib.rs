@@ -34,6 +34,7 @@ mod signals;
 mod sink;
 mod start;
 mod state;
+mod taken_away;
 mod tls;
 mod tokens;
 mod unix;

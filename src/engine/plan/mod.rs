@@ -1,6 +1,7 @@
 //! Where each velocity feature and each breaker lies: those of one key side by side in one slot, and unchanged ones where they
 //! were before a reload.
 
+mod anew;
 mod checks;
 
 use std::sync::Arc;

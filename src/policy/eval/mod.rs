@@ -93,7 +93,7 @@ pub fn evaluate(
     given: &serde_json::Map<String, serde_json::Value>,
     bundle: Option<&Bundle>,
 ) -> Result<Value, Box<Compiled>> {
-    let source = Source { name: "expression".to_owned(), text: expression.to_owned() };
+    let source = Source { name: "expression".to_owned(), text: expression.to_owned(), refused: false };
     let sources = Sources { files: vec![source] };
     crate::on_deep_stack(|| {
         let mut sink = Sink::default();

@@ -17,6 +17,7 @@ mod number;
 mod pattern;
 mod ranges;
 mod renumber;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -403,7 +403,7 @@ fn times_are_whole_microseconds() {
     refused("time > 5", "`>` does not take timestamp and int");
     refused("time + time > time", "`+` does not take timestamp and timestamp");
     refused("time.getHours(\"Asia/Shangai\") > 5", "no time zone is named `Asia/Shangai`");
-    refused("duration(\"5\") > duration(\"1s\")", "`5` is not a duration such as 90s, 1h30m or 0.5s");
+    refused("duration(\"5\") > duration(\"1s\")", "`5` is not a duration such as 90s, 1h30m or 1w");
     refused("account.getHours() > 5", "`getHours` does not take text");
 }
 

@@ -410,3 +410,67 @@ fn the_schema_that_is_printed_is_the_one_that_is_shipped() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/schema.json");
     assert_eq!(ends(0, &["rules", "schema"]), std::fs::read_to_string(shipped).unwrap());
 }
+
+#[test]
+fn white_space_that_is_not_ascii_is_a_fault_with_a_place_and_not_a_panic() {
+    let rule = |when: &str| {
+        format!("rules:\n- id: r\n  tier: deny\n  when: {when}\n  reason: {{ code: R, text: t }}\n")
+    };
+    for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{200b}"] {
+        for when in [
+            format!("amount{space}> 5.00"),
+            format!("amount >{space}5.00"),
+            format!("'amount > {space} 5.00'"),
+        ] {
+            let (folder, _) = file("r.yaml", &rule(&when));
+            let folder = folder.path().display().to_string();
+            let shown = ends(1, &["rules", "check", &folder]);
+            assert!(shown.contains("r.yaml:4:") && shown.contains("U+"), "{when:?}: {shown}");
+            assert!(!shown.contains(space), "shown by a sign that can be seen: {shown:?}");
+            ends(1, &["rules", "check", &folder, "--json"]);
+            ends(2, &["rules", "test", &folder]);
+        }
+        ends(1, &["rules", "eval", &format!("1{space}< 2")]);
+    }
+}
+
+#[test]
+fn files_that_declare_nothing_are_refused_unless_they_are_allowed() {
+    let (folder, path) = file("good.yaml", "bands: { deny: 0.9 }\n");
+    let folder = folder.path().display().to_string();
+    ends(0, &["rules", "check", &folder]);
+    for text in ["", "# nothing yet\n", "{}\n", "rules:\n"] {
+        std::fs::write(path.with_file_name("empty.yaml"), text).unwrap();
+        let shown = ends(1, &["rules", "check", &folder]);
+        assert!(shown.contains("empty.yaml declares nothing") && shown.contains("--allow-empty"), "{shown}");
+        ends(2, &["rules", "test", &folder]);
+        let shown = ends(0, &["rules", "check", &folder, "--allow-empty"]);
+        assert!(shown.contains("Warning: empty.yaml declares nothing"), "{shown}");
+        ends(0, &["rules", "test", &folder, "--allow-empty"]);
+    }
+    std::fs::remove_file(path.with_file_name("empty.yaml")).unwrap();
+    std::fs::write(&path, "rules: []\n").unwrap();
+    assert!(ends(1, &["rules", "check", &folder]).contains("the policy decides nothing"));
+    assert!(ends(0, &["rules", "check", &folder, "--allow-empty"]).contains("the policy decides nothing"));
+}
+
+#[test]
+fn lengths_of_time_have_units_in_flags() {
+    let (folder, _) = file("token.keys", &format!("1 {}\n", "ab".repeat(32)));
+    let keys = folder.path().join("token.keys").display().to_string();
+    let mint = ["token", "mint", "0192f6c4-7c1e-7000-8000-000000000001", "--keys", &keys, "--valid-seconds"];
+    for length in ["90", "90s", "1h30m", "1w"] {
+        let token = ends(0, &[&mint[..], &[length]].concat());
+        ends(0, &["token", "verify", token.trim(), "--keys", &keys]);
+    }
+    for length in ["0", "1mo", "5 min", "-1s", "0.5s"] {
+        ends(
+            2,
+            &[&mint[..], &[&format!("--valid-seconds={length}")]]
+                .concat()
+                .into_iter()
+                .filter(|word| *word != "--valid-seconds")
+                .collect::<Vec<_>>(),
+        );
+    }
+}
