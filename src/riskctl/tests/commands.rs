@@ -195,7 +195,7 @@ fn rules_are_checked_tested_priced_and_tried() {
     assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity feature,"));
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
-    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");
+    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.50\n");
     let (valued, _) = file(
         "values.yaml",
         "values: { cap: 200.00 }\nrules:\n- { id: r, tier: deny, when: amount > cap, reason: { code: R, text: t } }\n",
