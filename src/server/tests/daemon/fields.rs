@@ -33,7 +33,7 @@ fn rule_of(field: Field) -> String {
 
 fn site() -> Daemon {
     let daemon = Daemon::start();
-    let (mut features, mut rules) = (String::from("features:\n"), String::from("rules:\n"));
+    let (mut features, mut rules) = (String::from("settings: { currencies: [CNY, USD] }\nfeatures:\n"), String::from("rules:\n"));
     for field in texts().filter(|field| *field != Field::Text) {
         let (rule, path) = (rule_of(field), field.path());
         let name = path.replace('.', "_");
@@ -97,7 +97,7 @@ fn a_frame_means_what_the_same_json_means() {
 
 #[test]
 fn a_repetition_is_told_from_a_reused_id_by_every_field_that_a_rule_can_read() {
-    let daemon = Daemon::start();
+    let daemon = site();
     let plain = || json!({"id": "x", "kind": "pay", "account": "u1"});
     let reused = |answer: &Value| answer["degraded"].as_array().unwrap().contains(&json!("id_reused"));
     for (n, &field) in
