@@ -3,30 +3,31 @@
 //! A record holds no raw identifier: accounts, devices and the like are keyed hashes. Feature values stand by number,
 //! only where they differ from the missing value; the policy's version tells which table the numbers belong to.
 //!
-//! Layout, little-endian: version u8 (2), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
+//! Layout, little-endian: version u8 (3), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
 //! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
 //! versions of policy, champion and anomaly model as u8 length and bytes; challengers u8, each its version likewise and its
 //! score f64; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
-//! threshold u64); matches not kept u32; built-in features u16, features u16 count of the table, one bit each, then u64 for
+//! threshold u64); matches not kept u32; late features u16, each its number u16; built-in features u16, features u16 count of the table, one bit each, then u64 for
 //! each bit set.
 //!
-//! Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
+//! Version 2 had no late features. Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
 //! more of them reads the policy's own features under the numbers that they have by now.
 
 use wire::{Challenge, Check, Degraded, Kind, Value, Verdict};
 
 use crate::decide::Now;
 use crate::decision::Decision;
-use crate::feature::{BUILTINS, Builtin};
+use crate::feature::{BUILTINS, Builtin, Scalar};
 use crate::key;
-use crate::limits::{CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::limits::{CHALLENGERS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX, WINDOWS_MAX};
 use crate::models::Challenged;
+use crate::policy::Window;
 use crate::replay::{decode, encode};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::verdict;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Built-in features at the time of version 1.
 const BUILTINS_1: u16 = Builtin::AnomalyScore.id().0;
 const NO_CHALLENGE: u8 = u8::MAX;
@@ -82,6 +83,8 @@ pub(crate) fn write(
         write_hit(out, hit.index, true, hit.value, hit.threshold);
     }
     out.extend((slots.unkept + (shadows - kept) as u32).to_le_bytes());
+    out.extend((slots.late.len() as u16).to_le_bytes());
+    out.extend(slots.late.iter().flat_map(|feature| feature.to_le_bytes()));
     write_features(out, snapshot, lane, scratch);
     let end = out.len();
     let entry = (key::short(slots.id), decision.number, end);
@@ -173,6 +176,9 @@ pub struct Record {
     pub hits: Vec<RecordedHit>,
     /// Matches that there was no room for.
     pub unkept: u32,
+    /// Velocity features, by number, whose windows held something later than this event: their values may be others than those of
+    /// its own window.
+    pub late: Vec<u16>,
     /// How many features the policy's table has.
     pub features_count: u16,
     /// Bits of the features that differ from their missing value, by number.
@@ -214,7 +220,7 @@ impl Record {
         if usize::from(hits) > 2 * HITS_MAX {
             return Err(fault("hits"));
         }
-        let record = Record {
+        let mut record = Record {
             kind: Kind::from_code(head[1]).ok_or(fault("kind"))?,
             verdict: Verdict::from_code(head[2]).ok_or(fault("verdict"))?,
             challenge: match head[3] {
@@ -234,6 +240,7 @@ impl Record {
             challengers: if is_first { Vec::new() } else { reader.challengers()? },
             hits: (0..hits).map(|_| reader.hit()).collect::<Result<_, _>>()?,
             unkept: u32::from_le_bytes(reader.take("matches not kept")?),
+            late: if head[0] < 3 { Vec::new() } else { reader.late()? },
             features_count: 0,
             features: Vec::new(),
         };
@@ -248,7 +255,17 @@ impl Record {
         }
         let added = (BUILTINS.len() as u16).checked_sub(builtins).ok_or(fault("built-in features"))?;
         features.iter_mut().filter(|(id, _)| *id >= builtins).for_each(|(id, _)| *id += added);
+        record.late.iter_mut().filter(|id| **id >= builtins).for_each(|id| *id += added);
         Ok(Record { features_count: features_count + added, features, ..record })
+    }
+
+    /// The recorded value of a velocity feature, and whether it is certainly that of the window's definition. `below` is what the
+    /// window was laid out for: [`Window::certain_below`]; `missing` what stands in the table for a value that is not there.
+    pub fn window_value(&self, window: &Window, missing: Scalar, below: i64) -> (i64, bool) {
+        let recorded = self.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(missing.bits(), |(_, bits)| *bits) as i64;
+        let placed = self.degraded & Degraded::Velocity.bit() == 0;
+        (value, placed && value < below && !self.late.contains(&window.feature.0))
     }
 
     /// Whether a model's score is none: the deadline left no time for it, or it was no number.
@@ -293,6 +310,15 @@ impl Reader<'_> {
             Ok(RecordedScore { model, score: f64::from_bits(self.word("challenger")?) })
         };
         (0..count).map(one).collect()
+    }
+
+    fn late(&mut self) -> Result<Vec<u16>, RecordError> {
+        let fault = RecordError { part: "late features", at: self.at };
+        let count = u16::from_le_bytes(self.take("late features")?);
+        if usize::from(count) > WINDOWS_MAX {
+            return Err(fault);
+        }
+        (0..count).map(|_| self.take("late features").map(u16::from_le_bytes)).collect()
     }
 
     fn hit(&mut self) -> Result<RecordedHit, RecordError> {

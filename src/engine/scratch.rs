@@ -14,7 +14,7 @@ use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
     BREAKERS_MAX, CHALLENGERS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX, LISTS_MAX,
-    MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
+    MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX, WINDOWS_MAX,
 };
 use crate::lists;
 use crate::models::{Challenged, ScoreTally};
@@ -62,6 +62,8 @@ pub(crate) struct Lane {
     pub unkept_score: f64,
     /// Reasons of the decision that an answer has no room for.
     pub beyond: ArrayVec<Hit, BEYOND_MAX>,
+    /// Velocity features whose windows held something later than the check: has room for all.
+    pub late: Vec<u16>,
 }
 
 impl Lane {
@@ -82,6 +84,7 @@ impl Lane {
             unkept: 0,
             unkept_score: 0.0,
             beyond: ArrayVec::new(),
+            late: Vec::with_capacity(WINDOWS_MAX),
         }
     }
 
@@ -100,6 +103,7 @@ impl Lane {
         self.unkept = 0;
         self.unkept_score = 0.0;
         self.beyond.clear();
+        self.late.clear();
     }
 }
 
@@ -157,7 +161,8 @@ impl Scratch {
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
             tally: MatchTally::default(),
-            lanes: vec![Lane::new(); LANES],
+            // Each made by itself: a copy of what is empty has no room.
+            lanes: (0..LANES).map(|_| Lane::new()).collect(),
             windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),

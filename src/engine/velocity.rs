@@ -12,7 +12,7 @@ use crate::policy::{Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{
-    Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum, Work, vectorised,
+    Approved, Distinct, First, Full, Max, Ordering, Payload, Reading, Recent, Reserved, Sum, Work, vectorised,
 };
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
@@ -114,8 +114,12 @@ impl Work for Attempts<'_> {
                 // go.
                 let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
                 for window in group.of_status(Status::Attempt) {
-                    let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
-                    set(window, lane, number, scratch);
+                    let Reading { value, late } =
+                        attempt(window, payload, time_ms, &checks[lane], lane, scratch);
+                    set(window, lane, value, scratch);
+                    if late {
+                        tell_late(window, lane, scratch);
+                    }
                 }
             }
         }
@@ -136,12 +140,25 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
         };
         for window in group.of_status(Status::Approved) {
             let payload = group.table.payload(slot);
+            if approved(window, payload).is_late(now_ms) {
+                tell_late(window, lane, scratch);
+            }
             let number = approve(snapshot, window, payload, key, now_ms, check, lane, scratch);
             set(window, lane, number, scratch);
         }
     }
     if scratch.lanes[lane].refused.iter().any(|refused| !refused.shadow) {
         release_all(snapshot, now_ms, lane, scratch);
+    }
+}
+
+/// Notes that a value may be another than the window's definition says, since something later was there before.
+#[cold]
+fn tell_late(window: &Laid, lane: usize, scratch: &mut Scratch) {
+    let late = &mut scratch.lanes[lane].late;
+    // There is room for every window of a policy.
+    if late.len() < late.capacity() {
+        late.push(window.feature.0);
     }
 }
 
@@ -159,7 +176,7 @@ fn attempt(
     check: &Check<'_>,
     lane: usize,
     scratch: &Scratch,
-) -> i64 {
+) -> Reading {
     let takes = window.kinds.has(check.kind);
     let (near, far) = window.words(&payload);
     match window.aggregate {
@@ -169,18 +186,22 @@ fn attempt(
         }
         Aggregate::Sum(field) => {
             let sum = Sum::new(near, far, &window.span);
-            if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) }
+            let late = sum.is_late(time_ms);
+            let value =
+                if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Max(field) => {
             let max = Max::new(near, far, &window.span);
-            if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
+            let late = max.is_late(time_ms);
+            let value =
+                if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Distinct(field) => {
             let set = Distinct::new(near, far, window.rare(&payload), &window.span);
             let hash = scratch.hashes[field.index()][lane];
-            let count =
-                if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };
-            count as i64
+            if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) }
         }
         Aggregate::Last => {
             let before = if takes {
@@ -188,16 +209,18 @@ fn attempt(
             } else {
                 near[0].load(Ordering::Acquire)
             } as i64;
-            if before == 0 || time_ms - before >= window.window_ms {
+            let value = if before == 0 || time_ms - before >= window.window_ms {
                 -1
             } else {
                 (time_ms - before).max(0) / 1000
-            }
+            };
+            Reading { value, late: before > time_ms }
         }
         Aggregate::First => {
             let first = First::new(near, far, &window.span);
+            let late = first.is_late(time_ms);
             let age_ms = if takes { first.add(time_ms) } else { first.age_ms(time_ms) };
-            age_ms / 1000
+            Reading { value: age_ms / 1000, late }
         }
     }
 }
@@ -342,6 +365,10 @@ pub(crate) fn give_back(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: 
 /// now is then others' alone.
 pub(crate) fn release(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
     let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
+    // Words say times up to a turn: what stands there of an event long past is another one's.
+    if window.span.is_over(pending.time_ms, now_ms) {
+        return;
+    }
     let Some(slot) = group.table.find(pending.key, now_ms) else { return };
     if !group.table.held_since(slot, pending.time_ms) {
         return;

@@ -12,7 +12,7 @@ use crate::limits::GROUPS_MAX;
 use crate::policy::{Aggregate, Mode, Policy, Status};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
-use crate::table::{Circuit, Far, PARTS_MAX, Payload, Room, Shape, Slots, Span, Terms, Word};
+use crate::table::{Circuit, Far, Held, PARTS_MAX, Part, Payload, Room, Shape, Slots, Span, Terms, Word};
 use crate::tables::{Bytes, Sizes, Tables};
 
 /// Windows and breakers of one key that lie together.
@@ -103,6 +103,22 @@ impl Laid {
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
     }
 
+    /// What the table has to keep up.
+    fn part(&self) -> Part {
+        let (Place { near, far, rare, .. }, room) = (self.place, self.room);
+        let holds = match (self.aggregate, self.status) {
+            (Aggregate::Count, Status::Attempt) => Held::Recent,
+            (Aggregate::Count | Aggregate::Sum(_), _) => Held::Approved,
+            (Aggregate::Max(_), _) => Held::Max,
+            (Aggregate::Distinct(_), _) => Held::Distinct,
+            (Aggregate::First, _) => Held::First,
+            (Aggregate::Last, _) => Held::Time,
+        };
+        let [near, far, rare] =
+            [(near, room.near), (far, room.far), (rare, room.rare)].map(|(at, count)| at..at + count);
+        Part { holds, near, far, rare, span: self.span }
+    }
+
     /// Bytes that it takes of each key, and beside them of a busy one.
     pub fn bytes(&self) -> [usize; 2] {
         [self.room.near, self.room.far + self.room.rare].map(|words| words * size_of::<Word>())
@@ -140,7 +156,8 @@ impl Plan {
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
             let soon: Vec<_> = soon.collect();
-            let table = tables.velocity_table(shape, &soon, expiry_ms).map_err(BuildError::Size)?;
+            let parts = windows.iter().map(Laid::part).collect();
+            let table = tables.velocity_table(shape, &soon, parts, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields, table, windows, breakers });
         }
         Ok(plan)

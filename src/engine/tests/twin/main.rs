@@ -13,6 +13,7 @@ mod draw;
 mod drive;
 mod memory;
 mod shrink;
+mod years;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +57,8 @@ fn policies_over_events_agree_with_the_twin() {
         "exact",
         "one-sided",
         "late",
+        "claimed to be exact",
+        "known to be late",
         "limits that refused",
         "limits that let pass",
         "repetitions",
