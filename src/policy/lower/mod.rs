@@ -9,6 +9,7 @@ mod calls;
 mod compare;
 mod domain;
 mod expression;
+mod linear;
 mod list;
 mod names;
 mod number;
