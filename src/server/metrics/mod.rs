@@ -171,12 +171,20 @@ impl Metrics {
             ("riskd_journal_written_total", "Decisions written to the journal."),
             ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
             ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
+            (
+                "riskd_clock_steps_total",
+                "Steps of the system's clock by more than a second, by direction; the daemon's time does not follow one back.",
+            ),
             ("riskd_table_evictions_total", "Live entries pushed out of a full table, over all reloads."),
         ];
         let gauges = [
             ("riskd_connections", "Open connections by door."),
             ("riskd_journal_lag_seconds", "Age of the oldest decision that is not on disk yet."),
             ("riskd_journal_bytes", "Bytes of all segments kept."),
+            (
+                "riskd_clock_distance_seconds",
+                "How far the daemon's time is ahead of the system's clock; negative behind it.",
+            ),
             (
                 "riskd_table_entries",
                 "Entries in each table of which something is known that has not expired; of a large one to half a percent.",

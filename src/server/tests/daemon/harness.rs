@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Trust};
 use serde_json::Value;
-use server::{Config, Running, Server};
+use server::{Clock, Config, Running, Server};
 use tempfile::TempDir;
 
 pub const RULES: &str = include_str!("rules/test.yaml");
@@ -53,6 +53,11 @@ impl Daemon {
 
     /// Starts one with a configuration changed.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Daemon {
+        Daemon::start_by(Clock::default(), change)
+    }
+
+    /// The same by a clock of the test's.
+    pub fn start_by(clock: Clock, change: impl FnOnce(&mut Config)) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).unwrap();
@@ -73,7 +78,7 @@ impl Daemon {
         // Test machines stall; only the tests of overload want to see it.
         config.limits.backlog_ms_max = 60_000;
         change(&mut config);
-        let running = Server::start(config.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let running = Server::start_with(config.clone(), clock).unwrap_or_else(|error| panic!("{error}"));
         Daemon { running: Some(running), config, folder }
     }
 

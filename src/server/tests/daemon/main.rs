@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_models;
 mod breakers;
 mod challenges;
+mod clock;
 mod drift;
 mod explained;
 mod frames;
