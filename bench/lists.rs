@@ -106,8 +106,8 @@ fn open(folder: &Path, entries: u64, from_image: bool) -> Result<(Site, f64), St
     let began = Instant::now();
     let store = ListStore::open(folder).map_err(|error| error.to_string())?;
     let lists = Lists::new(entries as usize, Seed::new([9; 16]));
-    let handle = lists.handle("bench", Matching::Exact).ok_or("no memory for a list")?;
-    let list = KnownList { name: "bench".to_owned(), matching: Matching::Exact, handle };
+    let list = KnownList::new(&lists, "bench", Matching::Exact, wire::Form::Identifier);
+    let list = list.ok_or("no memory for a list")?;
     let load = store.load(&lists, &list, NOW_MS).map_err(|error| error.to_string())?;
     let took_s = began.elapsed().as_secs_f64();
     // A small list has no image.

@@ -166,7 +166,8 @@ fn snapshot(
 fn fill_lists(tables: &Tables, policy: &Policy) -> Result<(), String> {
     const ENTRIES: u64 = 10_000;
     for list in &policy.lists {
-        let handle = tables.lists.handle(&list.name, list.matching).ok_or("no memory for lists")?;
+        let handle =
+            tables.lists.handle(&list.name, list.matching, list.on.form()).ok_or("no memory for lists")?;
         for n in 0..ENTRIES {
             let key = match (list.matching, list.name.as_str()) {
                 (Matching::Network, _) if n % 8 == 0 => format!("203.{}.{}.0/24", n / 256 % 256, n % 256),

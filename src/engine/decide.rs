@@ -147,17 +147,14 @@ fn decide_lanes(
         }
         record::write(snapshot, now, check, lane, decision, scratch);
         if let Some(slot) = scratch.lanes[lane].slot {
-            replay::publish(tables, slot, check, lane, scratch, decision);
+            replay::publish(tables, slot, lane, scratch, decision);
         }
     }
     // Repetitions come last, so that those of this very batch find their decision.
     for lane in lanes(!fresh & all(checks)) {
-        let check = (&checks[lane], lane);
         let repeated = match seen[lane] {
-            Seen::Known(slot) => replay::repeat(tables, slot, check.0, lane, scratch),
-            Seen::Beside(first) => {
-                Some(replay::repeat_beside(decisions[first], check, (&checks[first], first), scratch))
-            }
+            Seen::Known(slot) => replay::repeat(tables, slot, lane, scratch),
+            Seen::Beside(first) => Some(replay::repeat_beside(decisions[first], lane, first, scratch)),
             Seen::New(_) => None,
         };
         decisions[lane] = repeated.unwrap_or(Decision { in_flight: true, ..Decision::EMPTY });

@@ -3,7 +3,7 @@
 //! Rules, model, record and reports all read it, so a name means the same number everywhere. Built-in features come
 //! first and keep their ids; a policy's `schema` fields and velocity features follow.
 
-use wire::Value;
+use wire::{Field, Form, Value};
 
 /// Number of a feature: its place in the table and its column in the scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,6 +13,16 @@ impl FeatureId {
     /// The place in the table.
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// Form of its values, for a text feature: that of the check's field, or free text for a field of the site.
+    pub fn form(self) -> Form {
+        self.field().map_or(Form::Memo, Field::form)
+    }
+
+    /// The field of the check that it is, if it is one.
+    pub fn field(self) -> Option<Field> {
+        FIELDS.get(self.index()).copied().flatten()
     }
 
     /// Whether models and rules give it: it is known last, and no model reads it.
@@ -119,6 +129,32 @@ macro_rules! builtins {
         pub const BUILTINS: &[(Builtin, &str, Type, Scalar, &str)] =
             &[$((Builtin::$variant, $name, Type::$ty, $missing, $doc),)+];
     };
+}
+
+/// The fields of a check among the built-in features, by number: those of the same name.
+pub(crate) const FIELDS: [Option<Field>; BUILTINS.len()] = {
+    let mut fields = [None; BUILTINS.len()];
+    let mut at = 0;
+    while at < fields.len() {
+        let mut field = 0;
+        while field < Field::ALL.len() {
+            if is_same(BUILTINS[at].1, Field::ALL[field].path()) {
+                fields[at] = Some(Field::ALL[field]);
+            }
+            field += 1;
+        }
+        at += 1;
+    }
+    fields
+};
+
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
 }
 
 builtins! {

@@ -1,12 +1,12 @@
 //! Stage `fields`: what the check itself says, into the columns, and the keyed hashes of its texts.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
-use wire::{Check, Degraded, ExtValue};
+use wire::{Check, Degraded, ExtValue, Field, FieldValue};
 
-use crate::feature::{BUILTINS, Builtin, FeatureId, Scalar, Type};
+use crate::feature::{BUILTINS, Builtin, FIELDS, FeatureId, Scalar, Type};
 use crate::key::{Hash, Seed};
 use crate::scratch::{Lane, Scratch};
 use crate::snapshot::Snapshot;
@@ -27,6 +27,7 @@ pub(crate) fn event_time(check: &Check<'_>, now_ms: i64, degraded: &mut u16) -> 
 /// Fills the columns of one check's fields, and the hashes that keys, lists and sets are made of.
 pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     texts(snapshot, check, &mut scratch.lanes[lane]);
+    scratch.lanes[lane].fingerprint = seed.fingerprint(check);
     let time_ms = scratch.lanes[lane].time_ms;
     let local_ms = time_ms + snapshot.policy.zone.offset_ms(time_ms);
     scratch.set(Builtin::Hour.id(), lane, Scalar::Int(local_ms.rem_euclid(DAY_MS) / HOUR_MS));
@@ -36,24 +37,18 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
         lane,
         Scalar::Int((local_ms.div_euclid(DAY_MS) + 3).rem_euclid(7) + 1),
     );
-    scratch.set(Builtin::DeviceEmulator.id(), lane, Scalar::Bool(check.device.emulator));
-    scratch.set(Builtin::DeviceRooted.id(), lane, Scalar::Bool(check.device.rooted));
-    if let Some(geo) = check.geo {
-        scratch.set(Builtin::Lat.id(), lane, Scalar::Double(geo.lat));
-        scratch.set(Builtin::Lon.id(), lane, Scalar::Double(geo.lon));
+    for &(feature, field, ty) in &NUMBERS {
+        let value = match field.of(check) {
+            FieldValue::Flag(flag) => Scalar::Bool(flag),
+            FieldValue::Decimal(number) => Scalar::Double(number),
+            FieldValue::Whole(number) if matches!(ty, Type::Money) => Scalar::Money(number),
+            FieldValue::Whole(number) => Scalar::Int(number),
+            _ => continue,
+        };
+        scratch.set(feature, lane, value);
     }
-    let optional = [
-        (Builtin::Amount, check.amount_minor.map(Scalar::Money)),
-        (Builtin::Kyc, check.kyc.map(|n| Scalar::Int(i64::from(n)))),
-        (Builtin::Factors, check.factors.map(|n| Scalar::Int(i64::from(n)))),
-        (Builtin::Face, check.face.map(Scalar::Double)),
-        (Builtin::Voice, check.voice.map(Scalar::Double)),
-        (Builtin::TextBytes, (!check.text.is_empty()).then_some(Scalar::Int(check.text.len() as i64))),
-    ];
-    for (feature, value) in optional {
-        if let Some(value) = value {
-            scratch.set(feature.id(), lane, value);
-        }
+    if !check.text.is_empty() {
+        scratch.set(Builtin::TextBytes.id(), lane, Scalar::Int(check.text.len() as i64));
     }
     for (name, value) in &check.ext {
         let Some((feature, ty)) = snapshot.ext_feature(name) else { continue };
@@ -73,9 +68,28 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
         }
     }
     for &feature in &snapshot.hashed {
-        scratch.hashes[feature.index()][lane] = hash(snapshot, seed, check, &scratch.lanes[lane], feature);
+        scratch.hashes[feature.index()][lane] = hash(snapshot, seed, check, feature);
     }
 }
+
+/// The fields of a check that are numbers: feature, field and type.
+const NUMBERS: [(FeatureId, Field, Type); NUMBERS_COUNT] = {
+    let mut numbers = [(FeatureId(0), Field::Id, Type::Text); NUMBERS_COUNT];
+    let (mut at, mut found) = (0, 0);
+    while at < FIELDS.len() {
+        let ty = BUILTINS[at].2;
+        if let Some(field) = FIELDS[at]
+            && !matches!(ty, Type::Text)
+        {
+            numbers[found] = (FeatureId(at as u16), field, ty);
+            found += 1;
+        }
+        at += 1;
+    }
+    assert!(found == NUMBERS_COUNT);
+    numbers
+};
+const NUMBERS_COUNT: usize = 9;
 
 /// Texts that the check holds in another form, written out only where a rule reads them.
 fn texts(snapshot: &Snapshot, check: &Check<'_>, lane: &mut Lane) {
@@ -98,50 +112,36 @@ pub(crate) fn text<'a>(
     feature: FeatureId,
 ) -> &'a str {
     let Some(&(builtin, ..)) = BUILTINS.get(feature.index()) else {
-        let name = snapshot.ext_name(feature);
-        return check
-            .ext
-            .iter()
-            .find_map(|(key, value)| match value {
-                ExtValue::Text(text) if key == name => Some(text.as_ref()),
-                _ => None,
-            })
-            .unwrap_or("");
+        return ext_text(snapshot, check, feature);
     };
     match builtin {
-        Builtin::Kind => check.kind.name(),
-        Builtin::Account => &check.account,
-        Builtin::Counterparty => &check.counterparty,
-        Builtin::DeviceId => &check.device.id,
-        Builtin::DeviceImei => &check.device.imei,
-        Builtin::DeviceMac => &check.device.mac,
-        Builtin::DeviceOs => &check.device.os,
-        Builtin::DeviceModel => &check.device.model,
-        Builtin::DeviceApp => &check.device.app,
-        Builtin::DeviceClass => check.device.class.name(),
-        Builtin::Currency => std::str::from_utf8(&check.currency).unwrap_or(""),
+        // Written out where a rule or list reads them.
         Builtin::Packet => &lane.packet_text,
-        Builtin::Channel => &check.channel,
-        Builtin::Campaign => &check.campaign,
-        Builtin::Inviter => &check.inviter,
-        Builtin::Utm => &check.utm,
-        Builtin::Text => &check.text,
         Builtin::Ip => &lane.ip_text,
-        _ => "",
+        Builtin::Kind => check.kind.name(),
+        Builtin::DeviceClass => check.device.class.name(),
+        Builtin::Currency => wire::currency::text(&check.currency),
+        _ => match feature.field().map(|field| field.of(check)) {
+            Some(FieldValue::Text(Cow::Borrowed(text))) => text,
+            _ => "",
+        },
     }
 }
 
-/// Hash of a text feature. Addresses and packets are hashed by their bits: the same for every way of writing them.
-fn hash(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: &Lane, feature: FeatureId) -> Hash {
-    if feature == Builtin::Ip.id() {
-        return match lane.ip {
-            None => 0,
-            Some(IpAddr::V4(v4)) => seed.bytes(&v4.octets()),
-            Some(IpAddr::V6(v6)) => seed.bytes(&v6.octets()),
-        };
+/// Hash of a text feature's value, the same for every way of writing it.
+fn hash(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, feature: FeatureId) -> Hash {
+    match feature.field() {
+        Some(field) => seed.value(&field.of(check)),
+        None => seed.text(ext_text(snapshot, check, feature)),
     }
-    if feature == Builtin::Packet.id() {
-        return check.packet.map_or(0, |packet| seed.bytes(packet.as_bytes()));
-    }
-    seed.text(text(snapshot, check, lane, feature))
+}
+
+/// The text of a field of the site; empty where the check has none.
+fn ext_text<'a>(snapshot: &Snapshot, check: &'a Check<'_>, feature: FeatureId) -> &'a str {
+    let name = snapshot.ext_name(feature);
+    let found = check.ext.iter().find_map(|(key, value)| match value {
+        ExtValue::Text(text) if key == name => Some(text.as_ref()),
+        _ => None,
+    });
+    found.unwrap_or("")
 }

@@ -5,8 +5,12 @@
 //! the seed.
 
 use std::hash::Hasher as _;
+use std::net::IpAddr;
 
 use siphasher::sip128::{Hash128, Hasher128, SipHasher13};
+use wire::{Check, FieldValue};
+
+use crate::fingerprint::Fingerprints;
 
 /// The keyed hash of a text; 0 stands for an absent one.
 pub type Hash = u128;
@@ -15,6 +19,7 @@ pub type Hash = u128;
 #[derive(Clone)]
 pub struct Seed {
     keys: (u64, u64),
+    fingerprints: Fingerprints,
 }
 
 impl Seed {
@@ -23,12 +28,35 @@ impl Seed {
         let half = |range: std::ops::Range<usize>| {
             bytes[range].iter().rev().fold(0_u64, |n, &byte| n << 8 | u64::from(byte))
         };
-        Seed { keys: (half(0..8), half(8..16)) }
+        let keys = (half(0..8), half(8..16));
+        Seed { keys, fingerprints: Fingerprints::new(keys.0 ^ keys.1.rotate_left(32)) }
+    }
+
+    /// Fingerprint of every field of a check that a rule can read.
+    pub(crate) fn fingerprint(&self, check: &Check<'_>) -> u64 {
+        self.fingerprints.of(check)
     }
 
     /// Hash of a text; 0 for the empty one, which is an absent one.
     pub fn text(&self, text: &str) -> Hash {
         if text.is_empty() { 0 } else { self.bytes(text.as_bytes()) }
+    }
+
+    /// Hash of a value of a check: the same for a value and for the text that [`wire::Form`] reads it from; 0 for an absent one.
+    pub fn value(&self, value: &FieldValue<'_>) -> Hash {
+        match value {
+            FieldValue::Absent => 0,
+            FieldValue::Text(text) => self.text(text),
+            FieldValue::Kind(kind) => self.text(kind.name()),
+            FieldValue::Class(class) => self.text(class.name()),
+            FieldValue::Currency(code) => self.bytes(code),
+            FieldValue::Address(IpAddr::V4(address)) => self.bytes(&address.octets()),
+            FieldValue::Address(IpAddr::V6(address)) => self.bytes(&address.octets()),
+            FieldValue::Packet(packet) => self.bytes(packet.as_bytes()),
+            FieldValue::Flag(flag) => self.bytes(&[u8::from(*flag)]),
+            FieldValue::Whole(number) => self.bytes(&number.to_le_bytes()),
+            FieldValue::Decimal(number) => self.bytes(&number.to_le_bytes()),
+        }
     }
 
     /// Hash of bytes, never 0.

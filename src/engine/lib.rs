@@ -22,6 +22,7 @@ mod decide;
 mod decision;
 pub mod feature;
 mod fields;
+mod fingerprint;
 pub mod forest;
 mod geo;
 pub mod key;

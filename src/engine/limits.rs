@@ -50,8 +50,8 @@ pub const EXACT_DISTINCT_MAX: usize = 64;
 /// Most matches that a record holds of one decision, of those that act and of those in shadow each, and most that rules may have
 /// together; the rest are counted.
 pub const HITS_MAX: usize = 16;
-/// Longest prefix in a prefix list, in characters.
-pub const LIST_PREFIX_MAX: usize = 16;
+/// Longest prefix in a prefix list, in bytes: that of the longest identifier.
+pub const LIST_PREFIX_MAX: usize = 64;
 /// Most threads that decide at once.
 pub const WORKERS_MAX: usize = 63;
 /// Batches in flight at once: every worker's, and the one outcomes are applied under.

@@ -4,11 +4,10 @@
 //! written last and read first.
 
 use wire::limits::REASONS_MAX;
-use wire::{Challenge, Check, Degraded, Value, Verdict};
+use wire::{Challenge, Degraded, Value, Verdict};
 
 use crate::decide;
 use crate::decision::{Decision, Hit};
-use crate::feature::Builtin;
 use crate::key::{self, Hash};
 use crate::limits::PENDING_MAX;
 use crate::scratch::Scratch;
@@ -92,33 +91,16 @@ pub(crate) fn claim(tables: &Tables, lane: usize, fresh: u64, now_ms: i64, scrat
     }
 }
 
-/// A fold of the fields that make an event what it is, to tell a repetition from a reused id.
-fn body(check: &Check<'_>, lane: usize, scratch: &Scratch) -> u64 {
-    let fields = [Builtin::Account, Builtin::Counterparty, Builtin::DeviceId, Builtin::Packet];
-    let start =
-        Hash::from(check.kind.code()) << 64 | check.amount_minor.map_or(u128::MAX >> 64, |n| n as u128);
-    key::short(
-        fields.iter().fold(start, |fold, field| key::fold(fold, scratch.hashes[field.id().index()][lane])),
-    )
-}
-
 /// Where a hit stands, behind so many reservations.
 fn hit_at(pending: usize, hit: usize) -> usize {
     PENDING + pending * PENDING_WORDS + hit * HIT_WORDS
 }
 
 /// Publishes a decision into its slot.
-pub(crate) fn publish(
-    tables: &Tables,
-    slot: usize,
-    check: &Check<'_>,
-    lane: usize,
-    scratch: &Scratch,
-    decision: &Decision,
-) {
+pub(crate) fn publish(tables: &Tables, slot: usize, lane: usize, scratch: &Scratch, decision: &Decision) {
     let words = Words::of(tables, slot);
     let put = |at: usize, bits: u64| words.at(at).store(bits, Ordering::Relaxed);
-    put(BODY, body(check, lane, scratch));
+    put(BODY, scratch.lanes[lane].fingerprint);
     put(NUMBER, decision.number);
     put(SCORE, decision.score.to_bits());
     put(VERSION, u64::from(decision.version));
@@ -145,25 +127,14 @@ pub(crate) fn publish(
 }
 
 /// The answer to an id that another lane of the batch decided.
-pub(crate) fn repeat_beside(
-    first: Decision,
-    (check, lane): (&Check<'_>, usize),
-    (other, other_lane): (&Check<'_>, usize),
-    scratch: &Scratch,
-) -> Decision {
-    let reused = body(check, lane, scratch) != body(other, other_lane, scratch);
+pub(crate) fn repeat_beside(first: Decision, lane: usize, first_lane: usize, scratch: &Scratch) -> Decision {
+    let reused = scratch.lanes[lane].fingerprint != scratch.lanes[first_lane].fingerprint;
     let degraded = first.degraded | if reused { Degraded::IdReused.bit() } else { 0 };
     Decision { replayed: true, degraded, ..first }
 }
 
 /// The first answer to an id; `None` while it is being decided.
-pub(crate) fn repeat(
-    tables: &Tables,
-    slot: usize,
-    check: &Check<'_>,
-    lane: usize,
-    scratch: &Scratch,
-) -> Option<Decision> {
+pub(crate) fn repeat(tables: &Tables, slot: usize, lane: usize, scratch: &Scratch) -> Option<Decision> {
     let words = Words::of(tables, slot);
     let state = state(words)?;
     let load = |at: usize| words.at(at).load(Ordering::Relaxed);
@@ -177,7 +148,7 @@ pub(crate) fn repeat(
         version: load(VERSION) as u32,
         ..Decision::EMPTY
     };
-    if load(BODY) != body(check, lane, scratch) {
+    if load(BODY) != scratch.lanes[lane].fingerprint {
         decision.degraded |= Degraded::IdReused.bit();
     }
     for at in 0..usize::from((state >> HIT_COUNT) as u8).min(REASONS_MAX) {

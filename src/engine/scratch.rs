@@ -49,6 +49,8 @@ pub(crate) struct Lane {
     pub packet_text: ArrayString<36>,
     /// Hash of the check id.
     pub id: Hash,
+    /// Fingerprint of every other field.
+    pub fingerprint: u64,
     /// Slot of the decision being made, if there was room for it.
     pub slot: Option<usize>,
     pub pending: ArrayVec<Pending, PENDING_MAX>,
@@ -75,6 +77,7 @@ impl Lane {
             ip_text: ArrayString::new(),
             packet_text: ArrayString::new(),
             id: 0,
+            fingerprint: 0,
             slot: None,
             pending: ArrayVec::new(),
             refused: ArrayVec::new(),

@@ -13,7 +13,7 @@ use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WIN
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
 use crate::plan::{Laid, Plan};
-use crate::policy::{Aggregate, BreakerState, List, Origin, Policy, ReasonText, Tier, Window};
+use crate::policy::{Aggregate, BreakerState, List, Matching, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
@@ -169,7 +169,7 @@ impl Snapshot {
         let plan = Plan::lay(&policy, tables, previous.map(|previous| &previous.plan))?;
         let model_version = forest.as_ref().map_or_else(String::new, |spec| spec.version.clone());
         let models = Models::build(&policy.features, forest, anomaly, challengers)?;
-        let handle = |list: &List| tables.lists.handle(&list.name, list.matching);
+        let handle = |list: &List| tables.lists.handle(&list.name, list.matching, list.on.form());
         let no_memory = SizeError::NoMemory { table: "list_entries", entries: 0 };
         let lists =
             policy.lists.iter().map(handle).collect::<Option<_>>().ok_or(BuildError::Size(no_memory))?;
@@ -365,7 +365,7 @@ impl Snapshot {
         self.policy.features.row(feature).name.trim_start_matches("ext.")
     }
 
-    /// Whether some rule reads that feature as text.
+    /// Whether some rule or list reads that feature as text.
     pub(crate) fn reads(&self, feature: Builtin) -> bool {
         self.read.contains(&feature.id())
     }
@@ -455,6 +455,8 @@ fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
             TextSource::Constant(_) | TextSource::Register(_) => None,
         })
         .chain(asked.iter().copied())
+        // Prefixes are looked up by the text itself.
+        .chain(policy.lists.iter().filter(|list| list.matching == Matching::Prefix).map(|list| list.on))
         .collect();
     for features in [&mut asked, &mut read] {
         features.sort_unstable();

@@ -255,11 +255,8 @@ pub fn prepare(
         .lists
         .iter()
         .filter(|list| names.insert(list.name.as_str()))
-        .filter_map(|list| {
-            // The snapshot has made it already.
-            let handle = tables.lists.handle(&list.name, list.matching)?;
-            Some(KnownList { name: list.name.clone(), matching: list.matching, handle })
-        })
+        // The snapshot has made it already.
+        .filter_map(|list| KnownList::new(&tables.lists, &list.name, list.matching, list.on.form()))
         .collect();
     for list in &declared {
         let load = kept

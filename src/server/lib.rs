@@ -60,8 +60,7 @@ pub mod readers {
     /// The image of a list; how many entries it has.
     pub fn list_image(bytes: &[u8]) -> Option<u64> {
         let lists = Lists::new(1 << 16, Seed::new([0; 16]));
-        let (name, matching) = ("x".to_owned(), Matching::Exact);
-        let list = KnownList { handle: lists.handle(&name, matching)?, name, matching };
+        let list = KnownList::new(&lists, "x", Matching::Exact, wire::Form::Identifier)?;
         let read = read_image(bytes, bytes.len() as u64, &lists, &list, |_| true, 0);
         read.ok().map(|(_, draft)| draft.len())
     }

@@ -6,24 +6,35 @@ use std::borrow::Cow;
 
 use crate::check::Ext;
 use crate::error::{DecodeError, ErrorCode};
-use crate::limits::{AMOUNT_MINOR_MAX, EXT_FIELDS_MAX, IDENTIFIER_BYTES_MAX, TIME_MS_MAX};
+use crate::limits::{EXT_FIELDS_MAX, IDENTIFIER_BYTES_MAX, TIME_MS_MAX};
 
 /// Why a value is refused; the codec adds the field.
-#[derive(Debug)]
-pub(crate) struct Refusal {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What to act on.
     pub code: ErrorCode,
+    /// What was found and what was expected.
     pub message: Cow<'static, str>,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 impl Refusal {
-    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Refusal {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal { code, message: message.into() }
     }
 
-    pub fn out_of_range(message: impl Into<Cow<'static, str>>) -> Refusal {
+    pub(crate) fn out_of_range(message: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal::new(ErrorCode::OutOfRange, message)
     }
 
+    /// As an error about a field, by its path.
     #[cold]
     pub fn at(self, field: impl Into<String>) -> DecodeError {
         DecodeError::new(self.code, field, self.message)
@@ -79,29 +90,6 @@ pub(crate) fn finite(value: f64) -> Result<f64, Refusal> {
     }
 }
 
-/// Minor units of money, never negative.
-pub(crate) fn amount_minor(minor: i64) -> Result<i64, Refusal> {
-    match minor {
-        0..=AMOUNT_MINOR_MAX => Ok(minor),
-        ..0 => Err(Refusal::out_of_range("an amount is not negative")),
-        _ => Err(Refusal::out_of_range("an amount is at most 10000000000.00")),
-    }
-}
-
-/// Minor units of a JSON number of major units.
-///
-/// A double holds every decimal of 15 digits apart, and the bound leaves 13: where the nearest hundredth is the
-/// very same double, the number was written with at most two decimals, and that hundredth is what was meant.
-pub(crate) fn amount_major(major: f64) -> Result<i64, Refusal> {
-    // The cast saturates, and the bound refuses what saturated.
-    let minor = amount_minor((major * 100.0).round() as i64)?;
-    if minor as f64 / 100.0 == major {
-        Ok(minor)
-    } else {
-        Err(Refusal::out_of_range("an amount has at most two decimals"))
-    }
-}
-
 /// Unix milliseconds of the years 1970 to 9999.
 pub(crate) fn time_ms(ms: i64) -> Result<i64, Refusal> {
     if (0..=TIME_MS_MAX).contains(&ms) {
@@ -129,36 +117,9 @@ pub(crate) fn number(value: f64, range: std::ops::RangeInclusive<f64>) -> Result
     }
 }
 
-/// Three capitals.
-pub(crate) fn currency(code: &[u8]) -> Result<[u8; 3], Refusal> {
-    match <[u8; 3]>::try_from(code) {
-        Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(code),
-        _ => Err(Refusal::out_of_range("expected three capitals of ISO 4217, such as CNY")),
-    }
-}
-
 /// Degrees of latitude.
 pub(crate) const LATITUDE: std::ops::RangeInclusive<f64> = -90.0..=90.0;
 /// Degrees of longitude.
 pub(crate) const LONGITUDE: std::ops::RangeInclusive<f64> = -180.0..=180.0;
 /// A match between 0 and 1.
 pub(crate) const FRACTION: std::ops::RangeInclusive<f64> = 0.0..=1.0;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_of_money_is_exact_or_refused() {
-        for minor in [0, 1, 10, 29, 57, 58, 888, 1_013, 100_005, 999_999_999_999, AMOUNT_MINOR_MAX] {
-            let text = crate::money::Major(minor).to_string();
-            let major: f64 = text.parse().unwrap();
-            assert_eq!(amount_major(major).ok(), Some(minor), "{text}");
-        }
-        for refused in
-            [-0.01, 0.001, 8.881, 1.005, 9_999_999_999.999, 1e10 + 0.01, 1e300, f64::NAN, f64::INFINITY]
-        {
-            assert!(amount_major(refused).is_err(), "{refused}");
-        }
-    }
-}

@@ -1,6 +1,9 @@
 //! Keys of lists: what an entry of each way of matching is found by, and which entries a value asks for.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+use wire::{FieldValue, Form, Refusal};
 
 use super::ListError;
 use crate::key::{Hash, Seed};
@@ -17,20 +20,24 @@ pub struct ListKey {
 }
 
 impl ListKey {
-    /// The key that people write, as a list of that way of matching takes it.
+    /// The key that people write, as a list of that way of matching takes it, in the form of the values it is looked up with.
     ///
     /// # Errors
-    /// [`ListError::BadKey`] if it is none.
-    pub(super) fn read(seed: &Seed, matching: Matching, key: &str) -> Result<ListKey, ListError> {
+    /// [`ListError::BadKey`] if no value could ever match it.
+    pub(super) fn read(seed: &Seed, matching: Matching, form: Form, key: &str) -> Result<ListKey, ListError> {
         let bad = |why: &str| {
             let shown: String = key.chars().take(SHOWN_CHARACTERS).collect();
             Err(ListError::BadKey(format!("{why}, not {shown:?}")))
         };
         match matching {
-            Matching::Exact if key.is_empty() || key.len() > wire::limits::TEXT_BYTES_MAX => {
+            Matching::Exact if key.len() > wire::limits::TEXT_BYTES_MAX => {
                 bad("a key is text of 1 to 512 bytes")
             }
-            Matching::Exact => Ok(ListKey { hash: seed.text(key), length: None }),
+            Matching::Exact => match read_exact(form, key) {
+                Ok(FieldValue::Absent) => bad("a key is not empty"),
+                Ok(value) => Ok(ListKey { hash: seed.value(&value), length: None }),
+                Err(refusal) => bad(&refusal.message),
+            },
             Matching::Network => {
                 let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
                 let Ok(ip) = address.parse::<IpAddr>().map(|ip| ip.to_canonical()) else {
@@ -46,16 +53,47 @@ impl ListKey {
                     _ => bad("a prefix length is at most 32 (v4) or 128 (v6)"),
                 }
             }
-            Matching::Prefix if !key.is_empty() && key.len() <= LIST_PREFIX_MAX && key.is_ascii() => {
-                Ok(ListKey { hash: seed.bytes(key.as_bytes()), length: Some(key.len() as u8) })
-            }
-            Matching::Prefix => bad("a prefix is 1 to 16 characters of ASCII"),
+            Matching::Prefix => match canonical_prefix(form, key) {
+                Ok(prefix) if prefix.is_empty() || prefix.len() > LIST_PREFIX_MAX => {
+                    bad("a prefix is text of 1 to 64 bytes")
+                }
+                Ok(prefix) => {
+                    Ok(ListKey { hash: seed.bytes(prefix.as_bytes()), length: Some(prefix.len() as u8) })
+                }
+                Err(refusal) => bad(&refusal.message),
+            },
         }
     }
 }
 
 /// So much of a refused key is shown.
 const SHOWN_CHARACTERS: usize = 64;
+const _: () = assert!(LIST_PREFIX_MAX == 64 && LIST_PREFIX_MAX < V4_LENGTHS_FROM);
+
+/// A key in its canonical form. Free text is taken as it is, and has to be such that a person could write it again.
+fn read_exact(form: Form, key: &str) -> Result<FieldValue<'_>, Refusal> {
+    if matches!(form, Form::Memo | Form::Token | Form::Qr) {
+        wire::visible::all_visible(key)?;
+        return Ok(match key.trim() {
+            "" => FieldValue::Absent,
+            _ => FieldValue::Text(Cow::Borrowed(key)),
+        });
+    }
+    form.read(Cow::Borrowed(key))
+}
+
+/// The beginning of values of that form: letters in the case that values have.
+fn canonical_prefix(form: Form, key: &str) -> Result<Cow<'_, str>, Refusal> {
+    wire::visible::all_visible(key)?;
+    Ok(match form {
+        Form::Packet | Form::Mac | Form::Kind | Form::Class | Form::Address => {
+            Cow::Owned(key.to_ascii_lowercase())
+        }
+        Form::Imei | Form::Currency => Cow::Owned(key.to_ascii_uppercase()),
+        Form::Identifier | Form::Id => Cow::Borrowed(key.trim_start()),
+        _ => Cow::Borrowed(key),
+    })
+}
 
 /// Tells the hashes of all entries that would put a value (its hash from the seed, and itself) on a list with entries of
 /// these lengths.

@@ -20,6 +20,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, Guard};
+use wire::Form;
 
 pub use draft::Draft;
 pub(crate) use key::ASKED_MAX;
@@ -74,11 +75,14 @@ pub struct Lists {
     writer: Mutex<Writer>,
 }
 
-/// A list's identity, which survives reloads: entries belong to the name and the way of matching. When nobody holds it any
+/// A list's identity, which survives reloads: entries belong to the name, the way of matching and the form of the
+/// values. When nobody holds it any
 /// more the list's memory is given back.
 pub struct ListHandle {
     name: String,
     matching: Matching,
+    /// Form of the values that are looked up: keys are brought into it.
+    form: Form,
     /// Where its entries stand in every directory since it was made.
     place: usize,
 }
@@ -105,10 +109,11 @@ impl Lists {
     }
 
     /// The handle of a list, made at its first mention; `None` if there is no memory for it.
-    pub fn handle(&self, name: &str, matching: Matching) -> Option<Arc<ListHandle>> {
+    pub fn handle(&self, name: &str, matching: Matching, form: Form) -> Option<Arc<ListHandle>> {
         let mut writer = self.writer();
         let mut standing = writer.handles.iter().filter_map(Weak::upgrade);
-        if let Some(known) = standing.find(|h| h.name == name && h.matching == matching) {
+        let same = |h: &Arc<ListHandle>| h.name == name && h.matching == matching && h.form == form;
+        if let Some(known) = standing.find(same) {
             return Some(known);
         }
         drop(standing);
@@ -116,7 +121,7 @@ impl Lists {
         self.forget(&mut writer)?;
         let free = writer.handles.iter().position(|handle| handle.strong_count() == 0);
         let place = free.unwrap_or(writer.handles.len());
-        let handle = Arc::new(ListHandle { name: name.to_owned(), matching, place });
+        let handle = Arc::new(ListHandle { name: name.to_owned(), matching, form, place });
         match free {
             Some(_) => writer.handles[place] = Arc::downgrade(&handle),
             None => writer.handles.push(Arc::downgrade(&handle)),
@@ -130,7 +135,7 @@ impl Lists {
     /// # Errors
     /// [`ListError::BadKey`] if the key is none for this list.
     pub fn key(&self, list: &ListHandle, key: &str) -> Result<ListKey, ListError> {
-        ListKey::read(&self.seed, list.matching, key)
+        ListKey::read(&self.seed, list.matching, list.form, key)
     }
 
     /// Puts an entry on a list until `expires_ms` (or [`NEVER_MS`]); one already there gets the new end. Entries that had

@@ -14,7 +14,11 @@ fn lists(capacity: usize) -> Lists {
 }
 
 fn list(lists: &Lists, name: &str, matching: Matching) -> Arc<ListHandle> {
-    lists.handle(name, matching).expect("memory for an empty list")
+    let form = match matching {
+        Matching::Network => Form::Address,
+        _ => Form::Identifier,
+    };
+    lists.handle(name, matching, form).expect("memory for an empty list")
 }
 
 fn put(lists: &Lists, list: &ListHandle, text: &str, expires_ms: i64) -> Result<(), ListError> {

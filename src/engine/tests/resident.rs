@@ -67,7 +67,7 @@ fn tables_take_what_was_said_with_full_lists_and_after_a_reload() {
     let standing = build(policy(60_000), &tables, None);
     hold("at start", before, without_lists);
 
-    let list = tables.lists.handle("bad", Matching::Exact).expect("room");
+    let list = tables.lists.handle("bad", Matching::Exact, wire::Form::Identifier).expect("room");
     for n in 0..SIZES.list_entries {
         let key = tables.lists.key(&list, &format!("k{n}")).expect("a key");
         tables.lists.put(&list, key, NEVER_MS, START_MS).expect("as many as there is room for");

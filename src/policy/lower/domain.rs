@@ -106,6 +106,11 @@ impl Expression<'_, '_> {
                 .push(Diagnostic::error(Code::WrongType, place, message).help("`in_cidr` takes any text"));
             return Err(Refused);
         }
+        if declared.on.form() != feature.form() {
+            let on = &symbols.features.row(declared.on).name;
+            let message = format!("the list's keys are of the form of `{on}`, and no value of this field is");
+            return self.refuse(Code::WrongType, &field.span, message, "could never be on the list");
+        }
         let mut look_ups = symbols.look_ups.borrow_mut();
         let at = look_ups.iter().position(|known| *known == (number, feature)).unwrap_or_else(|| {
             look_ups.push((number, feature));

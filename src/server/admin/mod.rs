@@ -8,6 +8,8 @@ mod explain;
 mod fault;
 mod lists;
 mod measure;
+#[cfg(test)]
+mod openapi_fields;
 mod policy;
 mod serve;
 mod token;

@@ -85,7 +85,7 @@ pub fn write(path: &Path, lists: &Lists, list: &KnownList, moment: Moment) -> io
         for number in [moment.generation, moment.change, entries].into_iter().chain(lengths) {
             head.extend(number.to_le_bytes());
         }
-        head.extend([matching_code(list.matching), list.name.len() as u8, 0, 0, 0, 0, 0, 0]);
+        head.extend([hashing_code(list), list.name.len() as u8, 0, 0, 0, 0, 0, 0]);
         head.extend(list.name.as_bytes());
         summed.write_all(&head)?;
         let mut chunk = Vec::with_capacity(CHUNK_ENTRIES * ENTRY_BYTES);
@@ -150,7 +150,7 @@ pub fn read_from(
     file.read_exact(&mut name[..name_bytes])?;
     hasher.update(&name[..name_bytes]);
     // The checksum covers these too, but why read the rest of what cannot be used?
-    if name[..name_bytes] != *list.name.as_bytes() || head[56] != matching_code(list.matching) {
+    if name[..name_bytes] != *list.name.as_bytes() || head[56] != hashing_code(list) {
         return Err(ImageFault::Other);
     }
     if !fits(moment) {
@@ -189,12 +189,14 @@ fn hasher(lists: &Lists) -> blake3::Hasher {
     blake3::Hasher::new_keyed(&blake3::derive_key("riskd image of a list", &lists.file_key()))
 }
 
-fn matching_code(matching: Matching) -> u8 {
-    match matching {
+/// What a list's hashes are made of: the way of matching and the form of its values.
+fn hashing_code(list: &KnownList) -> u8 {
+    let matching = match list.matching {
         Matching::Exact => 0,
         Matching::Network => 1,
         Matching::Prefix => 2,
-    }
+    };
+    (list.form as u8) << 2 | matching
 }
 
 /// A file and the checksum of what was written.

@@ -1,10 +1,12 @@
 //! A list that the policy in force declares, and the one way to write its keys.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use engine::lists::ListHandle;
+use engine::lists::{ListHandle, Lists};
 use engine::policy::Matching;
+use wire::Form;
 
 /// A list that the policy in force declares.
 #[derive(Clone)]
@@ -13,11 +15,19 @@ pub struct KnownList {
     pub name: String,
     /// How its keys match.
     pub matching: Matching,
+    /// Form of the values that it is looked up with.
+    pub form: Form,
     /// Its place in the engine's table.
     pub handle: Arc<ListHandle>,
 }
 
 impl KnownList {
+    /// The list of that name; `None` if there is no memory for it.
+    pub fn new(lists: &Lists, name: &str, matching: Matching, form: Form) -> Option<KnownList> {
+        let handle = lists.handle(name, matching, form)?;
+        Some(KnownList { name: name.to_owned(), matching, form, handle })
+    }
+
     /// The one way to write a key, so that a network is one entry however it was written. A key that is none for this
     /// list stays as it is, for the engine to refuse.
     pub fn canonical(&self, key: &str) -> String {
@@ -40,7 +50,8 @@ impl KnownList {
         };
         match self.matching {
             Matching::Network => network().unwrap_or_else(|| key.to_owned()),
-            Matching::Exact | Matching::Prefix => key.to_owned(),
+            Matching::Exact => self.form.canonical(key).map_or_else(|_| key.to_owned(), Cow::into_owned),
+            Matching::Prefix => key.to_owned(),
         }
     }
 }
@@ -48,15 +59,13 @@ impl KnownList {
 #[cfg(test)]
 mod tests {
     use engine::key::Seed;
-    use engine::lists::Lists;
 
     use super::*;
 
     #[test]
     fn a_network_is_one_entry_however_it_is_written() {
         let lists = Lists::new(1, Seed::new([1; 16]));
-        let handle = lists.handle("ips", Matching::Network).unwrap();
-        let list = KnownList { name: "ips".to_owned(), matching: Matching::Network, handle };
+        let list = KnownList::new(&lists, "ips", Matching::Network, Form::Address).unwrap();
         for (given, canonical) in [
             ("203.0.113.9/24", "203.0.113.0/24"),
             ("10.0.0.1/32", "10.0.0.1"),

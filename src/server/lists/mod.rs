@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use engine::lists::{ListError, ListHandle, ListKey, Lists, NEVER_MS};
 use engine::policy::Matching;
+use wire::Form;
 use wire::limits::CLOCK_BEHIND_MS_MAX;
 
 pub use entry::{Adding, Entry, EntryFields};
@@ -103,7 +104,7 @@ pub struct ListStore {
     /// Folder of the images.
     images: PathBuf,
     /// What the engine's tables hold. Also the turn of writers.
-    loaded: Mutex<HashMap<(String, Matching), Loaded>>,
+    loaded: Mutex<HashMap<(String, Matching, Form), Loaded>>,
 }
 
 /// A list in the engine's table.
@@ -115,7 +116,7 @@ struct Loaded {
     image: Option<u64>,
 }
 
-type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching), Loaded>>;
+type Turn<'a> = MutexGuard<'a, HashMap<(String, Matching, Form), Loaded>>;
 
 impl ListStore {
     /// Opens the file of entries in a folder, or makes it.
@@ -476,6 +477,6 @@ impl From<ImageFault> for LoadFault {
     }
 }
 
-fn id(list: &KnownList) -> (String, Matching) {
-    (list.name.clone(), list.matching)
+fn id(list: &KnownList) -> (String, Matching, Form) {
+    (list.name.clone(), list.matching, list.form)
 }

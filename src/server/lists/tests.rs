@@ -4,6 +4,8 @@ use std::fs;
 
 use engine::key::Seed;
 
+use wire::Form;
+
 use super::*;
 
 const NOW_MS: i64 = 1_767_607_200_000;
@@ -18,8 +20,11 @@ struct Site {
 
 fn open_with(folder: &Path, seed: u8, name: &str, matching: Matching, capacity: usize) -> Site {
     let (store, lists) = (ListStore::open(folder).unwrap(), Lists::new(capacity, Seed::new([seed; 16])));
-    let handle = lists.handle(name, matching).unwrap();
-    let list = KnownList { name: name.to_owned(), matching, handle };
+    let form = match matching {
+        Matching::Network => Form::Address,
+        _ => Form::Identifier,
+    };
+    let list = KnownList::new(&lists, name, matching, form).unwrap();
     let load = store.load(&lists, &list, NOW_MS).unwrap();
     Site { store, lists, list, load }
 }
@@ -301,8 +306,7 @@ fn a_list_that_finds_no_room_is_an_error_and_not_half_a_list() {
         site.bulk(&csv(0, 50), Standing::Go).unwrap();
     }
     let (store, lists) = (ListStore::open(folder.path()).unwrap(), Lists::new(40, Seed::new([1; 16])));
-    let handle = lists.handle("x", Matching::Exact).unwrap();
-    let list = KnownList { name: "x".to_owned(), matching: Matching::Exact, handle };
+    let list = KnownList::new(&lists, "x", Matching::Exact, Form::Identifier).unwrap();
     let error = store.load(&lists, &list, NOW_MS).unwrap_err();
     assert!(error.to_string().contains("tables.list_entries"), "{error}");
     assert!(lists.is_empty());
@@ -313,8 +317,7 @@ fn a_list_is_up_to_date_again_when_its_way_of_matching_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let site = open(folder.path());
     site.put("10.0.0.1", None);
-    let handle = site.lists.handle("x", Matching::Network).unwrap();
-    let networks = KnownList { name: "x".to_owned(), matching: Matching::Network, handle };
+    let networks = KnownList::new(&site.lists, "x", Matching::Network, Form::Address).unwrap();
     assert_eq!(site.store.load(&site.lists, &networks, NOW_MS).unwrap().entries, 1);
     assert!(site.store.remove(&site.lists, &networks, "10.0.0.1").unwrap());
     site.store.put(&site.lists, &networks, &entry("10.0.0.2", None), NOW_MS).unwrap();

@@ -27,8 +27,11 @@ fn comes_back_whole(file: &str, matching: Matching, stranger: &str) -> Result<()
     let folder = tempfile::tempdir()?;
     let open = || -> Result<(ListStore, Lists, KnownList), Failed> {
         let (store, lists) = (ListStore::open(folder.path())?, Lists::new(1 << 20, Seed::new([1; 16])));
-        let handle = lists.handle("real", matching).ok_or("no memory")?;
-        let list = KnownList { name: "real".to_owned(), matching, handle };
+        let form = match matching {
+            Matching::Network => wire::Form::Address,
+            _ => wire::Form::Identifier,
+        };
+        let list = KnownList::new(&lists, "real", matching, form).ok_or("no memory")?;
         store.load(&lists, &list, NOW_MS)?;
         Ok((store, lists, list))
     };

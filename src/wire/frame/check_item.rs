@@ -4,210 +4,213 @@
 //! lengths of all texts, then all texts in one piece. So the decoder never searches, and asks once whether the
 //! whole piece is UTF-8 instead of once a text.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
 use super::cursor::{Cursor, coded, not_utf8};
 use super::ext::{put_ext, take_ext};
-use crate::bounds::{self, FRACTION, LATITUDE, LONGITUDE};
-use crate::check::{Check, DeviceClass, Geo, Kind, Text};
+use crate::bounds;
+use crate::check::{Check, DeviceClass, Kind};
+use crate::currency;
 use crate::error::{DecodeError, ErrorCode};
-use crate::limits::{IDENTIFIER_BYTES_MAX, QR_BYTES_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
+use crate::fields::{BITS_COUNT, FIXED, Field, TEXTS, TEXTS_COUNT};
+use crate::form::{FieldValue, Form};
+use crate::money;
+use crate::visible;
 
-/// Bits of the fields that are not text. The texts' bits follow, see [`text_bit`].
-mod bit {
-    pub const TIME: u32 = 1 << 0;
-    pub const AMOUNT: u32 = 1 << 1;
-    pub const CURRENCY: u32 = 1 << 2;
-    pub const IP4: u32 = 1 << 3;
-    pub const IP6: u32 = 1 << 4;
-    pub const GEO: u32 = 1 << 5;
-    pub const PACKET: u32 = 1 << 6;
-    pub const FACE: u32 = 1 << 7;
-    pub const VOICE: u32 = 1 << 8;
-    pub const BUDGET: u32 = 1 << 9;
-    pub const KYC: u32 = 1 << 10;
-    pub const FACTORS: u32 = 1 << 11;
-    pub const CLASS: u32 = 1 << 12;
-    pub const EMULATOR: u32 = 1 << 13;
-    pub const ROOTED: u32 = 1 << 14;
-    pub const EXT: u32 = 1 << 15;
-    /// Bits that no field has yet.
-    pub const SPARE: u32 = 0b11 << 30;
-}
-
-/// Every text: its path in errors and its bound, in the order of the wire. Every check has the first two.
-const TEXTS: [(&str, usize); 16] = [
-    ("id", IDENTIFIER_BYTES_MAX),
-    ("account", IDENTIFIER_BYTES_MAX),
-    ("counterparty", IDENTIFIER_BYTES_MAX),
-    ("device.id", IDENTIFIER_BYTES_MAX),
-    ("device.imei", IDENTIFIER_BYTES_MAX),
-    ("device.mac", IDENTIFIER_BYTES_MAX),
-    ("device.os", IDENTIFIER_BYTES_MAX),
-    ("device.model", IDENTIFIER_BYTES_MAX),
-    ("device.app", IDENTIFIER_BYTES_MAX),
-    ("token", TOKEN_BYTES_MAX),
-    ("qr", QR_BYTES_MAX),
-    ("channel", IDENTIFIER_BYTES_MAX),
-    ("campaign", IDENTIFIER_BYTES_MAX),
-    ("inviter", IDENTIFIER_BYTES_MAX),
-    ("utm", IDENTIFIER_BYTES_MAX),
-    ("text", TEXT_BYTES_MAX),
-];
+/// Says that `ext` follows at the end.
+const EXT: u32 = 1 << (BITS_COUNT - 1);
+/// Every item has the texts before this place.
 const REQUIRED: usize = 2;
+/// Place of the one text that people write, and that is long.
+const MEMO: usize = TEXTS_COUNT - 1;
+/// Bits that no field has yet.
+const SPARE: u32 = !0 << (BITS_COUNT + TEXTS_COUNT - REQUIRED);
 
 /// The bit that says a text is there; none for those that always are.
 const fn text_bit(at: usize) -> u32 {
-    if at < REQUIRED { 0 } else { 1 << (16 + at - REQUIRED) }
+    if at < REQUIRED { 0 } else { 1 << (BITS_COUNT + at - REQUIRED) }
 }
+
+/// Bits of IPv4 and IPv6.
+const IP4: u32 = 1 << 3;
+const IP6: u32 = 1 << 4;
+const _: () = assert!(matches!(Field::Ip.spec().at, crate::fields::At::Bit(3)) && FIXED[4][0].is_none());
 
 pub(super) fn take_check(item: &[u8]) -> Result<Check<'_>, DecodeError> {
     let mut cursor = Cursor(item);
     let present = cursor.u32("")?;
-    if present & bit::SPARE != 0 {
+    if present & SPARE != 0 {
         return Err(bounds::unknown_bit().at(""));
     }
     let kind = cursor.u8("kind")?;
     let mut check = Check::new("", coded(Kind::from_code(kind), kind, "kind")?, "");
     take_fixed(present, &mut cursor, &mut check)?;
     take_texts(present, &mut cursor, &mut check)?;
-    if present & bit::EXT != 0 {
+    if present & EXT != 0 {
         check.ext = take_ext(&mut cursor)?;
     }
     cursor.end()?;
     Ok(check)
 }
 
-fn take_fixed(present: u32, cursor: &mut Cursor<'_>, check: &mut Check<'_>) -> Result<(), DecodeError> {
-    let has = |bit: u32| present & bit != 0;
-    if has(bit::TIME) {
-        check.time_ms = Some(bounds::time_ms(cursor.i64("time")?).map_err(|why| why.at("time"))?);
+fn take_fixed<'a>(present: u32, cursor: &mut Cursor<'a>, check: &mut Check<'a>) -> Result<(), DecodeError> {
+    // One branch a bit, in which the compiler knows the field.
+    macro_rules! take {
+        ($($bit:literal)+) => {
+            const { assert!([$($bit),+].len() == BITS_COUNT - 1) };
+            $(if present & (1 << $bit) != 0 {
+                const FIELDS: [Option<Field>; 2] = FIXED[$bit];
+                if let Some(field) = FIELDS[0] {
+                    field.put(check, take_value(field, cursor)?);
+                }
+                if let Some(field) = FIELDS[1] {
+                    field.put(check, take_value(field, cursor)?);
+                }
+                if 1 << $bit == IP6 {
+                    check.ip = Some(take_ip6(present, cursor)?);
+                }
+            })+
+        };
     }
-    if has(bit::AMOUNT) {
-        check.amount_minor =
-            Some(bounds::amount_minor(cursor.i64("amount")?).map_err(|why| why.at("amount"))?);
+    take!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    if let Some(minor) = check.amount_minor {
+        // The currency stands behind the amount.
+        let decimals = currency::decimals(check.currency).unwrap_or(2);
+        money::bounded(minor, decimals).map_err(|why| why.at("amount"))?;
     }
-    if has(bit::CURRENCY) {
-        check.currency =
-            bounds::currency(&cursor.array::<3>("currency")?).map_err(|why| why.at("currency"))?;
-    }
-    if has(bit::IP4) {
-        check.ip = Some(IpAddr::from(cursor.array::<4>("ip")?));
-    }
-    if has(bit::IP6) {
-        if has(bit::IP4) {
-            return Err(DecodeError::new(ErrorCode::Malformed, "ip", "the field is given twice"));
-        }
-        // An IPv4 address in IPv6 clothes is the same host.
-        check.ip = Some(IpAddr::from(cursor.array::<16>("ip")?).to_canonical());
-    }
-    if has(bit::GEO) {
-        let lat = take_number(cursor, "geo.lat", LATITUDE)?;
-        check.geo = Some(Geo { lat, lon: take_number(cursor, "geo.lon", LONGITUDE)? });
-    }
-    if has(bit::PACKET) {
-        check.packet = Some(Uuid::from_bytes(cursor.array("packet")?));
-    }
-    if has(bit::FACE) {
-        check.face = Some(take_number(cursor, "biometric.face", FRACTION)?);
-    }
-    if has(bit::VOICE) {
-        check.voice = Some(take_number(cursor, "biometric.voice", FRACTION)?);
-    }
-    if has(bit::BUDGET) {
-        check.budget_us = Some(cursor.u32("budget_us")?);
-    }
-    if has(bit::KYC) {
-        check.kyc = Some(bounds::level(cursor.u8("kyc")?.into()).map_err(|why| why.at("kyc"))?);
-    }
-    if has(bit::FACTORS) {
-        check.factors = Some(bounds::level(cursor.u8("factors")?.into()).map_err(|why| why.at("factors"))?);
-    }
-    if has(bit::CLASS) {
-        let class = cursor.u8("device.class")?;
-        check.device.class = coded(DeviceClass::from_code(class), class, "device.class")?;
-    }
-    check.device.emulator = has(bit::EMULATOR);
-    check.device.rooted = has(bit::ROOTED);
     Ok(())
 }
 
-fn take_number(
-    cursor: &mut Cursor<'_>,
-    field: &'static str,
-    range: RangeInclusive<f64>,
-) -> Result<f64, DecodeError> {
-    bounds::number(cursor.f64(field)?, range).map_err(|why| why.at(field))
+/// An IPv6 address; one of IPv4 within it is the same host.
+fn take_ip6(present: u32, cursor: &mut Cursor<'_>) -> Result<IpAddr, DecodeError> {
+    if present & IP4 != 0 {
+        return Err(DecodeError::new(ErrorCode::Malformed, "ip", "the field is given twice"));
+    }
+    Ok(IpAddr::from(cursor.array::<16>("ip")?).to_canonical())
+}
+
+/// A value of fixed size.
+#[inline(always)]
+fn take_value<'a>(field: Field, cursor: &mut Cursor<'a>) -> Result<FieldValue<'a>, DecodeError> {
+    let path = field.path();
+    let at = |why: bounds::Refusal| why.at(path);
+    Ok(match field.form() {
+        Form::Time => FieldValue::Whole(bounds::time_ms(cursor.i64(path)?).map_err(at)?),
+        Form::Money => FieldValue::Whole(cursor.i64(path)?),
+        Form::Currency => {
+            let code = cursor.array::<3>(path)?;
+            let known = currency::decimals(code).is_some();
+            if !known {
+                return Err(currency::unknown(&String::from_utf8_lossy(&code)).at(path));
+            }
+            FieldValue::Currency(code)
+        }
+        Form::Address => FieldValue::Address(IpAddr::from(cursor.array::<4>(path)?)),
+        Form::Packet => FieldValue::Packet(Uuid::from_bytes(cursor.array(path)?)),
+        form @ (Form::Fraction | Form::Latitude | Form::Longitude) => {
+            FieldValue::Decimal(bounds::number(cursor.f64(path)?, form.range()).map_err(at)?)
+        }
+        Form::Micros => FieldValue::Whole(cursor.u32(path)?.into()),
+        Form::Level => FieldValue::Whole(bounds::level(cursor.u8(path)?.into()).map_err(at)?.into()),
+        Form::Class => {
+            let class = cursor.u8(path)?;
+            FieldValue::Class(coded(DeviceClass::from_code(class), class, path)?)
+        }
+        // The bit is the value.
+        Form::Flag => FieldValue::Flag(true),
+        _ => FieldValue::Absent,
+    })
 }
 
 fn take_texts<'a>(present: u32, cursor: &mut Cursor<'a>, check: &mut Check<'a>) -> Result<(), DecodeError> {
-    let mut lengths = [0_u16; TEXTS.len()];
+    let mut lengths = [0_u16; TEXTS_COUNT];
     let mut total = 0;
-    for (at, (field, bytes_max)) in TEXTS.into_iter().enumerate() {
+    for (at, field) in TEXTS.into_iter().enumerate() {
         if at >= REQUIRED && present & text_bit(at) == 0 {
             continue;
         }
-        lengths[at] = cursor.u16(field)?;
+        lengths[at] = cursor.u16(field.path())?;
         let length = usize::from(lengths[at]);
+        let bytes_max = field.form().bytes_max().unwrap_or(0);
         if length > bytes_max {
-            return Err(bounds::too_long(length, bytes_max).at(field));
+            return Err(bounds::too_long(length, bytes_max).at(field.path()));
         }
         if at < REQUIRED && length == 0 {
-            return Err(bounds::missing(field).at(field));
+            return Err(bounds::missing(field.path()).at(field.path()));
         }
         total += length;
     }
     let piece = cursor.bytes(total, "text")?;
     // A whole of valid parts is valid; a valid whole has valid parts where every cut lies between characters.
     let piece = std::str::from_utf8(piece).map_err(|error| at_fault(error.valid_up_to(), &lengths))?;
+    let names = piece.len() - usize::from(lengths[MEMO]);
+    let plain = visible::is_plain(&piece.as_bytes()[..names]);
     let mut texts = Texts { piece, lengths, at: 0 };
-    check.id = texts.take()?;
-    check.account = texts.take()?;
-    check.counterparty = texts.take()?;
-    check.device.id = texts.take()?;
-    check.device.imei = texts.take()?;
-    check.device.mac = texts.take()?;
-    check.device.os = texts.take()?;
-    check.device.model = texts.take()?;
-    check.device.app = texts.take()?;
-    check.token = texts.take()?;
-    check.qr = texts.take()?;
-    check.channel = texts.take()?;
-    check.campaign = texts.take()?;
-    check.inviter = texts.take()?;
-    check.utm = texts.take()?;
-    check.text = texts.take()?;
+    macro_rules! take {
+        ($($at:literal)+) => {
+            const { assert!([$($at),+].len() == TEXTS_COUNT) };
+            $({
+                const FIELD: Field = TEXTS[$at];
+                let text = texts.take()?;
+                // Numbers of handsets have several spellings even in plain text.
+                let settled = match FIELD.form() {
+                    Form::Token | Form::Qr | Form::Memo => true,
+                    Form::Imei | Form::Mac => text.is_empty(),
+                    _ => plain,
+                };
+                let value = match settled {
+                    true => FieldValue::Text(Cow::Borrowed(text)),
+                    false => canonical($at, text)?,
+                };
+                FIELD.put(check, value);
+            })+
+        };
+    }
+    take!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     Ok(())
+}
+
+/// A text in its canonical form.
+#[cold]
+#[inline(never)]
+fn canonical(at: usize, text: &str) -> Result<FieldValue<'_>, DecodeError> {
+    let field = TEXTS[at];
+    let value = field.form().read(Cow::Borrowed(text)).map_err(|why| why.at(field.path()))?;
+    if at < REQUIRED && value == FieldValue::Absent {
+        return Err(bounds::missing(field.path()).at(field.path()));
+    }
+    Ok(value)
 }
 
 struct Texts<'a> {
     piece: &'a str,
-    lengths: [u16; TEXTS.len()],
+    lengths: [u16; TEXTS_COUNT],
     at: usize,
 }
 
 impl<'a> Texts<'a> {
     #[inline]
-    fn take(&mut self) -> Result<Text<'a>, DecodeError> {
+    fn take(&mut self) -> Result<&'a str, DecodeError> {
         let length = usize::from(self.lengths[self.at]);
-        let (text, rest) = self.piece.split_at_checked(length).ok_or_else(|| not_utf8(TEXTS[self.at].0))?;
+        let cut = self.piece.split_at_checked(length);
+        let (text, rest) = cut.ok_or_else(|| not_utf8(TEXTS[self.at].path()))?;
         self.piece = rest;
         self.at += 1;
-        Ok(Text::Borrowed(text))
+        Ok(text)
     }
 }
 
 /// The text that holds this byte of the piece.
 #[cold]
-fn at_fault(byte: usize, lengths: &[u16; TEXTS.len()]) -> DecodeError {
+fn at_fault(byte: usize, lengths: &[u16; TEXTS_COUNT]) -> DecodeError {
     let mut end = 0;
-    for (length, (field, _)) in lengths.iter().zip(TEXTS) {
+    for (length, field) in lengths.iter().zip(TEXTS) {
         end += usize::from(*length);
         if byte < end {
-            return not_utf8(field);
+            return not_utf8(field.path());
         }
     }
     not_utf8("")
@@ -218,37 +221,24 @@ pub(super) fn put_check(check: &Check<'_>, out: &mut Vec<u8>) -> Result<(), Deco
     out.extend_from_slice(&[0; 4]);
     out.push(check.kind.code());
     let mut present = put_fixed(check, out);
-    let device = &check.device;
-    let texts: [&str; TEXTS.len()] = [
-        &check.id,
-        &check.account,
-        &check.counterparty,
-        &device.id,
-        &device.imei,
-        &device.mac,
-        &device.os,
-        &device.model,
-        &device.app,
-        &check.token,
-        &check.qr,
-        &check.channel,
-        &check.campaign,
-        &check.inviter,
-        &check.utm,
-        &check.text,
-    ];
-    for (at, (text, (field, bytes_max))) in texts.into_iter().zip(TEXTS).enumerate() {
-        bounds::text(text, bytes_max).map_err(|why| why.at(field))?;
-        if at < REQUIRED || !text.is_empty() {
-            present |= text_bit(at);
-            out.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    for (at, field) in TEXTS.into_iter().enumerate() {
+        let FieldValue::Text(text) = field.of(check) else {
+            if at < REQUIRED {
+                return Err(bounds::missing(field.path()).at(field.path()));
+            }
+            continue;
+        };
+        bounds::text(&text, field.form().bytes_max().unwrap_or(0)).map_err(|why| why.at(field.path()))?;
+        present |= text_bit(at);
+        out.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    }
+    for field in TEXTS {
+        if let FieldValue::Text(text) = field.of(check) {
+            out.extend_from_slice(text.as_bytes());
         }
     }
-    for text in texts {
-        out.extend_from_slice(text.as_bytes());
-    }
     if !check.ext.is_empty() {
-        present |= bit::EXT;
+        present |= EXT;
         put_ext(&check.ext, out)?;
     }
     out[start..start + 4].copy_from_slice(&present.to_le_bytes());
@@ -258,54 +248,33 @@ pub(super) fn put_check(check: &Check<'_>, out: &mut Vec<u8>) -> Result<(), Deco
 /// Writes the fields of fixed size and tells which there are.
 fn put_fixed(check: &Check<'_>, out: &mut Vec<u8>) -> u32 {
     let mut present = 0;
-    let mut put = |bit: u32, bytes: &[u8]| {
-        present |= bit;
-        out.extend_from_slice(bytes);
-    };
-    if let Some(ms) = check.time_ms {
-        put(bit::TIME, &ms.to_le_bytes());
-    }
-    if let Some(minor) = check.amount_minor {
-        put(bit::AMOUNT, &minor.to_le_bytes());
-    }
-    if check.currency != *b"CNY" {
-        put(bit::CURRENCY, &check.currency);
-    }
-    match check.ip.map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => put(bit::IP4, &address.octets()),
-        Some(IpAddr::V6(address)) => put(bit::IP6, &address.octets()),
-        None => {}
-    }
-    if let Some(geo) = check.geo {
-        put(bit::GEO, &geo.lat.to_le_bytes());
-        put(bit::GEO, &geo.lon.to_le_bytes());
-    }
-    if let Some(packet) = check.packet {
-        put(bit::PACKET, packet.as_bytes());
-    }
-    if let Some(face) = check.face {
-        put(bit::FACE, &face.to_le_bytes());
-    }
-    if let Some(voice) = check.voice {
-        put(bit::VOICE, &voice.to_le_bytes());
-    }
-    if let Some(budget) = check.budget_us {
-        put(bit::BUDGET, &budget.to_le_bytes());
-    }
-    if let Some(kyc) = check.kyc {
-        put(bit::KYC, &[kyc]);
-    }
-    if let Some(factors) = check.factors {
-        put(bit::FACTORS, &[factors]);
-    }
-    if check.device.class != DeviceClass::Phone {
-        put(bit::CLASS, &[check.device.class.code()]);
-    }
-    if check.device.emulator {
-        put(bit::EMULATOR, &[]);
-    }
-    if check.device.rooted {
-        put(bit::ROOTED, &[]);
+    for (bit, fields) in FIXED.into_iter().enumerate() {
+        for field in fields.into_iter().flatten() {
+            let bit = 1 << bit;
+            present |= match field.of(check) {
+                FieldValue::Address(address) => match address.to_canonical() {
+                    IpAddr::V4(address) => put(IP4, &address.octets(), out),
+                    IpAddr::V6(address) => put(IP6, &address.octets(), out),
+                },
+                FieldValue::Flag(true) => bit,
+                FieldValue::Class(class) if class != DeviceClass::Phone => put(bit, &[class.code()], out),
+                FieldValue::Currency(code) if code != currency::DEFAULT => put(bit, &code, out),
+                FieldValue::Packet(packet) => put(bit, packet.as_bytes(), out),
+                FieldValue::Decimal(number) => put(bit, &number.to_le_bytes(), out),
+                FieldValue::Whole(number) => match field.form() {
+                    // The check holds them in these widths.
+                    Form::Level => put(bit, &[number as u8], out),
+                    Form::Micros => put(bit, &(number as u32).to_le_bytes(), out),
+                    _ => put(bit, &number.to_le_bytes(), out),
+                },
+                _ => 0,
+            };
+        }
     }
     present
+}
+
+fn put(bit: u32, bytes: &[u8], out: &mut Vec<u8>) -> u32 {
+    out.extend_from_slice(bytes);
+    bit
 }

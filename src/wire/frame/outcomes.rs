@@ -7,6 +7,7 @@ use super::items::{Items, ItemsWriter};
 use crate::bounds::{self, Refusal};
 use crate::check::Text;
 use crate::error::DecodeError;
+use crate::form::{FieldValue, Form};
 use crate::limits::IDENTIFIER_BYTES_MAX;
 use crate::outcome::{Outcome, OutcomeKind};
 
@@ -56,12 +57,11 @@ fn take_outcome(item: &[u8]) -> Result<Outcome<'_>, DecodeError> {
         _ => return Err(bounds::unknown_bit().at("")),
     };
     let id = cursor.text("id")?;
-    if id.is_empty() {
+    let FieldValue::Text(id) = Form::Id.read(Text::Borrowed(id)).map_err(|why| why.at("id"))? else {
         return Err(bounds::missing("id").at("id"));
-    }
-    bounds::text(id, IDENTIFIER_BYTES_MAX).map_err(|why| why.at("id"))?;
+    };
     cursor.end()?;
-    Ok(Outcome { id: Text::Borrowed(id), outcome, time_ms })
+    Ok(Outcome { id, outcome, time_ms })
 }
 
 /// Writes a frame of outcomes.

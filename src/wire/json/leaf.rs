@@ -5,17 +5,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
-use uuid::Uuid;
 
-use super::trail::{Trail, nearest, shortened};
+use super::trail::Trail;
 use crate::bounds::{self, Refusal};
-use crate::check::{Named, Text};
+use crate::check::Text;
 use crate::error::ErrorCode;
-use crate::money;
+use crate::form::{FieldValue, Form};
 
 /// Any JSON value but an object or an array.
 #[derive(Debug)]
@@ -29,7 +26,40 @@ pub(crate) enum Leaf<'de> {
     Text(Text<'de>),
 }
 
-impl Leaf<'_> {
+impl<'de> Leaf<'de> {
+    /// The value of a field of that form. Money is not among them: see [`crate::money::Decimal`].
+    #[inline]
+    pub fn into_value(self, form: Form) -> Result<FieldValue<'de>, Refusal> {
+        Ok(match (form, self) {
+            (_, Leaf::Null) => FieldValue::Absent,
+            (Form::Flag, Leaf::Bool(flag)) => FieldValue::Flag(flag),
+            (Form::Level, Leaf::Int(value)) => FieldValue::Whole(bounds::level(value)?.into()),
+            (Form::Level, Leaf::Huge(_)) => FieldValue::Whole(bounds::level(i64::MAX)?.into()),
+            (Form::Micros, Leaf::Int(value)) => {
+                FieldValue::Whole(u32::try_from(value).map_err(|_| form.unlike(&value.to_string()))?.into())
+            }
+            (Form::Time, Leaf::Int(ms)) => FieldValue::Whole(bounds::time_ms(ms)?),
+            (Form::Time, Leaf::Huge(_)) => FieldValue::Whole(bounds::time_ms(i64::MAX)?),
+            (Form::Fraction | Form::Latitude | Form::Longitude, Leaf::Double(value)) => {
+                FieldValue::Decimal(bounds::number(value, form.range())?)
+            }
+            (Form::Fraction | Form::Latitude | Form::Longitude, Leaf::Int(value)) => {
+                FieldValue::Decimal(bounds::number(value as f64, form.range())?)
+            }
+            (Form::Fraction | Form::Latitude | Form::Longitude, Leaf::Huge(value)) => {
+                FieldValue::Decimal(bounds::number(value as f64, form.range())?)
+            }
+            // What has a type of its own in JSON is not written as text.
+            (
+                Form::Flag | Form::Level | Form::Micros | Form::Fraction | Form::Latitude | Form::Longitude,
+                other,
+            ) => return Err(other.unlike(form.expected())),
+            (_, Leaf::Text(text)) => form.read(text)?,
+            (Form::Time, other) => return Err(other.unlike(form.expected())),
+            (_, other) => return Err(other.unlike("a string")),
+        })
+    }
+
     fn sort(&self) -> &'static str {
         match self {
             Leaf::Null => "null",
@@ -41,7 +71,7 @@ impl Leaf<'_> {
     }
 
     #[cold]
-    fn unlike(&self, expected: &str) -> Refusal {
+    pub fn unlike(&self, expected: &str) -> Refusal {
         Refusal::new(ErrorCode::WrongType, format!("found {}, expected {expected}", self.sort()))
     }
 }
@@ -93,7 +123,8 @@ impl<'de> Visitor<'de> for LeafVisitor {
 /// Readers of the value that follows a key; `None` or an empty text for `null`.
 impl Trail {
     /// Reads a value and judges it.
-    fn value<'de, A: MapAccess<'de>, T>(
+    #[inline]
+    pub fn value<'de, A: MapAccess<'de>, T>(
         &self,
         map: &mut A,
         judge: impl FnOnce(Leaf<'de>) -> Result<T, Refusal>,
@@ -104,118 +135,12 @@ impl Trail {
         }
     }
 
-    pub fn text<'de, A: MapAccess<'de>>(&self, map: &mut A, bytes_max: usize) -> Result<Text<'de>, A::Error> {
-        let text = self.value(map, |leaf| match leaf {
-            Leaf::Text(text) => bounds::text(&text, bytes_max).map(|()| text),
-            other => Err(other.unlike("a string")),
-        })?;
-        Ok(text.unwrap_or_default())
-    }
-
-    pub fn flag<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<bool, A::Error> {
-        let flag = self.value(map, |leaf| match leaf {
-            Leaf::Bool(flag) => Ok(flag),
-            other => Err(other.unlike("true or false")),
-        })?;
-        Ok(flag.unwrap_or(false))
-    }
-
-    pub fn level<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<u8>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Int(value) => bounds::level(value),
-            Leaf::Huge(_) => bounds::level(i64::MAX),
-            other => Err(other.unlike("0, 1, 2 or 3")),
-        })
-    }
-
-    pub fn micros<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<u32>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Int(value) => u32::try_from(value)
-                .map_err(|_| Refusal::out_of_range("expected microseconds from 0 to 4294967295")),
-            other => Err(other.unlike("whole microseconds from 0 to 4294967295")),
-        })
-    }
-
-    pub fn number<'de, A: MapAccess<'de>>(
+    /// Reads a value of that form.
+    pub fn of_form<'de, A: MapAccess<'de>>(
         &self,
         map: &mut A,
-        range: RangeInclusive<f64>,
-    ) -> Result<Option<f64>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Double(value) => bounds::number(value, range),
-            Leaf::Int(value) => bounds::number(value as f64, range),
-            Leaf::Huge(value) => bounds::number(value as f64, range),
-            other => Err(other.unlike("a number")),
-        })
+        form: Form,
+    ) -> Result<FieldValue<'de>, A::Error> {
+        Ok(self.value(map, |leaf| leaf.into_value(form))?.unwrap_or(FieldValue::Absent))
     }
-
-    pub fn name<'de, T: Named, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<T>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Text(text) => T::from_name(&text).ok_or_else(|| not_a_name::<T>(&text)),
-            other => Err(other.unlike("a string")),
-        })
-    }
-
-    pub fn time<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<i64>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Int(ms) => bounds::time_ms(ms),
-            Leaf::Huge(_) => bounds::time_ms(i64::MAX),
-            Leaf::Text(text) => match text.parse::<jiff::Timestamp>() {
-                Ok(time) => bounds::time_ms(time.as_millisecond()),
-                Err(_) => Err(Refusal::out_of_range(format!(
-                    "found `{}`, expected RFC 3339 with an offset, such as 2026-02-17T08:30:00Z",
-                    shortened(&text)
-                ))),
-            },
-            other => Err(other.unlike("RFC 3339 text or whole Unix milliseconds")),
-        })
-    }
-
-    pub fn amount<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<i64>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Text(text) => money::parse_minor(&text).map_err(Refusal::out_of_range),
-            Leaf::Double(major) => bounds::amount_major(major),
-            Leaf::Int(major) => bounds::amount_minor(major.saturating_mul(100)),
-            Leaf::Huge(_) => bounds::amount_minor(i64::MAX),
-            other => Err(other.unlike("a decimal such as \"8.88\" or 8.88")),
-        })
-    }
-
-    pub fn currency<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<[u8; 3]>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Text(text) => bounds::currency(text.as_bytes()),
-            other => Err(other.unlike("a string")),
-        })
-    }
-
-    pub fn address<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<IpAddr>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            // An IPv4 address in IPv6 clothes is the same host.
-            Leaf::Text(text) => text
-                .parse()
-                .map(|address: IpAddr| address.to_canonical())
-                .map_err(|_| Refusal::out_of_range("expected an IPv4 or IPv6 address, such as 203.0.113.9")),
-            other => Err(other.unlike("a string")),
-        })
-    }
-
-    pub fn uuid<'de, A: MapAccess<'de>>(&self, map: &mut A) -> Result<Option<Uuid>, A::Error> {
-        self.value(map, |leaf| match leaf {
-            Leaf::Text(text) => Uuid::try_parse(&text).map_err(|_| {
-                Refusal::out_of_range("expected a UUID such as 0192f6c4-7c1e-7000-8000-000000000001")
-            }),
-            other => Err(other.unlike("a string")),
-        })
-    }
-}
-
-#[cold]
-fn not_a_name<T: Named>(found: &str) -> Refusal {
-    let found = shortened(found);
-    let known = || T::ALL.iter().map(|value| value.name());
-    let message = match nearest(&found, known()) {
-        Some(near) => format!("found `{found}`; did you mean `{near}`?"),
-        None => format!("found `{found}`, expected one of {}", known().collect::<Vec<_>>().join(", ")),
-    };
-    Refusal::out_of_range(message)
 }

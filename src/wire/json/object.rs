@@ -124,6 +124,6 @@ impl<F: Named> Visitor<'_> for Key<'_, F> {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<F, E> {
-        F::from_name(name).ok_or_else(|| self.trail.unknown::<F, E>(name))
+        F::from_name(name).ok_or_else(|| self.trail.unknown(name, F::ALL.iter().map(|field| field.name())))
     }
 }

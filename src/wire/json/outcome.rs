@@ -2,11 +2,13 @@
 
 use serde::de::MapAccess;
 
+use super::leaf::Leaf;
 use super::object::{Object, fields};
 use super::trail::Trail;
+use crate::bounds::Refusal;
 use crate::check::{Text, names};
-use crate::limits::IDENTIFIER_BYTES_MAX;
-use crate::outcome::Outcome;
+use crate::form::{self, FieldValue, Form};
+use crate::outcome::{Outcome, OutcomeKind};
 
 names! { OutcomeField { Id = "id", Outcome = "outcome", Time = "time", } }
 
@@ -18,9 +20,17 @@ impl<'de> Object<'de> for Outcome<'de> {
         let (mut outcome, mut time_ms) = (None, None);
         fields(trail, map, |field, map| {
             match field {
-                OutcomeField::Id => id = trail.text(map, IDENTIFIER_BYTES_MAX)?,
-                OutcomeField::Outcome => outcome = trail.name(map)?,
-                OutcomeField::Time => time_ms = trail.time(map)?,
+                OutcomeField::Id => {
+                    if let FieldValue::Text(text) = trail.of_form(map, Form::Id)? {
+                        id = text;
+                    }
+                }
+                OutcomeField::Outcome => outcome = trail.value(map, name)?,
+                OutcomeField::Time => {
+                    if let FieldValue::Whole(ms) = trail.of_form(map, Form::Time)? {
+                        time_ms = Some(ms);
+                    }
+                }
             }
             Ok(())
         })?;
@@ -28,5 +38,12 @@ impl<'de> Object<'de> for Outcome<'de> {
             return Err(trail.missing("id"));
         }
         Ok(Outcome { id, outcome: outcome.ok_or_else(|| trail.missing("outcome"))?, time_ms })
+    }
+}
+
+fn name(leaf: Leaf<'_>) -> Result<OutcomeKind, Refusal> {
+    match leaf {
+        Leaf::Text(text) => form::named(&text),
+        other => Err(other.unlike("a string")),
     }
 }

@@ -8,8 +8,8 @@ use std::cell::{Cell, RefCell};
 use serde::de;
 
 use crate::bounds::{self, Refusal};
-use crate::check::Named;
 use crate::error::{DecodeError, ErrorCode};
+use crate::near::{nearest, shortened};
 
 /// The reader's place and the error found there.
 #[derive(Default)]
@@ -61,10 +61,10 @@ impl Trail {
 
     /// Refuses a name that no field of this object has, and offers the nearest.
     #[cold]
-    pub fn unknown<F: Named, E: de::Error>(&self, found: &str) -> E {
+    pub fn unknown<'n, E: de::Error>(&self, found: &str, known: impl Iterator<Item = &'n str>) -> E {
         let found = shortened(found);
         let mut message = format!("no field is called `{found}`");
-        if let Some(near) = nearest(&found, F::ALL.iter().map(|field| field.name())) {
+        if let Some(near) = nearest(&found, known) {
             message.push_str(&format!("; did you mean `{near}`?"));
         }
         let path =
@@ -84,37 +84,4 @@ impl Trail {
         };
         DecodeError::new(code, self.path(), error.to_string())
     }
-}
-
-/// A name from outside, cut to what fits in a message.
-pub(crate) fn shortened(name: &str) -> String {
-    const CHARS_MAX: usize = 64;
-    match name.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
-    }
-}
-
-/// The known name at most two edits away, and fewer than its own length.
-pub(crate) fn nearest<'n>(found: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    known
-        .map(|name| (edits(found.as_bytes(), name.as_bytes()), name))
-        .filter(|&(distance, name)| distance <= 2 && distance < name.len())
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein distance: insertions, deletions and replacements of bytes.
-fn edits(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

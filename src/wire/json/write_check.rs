@@ -1,60 +1,78 @@
 //! Checks and outcomes as JSON, for clients. Absent fields are left out.
 
 use super::write::{push_double, push_number, push_text};
-use crate::check::{Check, Device, DeviceClass, ExtValue};
-use crate::money::Major;
+use crate::check::{Check, DeviceClass, ExtValue};
+use crate::currency;
+use crate::fields::{Field, Group};
+use crate::form::FieldValue;
+use crate::money::Minor;
 use crate::outcome::Outcome;
 
-/// Writes a check.
+/// Writes a check, without the fields that it does not have.
 pub fn write_check(check: &Check<'_>, out: &mut Vec<u8>) {
-    let mut fields = Fields::open(out);
-    fields.text("id", &check.id);
-    fields.text("kind", check.kind.name());
-    fields.number("time", check.time_ms);
-    fields.text("account", &check.account);
-    fields.text("counterparty", &check.counterparty);
-    if check.device != Device::default() {
-        write_device(&check.device, fields.key("device"));
-    }
-    fields.quoted("ip", check.ip);
-    if let Some(geo) = check.geo {
-        let mut place = Fields::open(fields.key("geo"));
-        place.double("lat", Some(geo.lat));
-        place.double("lon", Some(geo.lon));
-        place.close();
-    }
-    fields.quoted("amount", check.amount_minor.map(Major));
-    fields.text("currency", std::str::from_utf8(&check.currency).unwrap_or_default());
-    fields.quoted("packet", check.packet);
-    fields.text("token", &check.token);
-    fields.text("qr", &check.qr);
-    fields.text("channel", &check.channel);
-    fields.text("campaign", &check.campaign);
-    fields.text("inviter", &check.inviter);
-    fields.text("utm", &check.utm);
-    fields.number("kyc", check.kyc);
-    fields.number("factors", check.factors);
-    if check.face.or(check.voice).is_some() {
-        let mut biometric = Fields::open(fields.key("biometric"));
-        biometric.double("face", check.face);
-        biometric.double("voice", check.voice);
-        biometric.close();
-    }
-    fields.text("text", &check.text);
-    if !check.ext.is_empty() {
-        let mut ext = Fields::open(fields.key("ext"));
-        for (name, value) in &check.ext {
-            match value {
-                ExtValue::Bool(flag) => ext.number(name, Some(flag)),
-                ExtValue::Int(number) => ext.number(name, Some(number)),
-                ExtValue::Double(number) => ext.double(name, Some(*number)),
-                ExtValue::Text(text) => push_text(text, ext.key(name)),
+    let mut object = Fields::open(out);
+    let mut group = Group::Check;
+    for &field in Field::ALL {
+        let spec = field.spec();
+        if is_default(field, check) {
+            continue;
+        }
+        if spec.group != group {
+            // Fields of one object follow each other in the table.
+            if group != Group::Check {
+                object.leave();
+            }
+            group = spec.group;
+            if group != Group::Check {
+                object.enter(group.name());
             }
         }
-        ext.close();
+        write_value(check, spec.name, field.of(check), field, &mut object);
     }
-    fields.number("budget_us", check.budget_us);
-    fields.close();
+    if group != Group::Check {
+        object.leave();
+    }
+    if !check.ext.is_empty() {
+        object.enter("ext");
+        for (name, value) in &check.ext {
+            match value {
+                ExtValue::Bool(flag) => object.number(name, Some(flag)),
+                ExtValue::Int(number) => object.number(name, Some(number)),
+                ExtValue::Double(number) => push_double(*number, object.key(name)),
+                ExtValue::Text(text) => push_text(text, object.key(name)),
+            }
+        }
+        object.leave();
+    }
+    object.close();
+}
+
+/// Whether a field says what its absence says. A currency is written all the same, for people.
+fn is_default(field: Field, check: &Check<'_>) -> bool {
+    match field.of(check) {
+        FieldValue::Absent | FieldValue::Flag(false) => true,
+        FieldValue::Class(class) => class == DeviceClass::Phone,
+        _ => false,
+    }
+}
+
+fn write_value(check: &Check<'_>, name: &str, value: FieldValue<'_>, field: Field, object: &mut Fields<'_>) {
+    match value {
+        FieldValue::Text(text) => push_text(&text, object.key(name)),
+        FieldValue::Flag(flag) => push_number(flag, object.key(name)),
+        FieldValue::Whole(amount) if field == Field::Amount => {
+            let decimals = currency::decimals(check.currency).unwrap_or(2);
+            object.quoted(name, Minor { amount, decimals });
+        }
+        FieldValue::Whole(number) => push_number(number, object.key(name)),
+        FieldValue::Decimal(number) => push_double(number, object.key(name)),
+        FieldValue::Kind(kind) => object.quoted(name, kind),
+        FieldValue::Class(class) => object.quoted(name, class),
+        FieldValue::Currency(code) => push_text(currency::text(&code), object.key(name)),
+        FieldValue::Address(address) => object.quoted(name, address),
+        FieldValue::Packet(packet) => object.quoted(name, packet),
+        FieldValue::Absent => {}
+    }
 }
 
 /// Writes an outcome.
@@ -63,20 +81,6 @@ pub fn write_outcome(outcome: &Outcome<'_>, out: &mut Vec<u8>) {
     fields.text("id", &outcome.id);
     fields.text("outcome", outcome.outcome.name());
     fields.number("time", outcome.time_ms);
-    fields.close();
-}
-
-fn write_device(device: &Device<'_>, out: &mut Vec<u8>) {
-    let mut fields = Fields::open(out);
-    fields.text("id", &device.id);
-    fields.text("imei", &device.imei);
-    fields.text("mac", &device.mac);
-    fields.text("os", &device.os);
-    fields.text("model", &device.model);
-    fields.text("app", &device.app);
-    fields.number("emulator", device.emulator.then_some(true));
-    fields.number("rooted", device.rooted.then_some(true));
-    fields.quoted("class", (device.class != DeviceClass::Phone).then_some(device.class));
     fields.close();
 }
 
@@ -94,6 +98,17 @@ impl<'o> Fields<'o> {
 
     fn close(self) {
         self.out.push(b'}');
+    }
+
+    /// Opens an object within this one, which the next fields are written into.
+    fn enter(&mut self, name: &str) {
+        self.key(name).push(b'{');
+        self.empty = true;
+    }
+
+    fn leave(&mut self) {
+        self.out.push(b'}');
+        self.empty = false;
     }
 
     /// Writes the key; the caller appends the value.
@@ -120,16 +135,8 @@ impl<'o> Fields<'o> {
         }
     }
 
-    fn double(&mut self, name: &str, number: Option<f64>) {
-        if let Some(number) = number {
-            push_double(number, self.key(name));
-        }
-    }
-
     /// What displays without anything to escape, in quotes.
-    fn quoted(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
-        if let Some(value) = value {
-            push_number(format_args!("\"{value}\""), self.key(name));
-        }
+    fn quoted(&mut self, name: &str, value: impl std::fmt::Display) {
+        push_number(format_args!("\"{value}\""), self.key(name));
     }
 }

@@ -62,7 +62,7 @@ proptest! {
 
     #[test]
     fn outcomes_and_results_survive(
-        ids in vec(common::text(1, 64), 1..5),
+        ids in vec(common::id(), 1..5),
         kind in proptest::sample::select(OutcomeKind::ALL),
         time_ms in proptest::option::of(0..=1_i64 << 40),
     ) {

@@ -278,11 +278,6 @@ impl CheckSpec {
         stated.clamp(0, wire::limits::AMOUNT_MINOR_MAX)
     }
 
-    /// What tells a repetition from a reused id.
-    pub fn body(&self) -> impl PartialEq + use<> {
-        (self.kind, self.account, self.device, self.counterparty, self.packet, self.amount)
-    }
-
     /// The check as the engine takes it.
     pub fn check(&self, now_ms: i64) -> Check<'static> {
         let text = |name: &str, n: usize| if n == 0 { String::new() } else { format!("{name}{n}") }.into();

@@ -52,7 +52,7 @@ struct Reserved {
 /// What became of an id.
 struct Known {
     decision: Decision,
-    check: CheckSpec,
+    check: Check<'static>,
     reserved: Vec<Reserved>,
     outcome: Option<OutcomeKind>,
 }
@@ -245,7 +245,7 @@ impl<'a> Twin<'a> {
         let known = self.ids.get(&spec.id).ok_or("an id was answered before it was decided")?;
         let mut expected = known.decision;
         expected.replayed = true;
-        if known.check.body() != spec.body() {
+        if known.check != spec.check(self.now_ms) {
             expected.degraded |= Degraded::IdReused.bit();
         }
         self.note("repetitions");
@@ -464,7 +464,12 @@ impl<'a> Twin<'a> {
         if !matches!(expected, Verdict::Allow | Verdict::Challenge) {
             reserved.clear();
         }
-        let known = Known { decision: *fresh.decision, check: fresh.check.clone(), reserved, outcome: None };
+        let known = Known {
+            decision: *fresh.decision,
+            check: fresh.check.check(self.now_ms),
+            reserved,
+            outcome: None,
+        };
         self.ids.insert(fresh.check.id, known);
         Ok(())
     }

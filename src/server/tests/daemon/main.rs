@@ -8,6 +8,7 @@ mod challenges;
 mod clock;
 mod drift;
 mod explained;
+mod fields;
 mod frames;
 mod guard;
 mod harness;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use wire::frame::{self, FrameKind};
 use wire::limits::{AMOUNT_MINOR_MAX, REASONS_MAX, TIME_MS_MAX};
 use wire::{
-    Challenge, Check, Degraded, Device, DeviceClass, ExtValue, Geo, Kind, OwnedAnswer, OwnedReason, Text,
-    Value, Verdict,
+    Challenge, Check, Degraded, Device, DeviceClass, ExtValue, Form, Geo, Kind, OwnedAnswer, OwnedReason,
+    Text, Value, Verdict,
 };
 
 /// Text of at most `bytes_max` bytes with all that has to be escaped, and characters of every length.
@@ -27,21 +27,31 @@ pub fn text(bytes_min: usize, bytes_max: usize) -> impl Strategy<Value = String>
     })
 }
 
-fn identifier() -> impl Strategy<Value = Text<'static>> {
-    prop_oneof![2 => Just(String::new()), 3 => text(1, 64)].prop_map(Text::Owned)
+/// A text in its canonical form, whatever characters it is made of.
+fn canonical(form: Form) -> impl Strategy<Value = Text<'static>> {
+    text(1, 64).prop_filter_map("no canonical form", move |text| {
+        let canonical = form.canonical(&text).ok().filter(|text| !text.is_empty())?;
+        Some(Text::Owned(canonical.into_owned()))
+    })
 }
 
-fn required() -> impl Strategy<Value = Text<'static>> {
-    text(1, 64).prop_map(Text::Owned)
+/// The id of a check.
+pub fn id() -> impl Strategy<Value = String> {
+    canonical(Form::Id).prop_map(Text::into_owned)
+}
+
+fn identifier() -> impl Strategy<Value = Text<'static>> {
+    prop_oneof![2 => Just(Text::Borrowed("")), 3 => canonical(Form::Identifier)]
 }
 
 fn device() -> impl Strategy<Value = Device<'static>> {
-    let texts = [(); 6].map(|()| identifier());
-    (texts, any::<bool>(), any::<bool>(), select(DeviceClass::ALL)).prop_map(
-        |([id, imei, mac, os, model, app], emulator, rooted, class)| Device {
+    let texts = [(); 4].map(|()| identifier());
+    let numbers = ("([0-9]{15})?", "((0a|5e|00)(:[0-9a-f]{2}){5})?");
+    (texts, numbers, any::<bool>(), any::<bool>(), select(DeviceClass::ALL)).prop_map(
+        |([id, os, model, app], (imei, mac), emulator, rooted, class)| Device {
             id,
-            imei,
-            mac,
+            imei: Text::Owned(imei),
+            mac: Text::Owned(mac),
             os,
             model,
             app,
@@ -73,14 +83,14 @@ fn fraction() -> impl Strategy<Value = f64> {
 
 /// Any check that decoding lets through.
 pub fn check() -> impl Strategy<Value = Check<'static>> {
-    let who = (required(), select(Kind::ALL), required(), device());
+    let who = (canonical(Form::Id), select(Kind::ALL), canonical(Form::Identifier), device());
     let texts = [(); 7].map(|()| identifier());
     let long = (text(0, 512), text(0, 512));
     let place = (
         option::of(any::<IpAddr>().prop_map(|address| address.to_canonical())),
         option::of((-90.0..=90.0, -180.0..=180.0)),
     );
-    let money = (option::of(0..=AMOUNT_MINOR_MAX), "[A-Z]{3}", option::of(0..=TIME_MS_MAX));
+    let money = (option::of(0..=AMOUNT_MINOR_MAX), "CNY|USD|JPY|KWD|EUR", option::of(0..=TIME_MS_MAX));
     let levels = (option::of(0..=3_u8), option::of(0..=3_u8), option::of(any::<u32>()));
     let proofs = (option::of(any::<u128>()), option::of(fraction()), option::of(fraction()));
     (who, texts, long, place, money, levels, proofs, ext()).prop_map(
