@@ -47,6 +47,8 @@ fn windows() -> Vec<WindowSpec> {
 struct Script {
     steps: Vec<Step>,
     ids: usize,
+    /// The first check of all.
+    first: Option<CheckSpec>,
 }
 
 impl Script {
@@ -66,7 +68,13 @@ impl Script {
             own: None,
             stated_ms: None,
         };
+        self.first.get_or_insert_with(|| check.clone());
         self.steps.push(Step::Decide(vec![check]));
+    }
+
+    /// The first check comes again, and is answered as it was.
+    fn repeat(&mut self) {
+        self.steps.push(Step::Decide(self.first.iter().cloned().collect()));
     }
 
     fn rest(&mut self, ms: i64) {
@@ -97,7 +105,7 @@ impl Script {
 
 fn case(quiet_ms: i64, every_ms: i64) -> Case {
     let windows = windows();
-    let mut script = Script { steps: vec![Step::Reload((0..windows.len()).collect())], ids: 0 };
+    let mut script = Script { steps: vec![Step::Reload((0..windows.len()).collect())], ids: 0, first: None };
     script.burst(120);
     script.quiet(quiet_ms, every_ms);
     // Out of the windows of then, and one by one into a new one.
@@ -105,6 +113,7 @@ fn case(quiet_ms: i64, every_ms: i64) -> Case {
     script.burst(100);
     script.steps.push(Step::Outcome(given_back, OutcomeKind::Cancelled));
     script.steps.push(Step::Outcome(5, OutcomeKind::Failed));
+    script.repeat();
     script.burst(3);
     script.rest(DAY_MS);
     script.burst(12);
