@@ -186,8 +186,8 @@ pub struct Window {
 const CERTAIN: i64 = 4;
 
 impl Window {
-    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and was not evicted
-    /// before its time, and the window held nothing later. Any other may be above the true one, by the events of one sub-window at
+    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and the
+    /// record has no doubt of it ([`crate::record::Record::unsure`]). Any other may be above the true one, by the events of one sub-window at
     /// most. `exact` is what the window is laid out for, where every key has memory for it; `None` where some may be without.
     pub fn certain_below(&self, exact: Option<u16>) -> i64 {
         let held = exact.map_or(0, i64::from);

@@ -7,10 +7,10 @@
 //! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
 //! versions of policy, champion and anomaly model as u8 length and bytes; challengers u8, each its version likewise and its
 //! score f64; hits × (index u32, shadow u8, value tag u8, threshold tag u8, value u64,
-//! threshold u64); matches not kept u32; late features u16, each its number u16; built-in features u16, features u16 count of the table, one bit each, then u64 for
+//! threshold u64); matches not kept u32; unsure features u16, each its number u16; built-in features u16, features u16 count of the table, one bit each, then u64 for
 //! each bit set.
 //!
-//! Version 2 had no late features. Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
+//! Version 2 had no unsure features. Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
 //! more of them reads the policy's own features under the numbers that they have by now.
 
 use wire::{Challenge, Check, Degraded, Kind, Value, Verdict};
@@ -83,8 +83,8 @@ pub(crate) fn write(
         write_hit(out, hit.index, true, hit.value, hit.threshold);
     }
     out.extend((slots.unkept + (shadows - kept) as u32).to_le_bytes());
-    out.extend((slots.late.len() as u16).to_le_bytes());
-    out.extend(slots.late.iter().flat_map(|feature| feature.to_le_bytes()));
+    out.extend((slots.unsure.len() as u16).to_le_bytes());
+    out.extend(slots.unsure.iter().flat_map(|feature| feature.to_le_bytes()));
     write_features(out, snapshot, lane, scratch);
     let end = out.len();
     let entry = (key::short(slots.id), decision.number, end);
@@ -176,9 +176,9 @@ pub struct Record {
     pub hits: Vec<RecordedHit>,
     /// Matches that there was no room for.
     pub unkept: u32,
-    /// Velocity features, by number, whose windows held something later than this event: their values may be others than those of
-    /// its own window.
-    pub late: Vec<u16>,
+    /// Velocity features, by number, whose values may be others than their definitions say: their windows held something later than
+    /// this event, or a full table may have forgotten some of what they held.
+    pub unsure: Vec<u16>,
     /// How many features the policy's table has.
     pub features_count: u16,
     /// Bits of the features that differ from their missing value, by number.
@@ -240,7 +240,7 @@ impl Record {
             challengers: if is_first { Vec::new() } else { reader.challengers()? },
             hits: (0..hits).map(|_| reader.hit()).collect::<Result<_, _>>()?,
             unkept: u32::from_le_bytes(reader.take("matches not kept")?),
-            late: if head[0] < 3 { Vec::new() } else { reader.late()? },
+            unsure: if head[0] < 3 { Vec::new() } else { reader.unsure()? },
             features_count: 0,
             features: Vec::new(),
         };
@@ -255,7 +255,7 @@ impl Record {
         }
         let added = (BUILTINS.len() as u16).checked_sub(builtins).ok_or(fault("built-in features"))?;
         features.iter_mut().filter(|(id, _)| *id >= builtins).for_each(|(id, _)| *id += added);
-        record.late.iter_mut().filter(|id| **id >= builtins).for_each(|id| *id += added);
+        record.unsure.iter_mut().filter(|id| **id >= builtins).for_each(|id| *id += added);
         Ok(Record { features_count: features_count + added, features, ..record })
     }
 
@@ -265,7 +265,7 @@ impl Record {
         let recorded = self.features.iter().find(|(id, _)| *id == window.feature.0);
         let value = recorded.map_or(missing.bits(), |(_, bits)| *bits) as i64;
         let placed = self.degraded & Degraded::Velocity.bit() == 0;
-        (value, placed && value < below && !self.late.contains(&window.feature.0))
+        (value, placed && value < below && !self.unsure.contains(&window.feature.0))
     }
 
     /// Whether a model's score is none: the deadline left no time for it, or it was no number.
@@ -312,13 +312,13 @@ impl Reader<'_> {
         (0..count).map(one).collect()
     }
 
-    fn late(&mut self) -> Result<Vec<u16>, RecordError> {
-        let fault = RecordError { part: "late features", at: self.at };
-        let count = u16::from_le_bytes(self.take("late features")?);
+    fn unsure(&mut self) -> Result<Vec<u16>, RecordError> {
+        let fault = RecordError { part: "unsure features", at: self.at };
+        let count = u16::from_le_bytes(self.take("unsure features")?);
         if usize::from(count) > WINDOWS_MAX {
             return Err(fault);
         }
-        (0..count).map(|_| self.take("late features").map(u16::from_le_bytes)).collect()
+        (0..count).map(|_| self.take("unsure features").map(u16::from_le_bytes)).collect()
     }
 
     fn hit(&mut self) -> Result<RecordedHit, RecordError> {

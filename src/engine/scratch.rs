@@ -64,8 +64,8 @@ pub(crate) struct Lane {
     pub unkept_score: f64,
     /// Reasons of the decision that an answer has no room for.
     pub beyond: ArrayVec<Hit, BEYOND_MAX>,
-    /// Velocity features whose windows held something later than the check: has room for all.
-    pub late: Vec<u16>,
+    /// Velocity features whose values may be others than their definitions say: has room for all.
+    pub unsure: Vec<u16>,
 }
 
 impl Lane {
@@ -87,7 +87,7 @@ impl Lane {
             unkept: 0,
             unkept_score: 0.0,
             beyond: ArrayVec::new(),
-            late: Vec::with_capacity(WINDOWS_MAX),
+            unsure: Vec::with_capacity(WINDOWS_MAX),
         }
     }
 
@@ -106,7 +106,7 @@ impl Lane {
         self.unkept = 0;
         self.unkept_score = 0.0;
         self.beyond.clear();
-        self.late.clear();
+        self.unsure.clear();
     }
 }
 

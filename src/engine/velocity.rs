@@ -113,12 +113,13 @@ impl Work for Attempts<'_> {
                 // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there
                 // go.
                 let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
+                let complete_ms = group.table.complete_ms(found.slot, now_ms);
                 for window in group.of_status(Status::Attempt) {
                     let Reading { value, late } =
                         attempt(window, payload, time_ms, &checks[lane], lane, scratch);
                     set(window, lane, value, scratch);
-                    if late {
-                        tell_late(window, lane, scratch);
+                    if late || complete_ms < window.window_ms {
+                        doubt(window, lane, scratch);
                     }
                 }
             }
@@ -138,10 +139,11 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
             refuse_limits(snapshot, group, key, now_ms, check, lane, scratch);
             continue;
         };
+        let complete_ms = group.table.complete_ms(slot, now_ms);
         for window in group.of_status(Status::Approved) {
             let payload = group.table.payload(slot);
-            if approved(window, payload).is_late(now_ms) {
-                tell_late(window, lane, scratch);
+            if complete_ms < window.window_ms || approved(window, payload).is_late(now_ms) {
+                doubt(window, lane, scratch);
             }
             let number = approve(snapshot, window, payload, key, now_ms, check, lane, scratch);
             set(window, lane, number, scratch);
@@ -152,13 +154,14 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
     }
 }
 
-/// Notes that a value may be another than the window's definition says, since something later was there before.
+/// Notes that a value may be another than the window's definition says: something later was there before, or some of what it
+/// held may have been forgotten.
 #[cold]
-fn tell_late(window: &Laid, lane: usize, scratch: &mut Scratch) {
-    let late = &mut scratch.lanes[lane].late;
+fn doubt(window: &Laid, lane: usize, scratch: &mut Scratch) {
+    let unsure = &mut scratch.lanes[lane].unsure;
     // There is room for every window of a policy.
-    if late.len() < late.capacity() {
-        late.push(window.feature.0);
+    if unsure.len() < unsure.capacity() {
+        unsure.push(window.feature.0);
     }
 }
 

@@ -118,6 +118,8 @@ impl Decider {
         let active = self.active();
         active.snapshot.admit(check)?;
         let mut sink = OneSink::new(out);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
         let time_ms = check.time_ms.map(|time_ms| self.shared.clock.stated_ms(time_ms));
         // Ours and the wall clock are hardly ever apart.
         let own = (time_ms != check.time_ms).then(|| Check { time_ms, ..check.clone() });
@@ -165,6 +167,8 @@ impl Decider {
     ) {
         let mut checks = recycle(std::mem::take(&mut self.checks));
         let mut faults = std::mem::take(&mut self.faults);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
         for (at, item) in items.enumerate() {
             match item.and_then(|check| active.snapshot.admit(&check).map(|()| check)) {
                 Ok(mut check) => {

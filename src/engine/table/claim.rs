@@ -239,6 +239,10 @@ impl Slots {
                 return false;
             }
             if idle(held, now) < self.expiry {
+                // Every look-up reads it: written once a unit of time at most.
+                if self.evicted.load(Ordering::Relaxed) != now + 1 {
+                    self.evicted.store(now + 1, Ordering::Release);
+                }
                 self.live_evictions.raise();
             }
         }

@@ -90,6 +90,8 @@ pub struct Slots {
     soon: Vec<Range<usize>>,
     /// The parts that have such lines, a bit each.
     soon_parts: u64,
+    /// When a key last went before its time, and one; 0 if none has.
+    pub(super) evicted: Word,
     /// Keys that went before their time. Whoever puts a key in must not take from the others' caches what every look-up reads.
     pub(super) live_evictions: Arc<Striped>,
 }
@@ -175,6 +177,7 @@ impl Slots {
             parts: Vec::new(),
             soon: Vec::new(),
             soon_parts: 0,
+            evicted: Word::new(0),
             live_evictions: Arc::default(),
         })
     }
@@ -308,6 +311,26 @@ impl Slots {
     pub fn held_since(&self, slot: usize, time_ms: i64) -> bool {
         let claimed = self.split(slot).0.load(Ordering::Acquire) as u32;
         (touch(time_ms) as u32).wrapping_sub(claimed) < 1 << 31
+    }
+
+    /// For how long, in milliseconds, nothing of a slot's key can have been lost: since the key came in, or since a key of the
+    /// table last went before its time. For ever if none has.
+    #[inline]
+    pub fn complete_ms(&self, slot: usize, now_ms: i64) -> i64 {
+        match self.evicted.load(Ordering::Acquire) {
+            0 => i64::MAX,
+            evicted => self.complete_since(slot, touch(now_ms), evicted - 1),
+        }
+    }
+
+    #[cold]
+    fn complete_since(&self, slot: usize, now: u64, evicted: u64) -> i64 {
+        let claimed = self.split(slot).0.load(Ordering::Acquire) as u32;
+        // Either may be that of a thread which entered later.
+        let held = (now as u32).wrapping_sub(claimed).cast_signed().max(0);
+        let quiet = units(evicted, now);
+        let quiet = if quiet > TIME / 2 { 0 } else { quiet as i64 };
+        quiet.max(i64::from(held)) << TOUCH_SHIFT
     }
 
     /// Keys evicted before their windows had expired, of this table and those that share its count.

@@ -363,7 +363,7 @@ impl<'a> Twin<'a> {
             if !promise.holds(value) {
                 return Err(named(&format!("at {dated_ms}, key {key:?}: promised {promise:?}"), value));
             }
-            if certain && !self.evicting {
+            if certain {
                 self.note("claimed to be exact");
                 let truth = self.windows[at].truth(spec, &key, dated_ms, own);
                 if value != truth {
@@ -373,8 +373,8 @@ impl<'a> Twin<'a> {
                     ));
                 }
             }
-            if !record.late.is_empty() && record.late.contains(&feature.0) {
-                self.note("known to be late");
+            if !record.unsure.is_empty() && record.unsure.contains(&feature.0) {
+                self.note("known to be unsure");
             }
             self.note(match promise.class() {
                 Class::Exact => "exact",

@@ -58,7 +58,7 @@ fn policies_over_events_agree_with_the_twin() {
         "one-sided",
         "late",
         "claimed to be exact",
-        "known to be late",
+        "known to be unsure",
         "limits that refused",
         "limits that let pass",
         "repetitions",
