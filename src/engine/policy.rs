@@ -213,15 +213,17 @@ pub struct Window {
 const CERTAIN: i64 = 4;
 
 impl Window {
-    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and was not evicted
-    /// before its time. Any other may be above the true one, by the events of one sub-window at most. `exact` is what the
-    /// window is laid out for, where every key has memory for it; 0 where some may be without.
-    pub fn certain_below(&self, exact: u16) -> i64 {
-        let exact = i64::from(exact);
+    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and the
+    /// record has no doubt of it ([`crate::record::Record::unsure`]). Any other may be above the true one, by the events of one sub-window at
+    /// most. `exact` is what the window is laid out for, where every key has memory for it; `None` where some may be without.
+    pub fn certain_below(&self, exact: Option<u16>) -> i64 {
+        let held = exact.map_or(0, i64::from);
         match (self.aggregate, self.status) {
-            (Aggregate::Last | Aggregate::First, _) => i64::MAX,
-            (Aggregate::Count, Status::Attempt) => exact.max(CERTAIN),
-            (Aggregate::Distinct(_), _) => exact.max(CERTAIN.min(i64::from(self.exact))),
+            (Aggregate::Last, _) => i64::MAX,
+            // Where the far end of the window cuts through the first event's sub-window it says all of the window.
+            (Aggregate::First, _) => exact.map_or(0, |_| (self.window_ms - 1) / 1_000),
+            (Aggregate::Count, Status::Attempt) => held.max(CERTAIN),
+            (Aggregate::Distinct(_), _) => held.max(CERTAIN.min(i64::from(self.exact))),
             // Whether all that was approved is known one by one the value does not tell.
             (Aggregate::Count | Aggregate::Sum(_) | Aggregate::Max(_), _) => 1,
         }

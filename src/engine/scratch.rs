@@ -14,7 +14,7 @@ use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
     BREAKERS_MAX, CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX,
-    LISTS_MAX, MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
+    LISTS_MAX, MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX, WINDOWS_MAX,
 };
 use crate::lists;
 use crate::models::{Challenged, ScoreTally};
@@ -69,6 +69,8 @@ pub(crate) struct Lane {
     /// Rules, limits and breakers whose condition ended in an error, by [`crate::policy::Policy::index_of`], as far as there is
     /// room.
     pub errors: ArrayVec<u32, ERRORS_MAX>,
+    /// Velocity features whose values may be others than their definitions say: has room for all.
+    pub unsure: Vec<u16>,
 }
 
 impl Lane {
@@ -92,6 +94,7 @@ impl Lane {
             unkept_score: 0,
             beyond: ArrayVec::new(),
             errors: ArrayVec::new(),
+            unsure: Vec::with_capacity(WINDOWS_MAX),
         }
     }
 
@@ -111,6 +114,7 @@ impl Lane {
         self.unkept_score = 0;
         self.beyond.clear();
         self.errors.clear();
+        self.unsure.clear();
     }
 }
 
@@ -177,7 +181,8 @@ impl Scratch {
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
             tally: MatchTally::default(),
-            lanes: vec![Lane::new(); LANES],
+            // Each made by itself: a copy of what is empty has no room.
+            lanes: (0..LANES).map(|_| Lane::new()).collect(),
             windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),

@@ -253,7 +253,7 @@ impl Snapshot {
             let exact = groups.filter(|group| group.table.has_blocks_for_all()).find_map(|group| {
                 group.windows.iter().find(|laid| laid.feature == window.feature).map(|laid| laid.exact)
             });
-            window.certain_below(exact.unwrap_or(0))
+            window.certain_below(exact)
         };
         self.policy.windows.iter().map(laid).collect()
     }

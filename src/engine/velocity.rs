@@ -12,7 +12,8 @@ use crate::policy::{Absent, Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{
-    Displaced, Distinct, First, Full, Held, Max, Ordering, Payload, Recent, Reserved, Sum, Work, vectorised,
+    Displaced, Distinct, First, Full, Held, Max, Ordering, Payload, Reading, Recent, Reserved, Sum, Work,
+    vectorised,
 };
 use crate::verdict;
 
@@ -116,9 +117,14 @@ impl Work for Attempts<'_> {
                 // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there
                 // go.
                 let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
+                let complete_ms = group.table.complete_ms(found.slot, now_ms);
                 for window in group.of_status(Status::Attempt) {
-                    let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
-                    set(window, lane, number, scratch);
+                    let Reading { value, late } =
+                        attempt(window, payload, time_ms, &checks[lane], lane, scratch);
+                    set(window, lane, value, scratch);
+                    if late || complete_ms < window.window_ms {
+                        doubt(window, lane, scratch);
+                    }
                 }
             }
         }
@@ -144,9 +150,13 @@ pub(crate) fn reserve_approved(
             refuse_limits(snapshot, group, key, now_ms, check, lane, scratch);
             continue;
         };
+        let complete_ms = group.table.complete_ms(slot, now_ms);
         for window in group.of_status(Status::Approved) {
             let payload = group.table.payload(slot);
             let held = window.held(&payload);
+            if complete_ms < window.window_ms || held.is_late(now_ms) {
+                doubt(window, lane, scratch);
+            }
             let number = if !window.takes(check) {
                 held.value(now_ms)
             } else {
@@ -158,6 +168,17 @@ pub(crate) fn reserve_approved(
     }
     if scratch.lanes[lane].refused.iter().any(|refused| !refused.shadow) {
         release_all(snapshot, now_ms, lane, scratch);
+    }
+}
+
+/// Notes that a value may be another than the window's definition says: something later was there before, or some of what it
+/// held may have been forgotten.
+#[cold]
+fn doubt(window: &Laid, lane: usize, scratch: &mut Scratch) {
+    let unsure = &mut scratch.lanes[lane].unsure;
+    // There is room for every window of a policy.
+    if unsure.len() < unsure.capacity() {
+        unsure.push(window.feature.0);
     }
 }
 
@@ -175,7 +196,7 @@ fn attempt(
     check: &Check<'_>,
     lane: usize,
     scratch: &Scratch,
-) -> i64 {
+) -> Reading {
     let takes = window.takes(check);
     let (near, far) = window.words(&payload);
     match window.aggregate {
@@ -185,18 +206,22 @@ fn attempt(
         }
         Aggregate::Sum(field) => {
             let sum = Sum::new(near, far, &window.span);
-            if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) }
+            let late = sum.is_late(time_ms);
+            let value =
+                if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Max(field) => {
             let max = Max::new(near, far, &window.span);
-            if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
+            let late = max.is_late(time_ms);
+            let value =
+                if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Distinct(field) => {
             let set = Distinct::new(near, far, window.rare(&payload), &window.span);
             let hash = scratch.hashes[field.index()][lane];
-            let count =
-                if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };
-            count as i64
+            if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) }
         }
         Aggregate::Last => {
             let before = if takes {
@@ -204,16 +229,18 @@ fn attempt(
             } else {
                 near[0].load(Ordering::Acquire)
             } as i64;
-            if before == 0 || time_ms - before >= window.window_ms {
+            let value = if before == 0 || time_ms - before >= window.window_ms {
                 -1
             } else {
                 (time_ms - before).max(0) / 1000
-            }
+            };
+            Reading { value, late: before > time_ms }
         }
         Aggregate::First => {
             let first = First::new(near, far, &window.span);
+            let late = first.is_late(time_ms);
             let age_ms = if takes { first.add(time_ms) } else { first.age_ms(time_ms) };
-            age_ms / 1000
+            Reading { value: age_ms / 1000, late }
         }
     }
 }
@@ -402,6 +429,10 @@ pub(crate) fn settle(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
 /// then others' alone.
 fn with_held(snapshot: &Snapshot, now_ms: i64, pending: &Pending, act: impl FnOnce(&Laid, Held<'_>)) {
     let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
+    // Words say times up to a turn: what is there of an event long past is another one's.
+    if window.is_over(pending.time_ms, now_ms) {
+        return;
+    }
     let Some(slot) = group.table.find(pending.key, now_ms) else { return };
     if group.table.held_since(slot, pending.time_ms) {
         act(window, window.held(&group.table.payload(slot)));

@@ -9,6 +9,7 @@ mod cell;
 mod clock;
 mod column;
 mod comma;
+mod days;
 mod error;
 mod feedback;
 mod maker;
@@ -19,6 +20,7 @@ mod table;
 
 pub use cell::{Cell, Moment};
 pub use clock::{parse_instant, show as show_instant};
+pub use days::days;
 pub use error::{Place, ReadError};
 pub use maker::Truth;
 pub use mapping::{JsonType, Mapping};

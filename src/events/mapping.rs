@@ -122,7 +122,7 @@ pub enum JsonType {
 #[serde(deny_unknown_fields)]
 pub struct Feedback {
     /// Days from the event to its label, or a length of time such as `1w`.
-    #[serde(deserialize_with = "crate::lengths::days_of_file")]
+    #[serde(deserialize_with = "crate::days::of_file")]
     pub delay_days: f64,
     /// Kind of the event; one that the stream does not use otherwise.
     pub kind: String,

@@ -1,13 +1,8 @@
-//! Lengths of time on the command line and in mapping files: a number in the unit that the option is named after, or a text with
+//! Lengths of time on the command line: a number in the unit that the option is named after, or a text with
 //! units such as `1h30m` or `1w`.
 
+pub use events::days;
 use model::split::Part;
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-
-const DAY_MS: f64 = 86_400_000.0;
-/// More days than any history has.
-const DAYS_MAX: f64 = 1e5;
 
 /// Whole seconds, at least one.
 pub fn seconds(text: &str) -> Result<u32, String> {
@@ -23,16 +18,6 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     if seconds == 0 { Err("expected at least 1s".to_owned()) } else { Ok(seconds) }
 }
 
-/// Days, which may have a fraction.
-pub fn days(text: &str) -> Result<f64, String> {
-    let days = if is_number(text) {
-        text.parse::<f64>().map_err(|error| error.to_string())?
-    } else {
-        wire::duration::parse_ms(text).map_err(|error| error.to_string())? as f64 / DAY_MS
-    };
-    if (0.0..DAYS_MAX).contains(&days) { Ok(days) } else { Err("expected a number of days".to_owned()) }
-}
-
 /// How much of the rows a later part takes: a share such as `0.2`, or the rows of the last `7d`.
 pub fn part(text: &str) -> Result<Part, String> {
     let part = if is_number(text) {
@@ -43,20 +28,6 @@ pub fn part(text: &str) -> Result<Part, String> {
         })?))
     };
     part.ok_or_else(|| format!("`{text}` is neither a share such as 0.2 nor a length of time such as 7d"))
-}
-
-/// Days of a mapping file.
-pub fn days_of_file<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a number of days, or a text with units such as \"1w\"")]
-    enum Length {
-        Days(f64),
-        Text(String),
-    }
-    match Length::deserialize(from)? {
-        Length::Days(days) => Ok(days),
-        Length::Text(text) => days(&text).map_err(D::Error::custom),
-    }
 }
 
 /// Whether it is written as a number without a unit.

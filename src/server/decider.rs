@@ -118,7 +118,13 @@ impl Decider {
         let active = self.active();
         active.snapshot.admit(check)?;
         let mut sink = OneSink::new(out);
-        let decided = self.decide(&active, std::slice::from_ref(check), &[], arrived, &mut sink);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
+        let time_ms = check.time_ms.map(|time_ms| self.shared.clock.stated_ms(time_ms));
+        // Ours and the wall clock are hardly ever apart.
+        let own = (time_ms != check.time_ms).then(|| Check { time_ms, ..check.clone() });
+        let one = std::slice::from_ref(own.as_ref().unwrap_or(check));
+        let decided = self.decide(&active, one, &[], arrived, &mut sink);
         sink.fault.map_or(Ok(decided), Err)
     }
 
@@ -161,9 +167,14 @@ impl Decider {
     ) {
         let mut checks = recycle(std::mem::take(&mut self.checks));
         let mut faults = std::mem::take(&mut self.faults);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
         for (at, item) in items.enumerate() {
             match item.and_then(|check| active.snapshot.admit(&check).map(|()| check)) {
-                Ok(check) => checks.push(check),
+                Ok(mut check) => {
+                    check.time_ms = check.time_ms.map(|time_ms| self.shared.clock.stated_ms(time_ms));
+                    checks.push(check);
+                }
                 Err(error) => {
                     self.tally.refused(error.code);
                     faults.push((at, error));

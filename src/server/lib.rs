@@ -42,7 +42,7 @@ mod watch;
 mod worker;
 
 pub use check::check;
-pub use clock::Clock;
+pub use clock::{Clock, Source};
 pub use config::{Config, ConfigError};
 pub use listen::Addresses;
 pub use running::{Running, Shutdown};

@@ -4,6 +4,7 @@
 mod anew;
 mod checks;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use wire::Check;
@@ -14,7 +15,9 @@ use crate::limits::GROUPS_MAX;
 use crate::policy::{Aggregate, Mode, Policy, Status};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
-use crate::table::{Approved, Circuit, Far, Held, PARTS_MAX, Payload, Room, Shape, Slots, Span, Terms, Word};
+use crate::table::{
+    Approved, Circuit, Far, Held, Holds, PARTS_MAX, Part, Payload, Room, Shape, Slots, Span, Terms, Word,
+};
 use crate::tables::{Bytes, Sizes, Tables};
 
 /// Windows and breakers of one key that lie together.
@@ -125,10 +128,40 @@ impl Laid {
         Held::new(standing, Some(Approved::new(open_near, open_far, open, self.exact)))
     }
 
+    /// Whether an event of that time has left the window, and what holds it if it is open.
+    pub fn is_over(&self, time_ms: i64, now_ms: i64) -> bool {
+        self.span.is_over(time_ms, now_ms) && self.open.is_none_or(|open| open.is_over(time_ms, now_ms))
+    }
+
     /// Whether the check is one of those that the window takes in.
     #[inline(always)]
     pub fn takes(&self, check: &Check<'_>) -> bool {
         self.kinds.has(check.kind) && self.currency.is_none_or(|currency| currency == check.currency)
+    }
+
+    /// What the table has to keep up: words of one kind, or of two where open reservations lie apart.
+    fn parts(&self) -> Vec<Part> {
+        let (Place { near, far, rare, part }, room) = (self.place, self.room);
+        let holds = match (self.aggregate, self.status) {
+            (Aggregate::Count, Status::Attempt) => Holds::Recent,
+            (Aggregate::Count | Aggregate::Sum(_), _) => Holds::Approved,
+            (Aggregate::Max(_), _) => Holds::Max,
+            (Aggregate::Distinct(_), _) => Holds::Distinct,
+            (Aggregate::First, _) => Holds::First,
+            (Aggregate::Last, _) => Holds::Time,
+        };
+        let of = |span: Span, near: Range<usize>, far: Range<usize>| {
+            let rare = rare..rare + room.rare;
+            Part { holds, at: part, near, far, rare, span }
+        };
+        let Some(open) = self.open else {
+            return vec![of(self.span, near..near + room.near, far..far + room.far)];
+        };
+        let (near_half, far_half) = (near + room.near / 2, far + room.far / 2);
+        vec![
+            of(self.span, near..near_half, far..far_half),
+            of(open, near_half..near + room.near, far_half..far + room.far),
+        ]
     }
 
     /// Bytes that it takes of each key, and beside them of a busy one.
@@ -168,7 +201,8 @@ impl Plan {
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
             let soon: Vec<_> = soon.collect();
-            let table = tables.velocity_table(shape, &soon, expiry_ms).map_err(BuildError::Size)?;
+            let parts = windows.iter().flat_map(Laid::parts).collect();
+            let table = tables.velocity_table(shape, &soon, parts, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields, table, windows, breakers });
         }
         Ok(plan)

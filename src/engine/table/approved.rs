@@ -67,6 +67,19 @@ impl<'a> Approved<'a> {
         Ok(Reserved { value, displaced, ..reserved })
     }
 
+    /// Whether something is dated later than that, so far that it may have made something go.
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.sum.is_late(time_ms)
+    }
+
+    /// Lets go of what has expired: see [`Span::moved_forward`].
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        if let Some(permits) = &self.permits {
+            permits.keep_up(time_ms, rest_ms);
+        }
+        self.sum.keep_up(time_ms, rest_ms);
+    }
+
     /// Gives a reservation back; nothing happens if it has left the window meanwhile.
     pub fn release(&self, time_ms: i64, delta: i64) {
         if let Some(permits) = &self.permits {

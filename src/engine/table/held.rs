@@ -28,6 +28,11 @@ impl<'a> Held<'a> {
         open + self.standing.value(time_ms)
     }
 
+    /// Whether something later than that time is there.
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.standing.is_late(time_ms) || self.open.is_some_and(|open| open.is_late(time_ms))
+    }
+
     /// Takes so much, if it stays within `max`; gives the value including it and the time it is dated.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod memory;
 mod payload;
 mod permits;
 mod pins;
+mod reading;
 mod recent;
 mod scan;
 mod sketch;
@@ -31,6 +32,7 @@ mod span;
 mod stamps;
 mod striped;
 mod sum;
+mod upkeep;
 mod values;
 mod vectors;
 
@@ -44,12 +46,14 @@ pub use memory::Memory;
 pub use payload::{Far, Payload, Room};
 pub use permits::{Displaced, Permits};
 pub use pins::{Pin, Pins};
+pub use reading::Reading;
 pub use recent::Recent;
 pub use slots::{Found, Shape, Slots};
 pub use sought::Sought;
 pub use span::Span;
 pub use striped::Striped;
 pub use sum::{Full, Max, Reserved, Sum};
+pub use upkeep::{Holds, Part};
 pub use vectors::{Work, vectorised};
 
 /// The atomic word: the standard one, or loom's where the interleavings are explored.

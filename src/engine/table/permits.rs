@@ -53,6 +53,17 @@ impl<'a> Permits<'a> {
         Permits { total: &head[0], newest: &head[1], displaced: &head[2], near: &near[..NEAR], far, span }
     }
 
+    /// Gives back what has expired, as [`Permits::count`] does, and what only looks as if it had not: see [`Span::moved_forward`].
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        for place in self.times().filter(|place| place.stamp != FREE) {
+            let age_ms = self.span.age(place.stamp, time_ms);
+            if age_ms < rest_ms || (age_ms >= 0 && !self.span.holds(age_ms)) {
+                self.newest.fetch_max(time_ms as u64, Ordering::AcqRel);
+                self.clear(place);
+            }
+        }
+    }
+
     #[inline]
     fn times(&self) -> impl Iterator<Item = Place<'a>> {
         halves::iter(self.near).chain(halves::iter(self.far.used()))

@@ -114,6 +114,19 @@ impl<'a> Sum<'a> {
         Ok(Reserved { value: total as i64 + delta, time_ms, displaced: Displaced::default() })
     }
 
+    /// Whether something lies in a later sub-window than that.
+    #[inline]
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.newest.load(Ordering::Acquire) as i64 > self.span.epoch(time_ms)
+    }
+
+    /// Lets go of what has expired, however long ago: nothing was written for `rest_ms`.
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        self.cells.keep_up(self.span, time_ms, rest_ms, |sum| {
+            self.total.fetch_sub(sum, Ordering::AcqRel);
+        });
+    }
+
     /// Takes an added event out again; nothing happens if it has left the window meanwhile.
     pub fn release(&self, time_ms: i64, delta: i64) {
         let taken = self.cells.take(self.span.epoch(time_ms), delta as u64);
@@ -184,6 +197,17 @@ impl<'a> Max<'a> {
         // An event too old for the cells is too old for every later window as well.
         let _ = self.cells.put_surely(epoch, self.newest, |largest| largest.max(number as u64), |_| {});
         self.value(time_ms).max(number)
+    }
+
+    /// Whether something lies in a later sub-window than that.
+    #[inline]
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.newest.load(Ordering::Acquire) as i64 > self.span.epoch(time_ms)
+    }
+
+    /// Lets go of what has expired, however long ago: nothing was written for `rest_ms`.
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        self.cells.keep_up(self.span, time_ms, rest_ms, |_| {});
     }
 
     /// Largest over the window ending at `time_ms`; 0 over none.

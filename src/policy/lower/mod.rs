@@ -10,6 +10,7 @@ mod compare;
 mod decimal;
 mod domain;
 mod expression;
+mod linear;
 mod list;
 mod money;
 mod names;

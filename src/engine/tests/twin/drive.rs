@@ -5,7 +5,6 @@ mod outcomes;
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::feature::{FeatureId, Scalar, Type};
 use engine::limits::LANES;
 use engine::policy::{Absent, Status, Tier};
 use engine::record::Record;
@@ -295,12 +294,15 @@ impl<'a> Twin<'a> {
         let mut fresh =
             Fresh { check, decision, values: Vec::new(), reserved: Vec::new(), refused: Vec::new() };
         let mut touched: Vec<usize> = Vec::new();
+        let certain_below = snapshot.certain_below();
         for place in 0..self.active.len() {
             let at = self.active[place];
             let (number, table) = (self.windows[at].spec, self.windows[at].table);
             let spec = &self.case.windows[number];
             let feature = self.built.as_ref().map(|built| built.windows[place].1).ok_or("no policy")?;
-            let value = recorded(snapshot, record, feature)?;
+            let window = &snapshot.policy().windows[place];
+            let missing = snapshot.policy().features.row(feature).missing;
+            let (value, certain) = record.window_value(window, missing, certain_below[place]);
             fresh.values.push(value);
             let named = |what: &str, value: i64| format!("{} = {value}: {what}", describe(self.case, number));
             let Some(key) = spec.key_of(check) else {
@@ -387,6 +389,19 @@ impl<'a> Twin<'a> {
             if !promise.holds(value) {
                 return Err(named(&format!("at {dated_ms}, key {key:?}: promised {promise:?}"), value));
             }
+            if certain {
+                self.note("claimed to be exact");
+                let truth = self.windows[at].truth(spec, &key, dated_ms, own);
+                if value != truth {
+                    return Err(named(
+                        &format!("at {dated_ms}, key {key:?}: claimed to be exact, and is {truth}"),
+                        value,
+                    ));
+                }
+            }
+            if !record.unsure.is_empty() && record.unsure.contains(&feature.0) {
+                self.note("known to be unsure");
+            }
             self.note(match promise.class() {
                 Class::Exact => "exact",
                 Class::OneSided => "one-sided",
@@ -459,16 +474,6 @@ impl<'a> Twin<'a> {
         };
         self.ids.insert(fresh.check.id, known);
         Ok(())
-    }
-}
-
-fn recorded(snapshot: &Snapshot, record: &Record, feature: FeatureId) -> Result<i64, String> {
-    let row = snapshot.policy().features.row(feature);
-    let bits =
-        record.features.iter().find(|(id, _)| *id == feature.0).map_or(row.missing.bits(), |(_, bits)| *bits);
-    match Scalar::from_bits(row.ty, bits) {
-        Scalar::Int(number) | Scalar::Money(number) => Ok(number),
-        other => Err(format!("{} is {other:?}, a {:?}", row.name, Type::Int)),
     }
 }
 

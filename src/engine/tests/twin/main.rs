@@ -14,6 +14,7 @@ mod draw;
 mod drive;
 mod memory;
 mod shrink;
+mod years;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +58,8 @@ fn policies_over_events_agree_with_the_twin() {
         "exact",
         "one-sided",
         "late",
+        "claimed to be exact",
+        "known to be unsure",
         "limits that refused",
         "limits that let pass",
         "repetitions",

@@ -33,7 +33,8 @@ fn rule_of(field: Field) -> String {
 
 fn site() -> Daemon {
     let daemon = Daemon::start();
-    let (mut features, mut rules) = (String::from("settings: { currencies: [CNY, USD] }\nfeatures:\n"), String::from("rules:\n"));
+    let (mut features, mut rules) =
+        (String::from("settings: { currencies: [CNY, USD] }\nfeatures:\n"), String::from("rules:\n"));
     for field in texts().filter(|field| *field != Field::Text) {
         let (rule, path) = (rule_of(field), field.path());
         let name = path.replace('.', "_");
