@@ -76,7 +76,11 @@ fn old_pickle(head: &[u8]) -> bool {
             && line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
     };
     let module = lines.next().and_then(|line| line.strip_prefix(b"c").or_else(|| line.strip_prefix(b"(c")));
-    module.is_some_and(name) && lines.next().is_some_and(name)
+    let known = |module: &&[u8]| {
+        module.contains(&b'.')
+            || [&b"copy_reg"[..], b"__builtin__", b"builtins", b"collections"].contains(module)
+    };
+    module.filter(known).is_some_and(name) && lines.next().is_some_and(name)
 }
 
 /// XGBoost's old binary without its mark: numbers, then the names of objective and booster, each after its length.
@@ -103,15 +107,15 @@ fn json(text: &[u8]) -> Option<&'static str> {
         [b'[', ..] => {
             Some("a list in JSON, which is no model: write the model with its library's save_model")
         }
-        [b'{', ..] if has(b"\"nodeid\"") => Some(XGBOOST_DUMP),
         [b'{', ..] => {
             let first: Vec<u8> =
                 text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(64).collect();
             let begins = |key: &[u8]| first.starts_with(key);
             if begins(br#"{"name":"tree","#) {
                 Some("what LightGBM's dump_model tells: write the model with its save_model, which is text")
-            } else if begins(br#"{"features_info""#) || has(b"\"oblivious_trees\"") || has(b"\"model_info\"")
-            {
+            } else if begins(br#"{"nodeid""#) {
+                Some(XGBOOST_DUMP)
+            } else if CATBOOST_KEYS.iter().any(|key| begins(key)) {
                 Some(CATBOOST)
             } else if begins(br#"{"cells""#) {
                 Some("a notebook: run it, and let it write the model with its library's save_model")
@@ -124,6 +128,10 @@ fn json(text: &[u8]) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// How CatBoost's JSON may begin. What stands further on may be the name of an input.
+const CATBOOST_KEYS: [&[u8]; 4] =
+    [br#"{"features_info""#, br#"{"model_info""#, br#"{"oblivious_trees""#, br#"{"ctr_data""#];
 
 const XGBOOST_DUMP: &str = "a dump of XGBoost's trees (dump_model), which leaves out base score and objective: write the model with \
                             save_model(\"model.ubj\")";
@@ -155,7 +163,7 @@ fn words(text: &[u8]) -> Option<&'static str> {
     if begins("version https://git-lfs") {
         return Some("a pointer of Git LFS in place of the file: git lfs pull fetches it");
     }
-    if begins("riskd-forest") || has(b"riskd-forest-1") {
+    if begins("riskd-forest") || (begins("format") && has(b"riskd-forest-1")) {
         return Some(
             "a model of riskd already: its folder, with manifest and forest, is what the daemon loads",
         );
@@ -264,6 +272,11 @@ mod tests {
     fn no_model_is_mistaken_for_something_else() {
         for bytes in [LIGHTGBM.as_bytes(), XGBOOST.as_bytes(), &onnx(vec![regressor("BRANCH_LEQ", 0)], 1)] {
             assert_eq!(mistaken(bytes), None);
+        }
+        for name in ["nodeid", "oblivious_trees", "model_info", "riskd-forest-1"] {
+            let (xgboost, lightgbm) = (XGBOOST.replace("amount", name), LIGHTGBM.replace("amount", name));
+            assert_eq!(mistaken(xgboost.as_bytes()), None, "an input called {name}");
+            assert_eq!(mistaken(lightgbm.as_bytes()), None, "an input called {name}");
         }
     }
 
