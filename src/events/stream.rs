@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_fault_names_its_row() {
-        let error = events(MAP, "n,t,who,cents,bad,how\n\n7,12,\"a\nb\",1,0,\n8,13,a,x,0,\n").unwrap_err();
+        let error = events(MAP, "n,t,who,cents,bad,how\n\n7,12,a,1,0,\"x\ny\"\n8,13,a,x,0,\n").unwrap_err();
         assert_eq!(error.to_string(), "line 5: amount: \"x\" is not money in minor units");
         let message = events(MAP, "n,t,who,cents\n").unwrap_err().to_string();
         assert!(message.contains("no column `bad`; there are n, t, who, cents"), "{message}");

@@ -399,9 +399,9 @@ fn faults_of_a_file_are_named_at_their_line_or_row() {
     let replay = |name: &str| ["replay", name, "--map", "map.toml", "--entries", "256"].map(str::to_owned);
     let cases = [
         // Empty lines and line ends within quotes count.
-        ("n,t,who\n\ne1,1,\"a\nb\"\ne2,x,c\n", "line 5: time: found \"x\""),
+        ("n,t,who,note\n\ne1,1,a,\"x\ny\"\ne2,x,c,\n", "line 5: time: found \"x\""),
         ("n,t,who\ne1,1,a\ne2,2\n", "line 3: 2 fields, but the header has 3"),
-        ("n,t,who\ne1,1,\"a\ne2,2,b\ne3,3,c\n", "line 2: a quote opens and is not closed"),
+        ("n,t,who,note\ne1,1,a,\"x\ne2,2,b,\ne3,3,c,\n", "line 2: a quote opens and is not closed"),
         ("n,t,who,who\ne1,1,a,b\n", "two columns `who`"),
         ("n,t,whom\ne1,1,a\n", "no column `who`; there are n, t, whom"),
     ];
