@@ -120,7 +120,7 @@ fn case(quiet_ms: i64, every_ms: i64) -> Case {
     let limited = windows.iter().enumerate().filter(|(_, spec)| spec.status == Status::Approved);
     let limits = limited.map(|(window, spec)| {
         let max = if spec.aggregate == Kept::Count { 10 } else { 9_000 };
-        LimitSpec { window, max, kyc: None, verdict: Verdict::Deny }
+        LimitSpec { window, max, kyc: None, verdict: Verdict::Deny, absent: Absent::Skip }
     });
     Case {
         start_ms: START_MS,
