@@ -4,7 +4,7 @@
 use engine::Scratch;
 use engine::feature::Builtin;
 use engine::limits::WINDOW_MS_MAX;
-use engine::policy::Status;
+use engine::policy::{Absent, Status};
 use engine::program::Kinds;
 use wire::{Kind, OutcomeKind, Verdict};
 
