@@ -40,6 +40,7 @@ fn daemon(place: &Place) -> Running {
     let any = "127.0.0.1:0".parse().unwrap();
     (config.listen.http, config.listen.quic, config.listen.admin) = (any, any, any);
     config.policy.dir = place.path("rules");
+    config.policy.allow_empty = true;
     (config.models.active, config.models.anomaly) = (String::new(), String::new());
     config.data.dir = place.path("data");
     (config.workers.count, config.workers.pin) = (1, false);

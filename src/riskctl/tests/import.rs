@@ -253,7 +253,7 @@ fn what_cannot_be_taken_over_is_refused_with_its_reason() {
         (MODEL.replace("poisson", "multiclass num_class:3"), "several classes"),
         (MODEL.replace("is_linear=0", "is_linear=1"), "linear tree"),
         (MODEL.replace("end of trees", ""), "cut off"),
-        ("nothing".to_owned(), "read as ONNX"),
+        ("nothing".to_owned(), "no known format"),
     ] {
         place.write("model.txt", &text);
         let said = place.ends(1, &["import", "model.txt"]);
