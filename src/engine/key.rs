@@ -98,7 +98,7 @@ pub fn share(key: Hash, salt: u64) -> u8 {
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^= mixed >> 31;
-    (u128::from(mixed) * 100 >> 64) as u8
+    ((u128::from(mixed) * 100) >> 64) as u8
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ impl Sources {
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => {
-                self.files.push(Source { name: name.to_owned(), text: text.to_owned(), refused: false })
+                self.files.push(Source { name: name.to_owned(), text: text.to_owned(), refused: false });
             }
             Err(error) => {
                 let message = format!("is not UTF-8 at byte {}", error.valid_up_to());

@@ -292,7 +292,7 @@ pub fn prepare(
             .map_err(|error| Refusal::Disk(format!("list {}: {error}", list.name)))?;
         if load.unfit > 0 {
             tracing::warn!(list = list.name, entries = load.unfit, "list entries do not fit their list");
-            unfit.insert(list.name.clone(), load.unfit as u64);
+            unfit.insert(list.name.clone(), load.unfit);
         }
     }
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();

@@ -108,7 +108,7 @@ pub(super) fn touch(now_ms: i64) -> u64 {
 /// Any 64 bits as a tag that is no mark.
 #[inline]
 pub(super) fn tag(key: u64) -> u32 {
-    (key as u32 & (1 << (u64::BITS - TIME_BITS)) - 1).max(ABANDONED + 1)
+    (key as u32 & ((1 << (u64::BITS - TIME_BITS)) - 1)).max(ABANDONED + 1)
 }
 
 #[inline]

@@ -152,7 +152,7 @@ proptest! {
             format!("{factor} * amount == {product}"),
             format!("amount * {factor} * 0.5 == {product} * 0.5"),
             format!("amount * {by} / {by} == amount"),
-            format!("amount + 0.01 > amount && amount - 0.01 < amount"),
+            "amount + 0.01 > amount && amount - 0.01 < amount".to_string(),
         ] {
             prop_assert_eq!(says(&expression, amount), Value::Bool(true), "{} of {}", expression, amount);
         }

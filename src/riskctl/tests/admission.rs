@@ -182,7 +182,7 @@ fn minutes(count: usize, accounts: usize) -> Vec<[String; 4]> {
             format!("e{row}"),
             at_ms.to_string(),
             format!("a{}", row % accounts),
-            u8::from(row % 10 == 0).to_string(),
+            u8::from(row.is_multiple_of(10)).to_string(),
         ]
     };
     (0..count).map(row).collect()

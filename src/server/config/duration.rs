@@ -52,8 +52,10 @@ impl Visitor<'_> for Length {
 mod tests {
     use crate::Config;
 
+    type Read = fn(&Config) -> u64;
+
     /// Every key that holds a length of time, with its value under a common unit of a millisecond.
-    const KEYS: [(&str, fn(&Config) -> u64); 11] = [
+    const KEYS: [(&str, Read); 11] = [
         ("policy.watch_quiet_ms", |c| c.policy.watch_quiet_ms),
         ("drift.horizon_s", |c| c.drift.horizon_s * 1_000),
         ("journal.commit_interval_ms", |c| c.journal.commit_interval_ms),

@@ -207,7 +207,7 @@ impl ListStore {
                     let Entry { key, fields } = entry?;
                     match lists.key(&list.handle, &key) {
                         Ok(key) if fields.expires_ms() > ended_by_ms => {
-                            draft.put(key, fields.expires_ms())?
+                            draft.put(key, fields.expires_ms())?;
                         }
                         Ok(_) => {}
                         Err(_) => load.unfit += 1,

@@ -5,6 +5,7 @@
 #![cfg(loom)]
 
 mod breakers;
+mod held;
 mod lists;
 mod slots;
 mod windows;

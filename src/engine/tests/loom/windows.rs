@@ -145,7 +145,11 @@ fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
 fn a_permit_taken_while_all_others_are_given_back_is_kept() {
     bounded(3, || {
         let words = words(Permits::room(4));
-        let take = |after_ms: i64| move |words: &Words| permits(words, |it| it.take(NOW_MS + after_ms));
+        let take = |after_ms: i64| {
+            move |words: &Words| {
+                permits(words, |it| it.take(NOW_MS + after_ms));
+            }
+        };
         (0..4).for_each(|n| take(n)(&words));
         let give_all = |words: &Words| (0..4).for_each(|n| permits(words, |it| it.release(NOW_MS + n)));
         race(&words, take(10), give_all);
@@ -157,7 +161,11 @@ fn a_permit_taken_while_all_others_are_given_back_is_kept() {
 fn permits_that_make_room_at_once_make_room_for_both() {
     bounded(3, || {
         let words = words(Permits::room(4));
-        let take = |after_ms: i64| move |words: &Words| permits(words, |it| it.take(NOW_MS + after_ms));
+        let take = |after_ms: i64| {
+            move |words: &Words| {
+                permits(words, |it| it.take(NOW_MS + after_ms));
+            }
+        };
         (0..4).for_each(|n| take(n)(&words));
         race(&words, take(10), take(11));
         let (count, last, complete) =

@@ -295,14 +295,14 @@ impl<'a> Twin<'a> {
             Fresh { check, decision, values: Vec::new(), reserved: Vec::new(), refused: Vec::new() };
         let mut touched: Vec<usize> = Vec::new();
         let certain_below = snapshot.certain_below();
-        for place in 0..self.active.len() {
+        for (place, &below) in certain_below.iter().enumerate() {
             let at = self.active[place];
             let (number, table) = (self.windows[at].spec, self.windows[at].table);
             let spec = &self.case.windows[number];
             let feature = self.built.as_ref().map(|built| built.windows[place].1).ok_or("no policy")?;
             let window = &snapshot.policy().windows[place];
             let missing = snapshot.policy().features.row(feature).missing;
-            let (value, certain) = record.window_value(window, missing, certain_below[place]);
+            let (value, certain) = record.window_value(window, missing, below);
             fresh.values.push(value);
             let named = |what: &str, value: i64| format!("{} = {value}: {what}", describe(self.case, number));
             let Some(key) = spec.key_of(check) else {

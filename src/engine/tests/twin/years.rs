@@ -85,7 +85,7 @@ impl Script {
     fn burst(&mut self, count: usize) {
         for _ in 0..count {
             self.check(Kind::Pay);
-            if self.ids % 7 == 0 {
+            if self.ids.is_multiple_of(7) {
                 self.steps.push(Step::Outcome(self.ids, OutcomeKind::Failed));
             }
             self.rest(9);

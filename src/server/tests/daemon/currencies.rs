@@ -56,7 +56,7 @@ fn an_amount_is_compared_in_the_decimals_of_its_currency() {
         let sum = |units: f64| units + max.parse::<f64>().unwrap();
         let places = least.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let amounts =
-            [(format!("{max}"), "allow"), (format!("{:.places$}", sum(least.parse().unwrap())), "review")];
+            [(max.to_string(), "allow"), (format!("{:.places$}", sum(least.parse().unwrap())), "review")];
         for (amount, verdict) in amounts {
             for amount in [json!(amount), amount.parse::<Value>().unwrap()] {
                 let check = json!({"id": format!("{at}-{amount}"), "kind": "transfer", "account": "u", "amount": amount, "currency": code});

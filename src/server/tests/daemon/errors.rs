@@ -47,7 +47,7 @@ fn explained(daemon: &Daemon, id: &str) -> Value {
 }
 
 /// Ids under that key of a list.
-fn ids<'v>(list: &'v Value) -> Vec<&'v str> {
+fn ids(list: &Value) -> Vec<&str> {
     let mut ids: Vec<&str> =
         list.as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap()).collect();
     ids.sort_unstable();

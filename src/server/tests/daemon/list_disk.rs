@@ -172,6 +172,6 @@ fn lists_of_an_older_version_are_not_passed_over() {
     let mut daemon = Daemon::start();
     daemon.end();
     fs::write(daemon.data().join("lists.redb"), b"redb").unwrap();
-    let error = daemon.try_start().err().expect("a refusal").to_string();
+    let error = daemon.try_start().expect_err("a refusal").to_string();
     assert!(error.contains("lists.redb") && error.contains("import"), "{error}");
 }

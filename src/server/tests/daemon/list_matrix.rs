@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use engine::feature::{FeatureTable, Type};
-use serde_json::{Value, json};
+use serde_json::json;
 use wire::{Field, Form};
 
 use crate::harness::Daemon;
@@ -137,7 +137,7 @@ impl Matrix {
         self.checks += 1;
         let List { name, field, .. } = &self.lists[at];
         let mut check = json!({"id": format!("c{}", self.checks), "kind": "login", "account": "someone"});
-        match field.map(|field| field.spec()) {
+        match field.map(Field::spec) {
             None => check["ext"] = json!({ "word": value }),
             Some(spec) if spec.group.name().is_empty() => check[spec.name] = json!(value),
             Some(spec) => check[spec.group.name()] = json!({ spec.name: value }),
@@ -280,5 +280,5 @@ fn a_key_that_no_value_could_match_is_refused_in_every_way() {
     }
     let entries = matrix.daemon.admin_call("GET", "/v1/lists", "").json();
     let all = entries["lists"].as_array().unwrap();
-    assert!(all.iter().all(|list| list["entries"] == Value::from(0)), "{entries}");
+    assert!(all.iter().all(|list| list["entries"] == 0), "{entries}");
 }
