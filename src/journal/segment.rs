@@ -268,8 +268,8 @@ impl Segments {
             let next = self.closed.get(1).map(|(sequence, _)| *sequence);
             let Some(next) = next.or(self.open.as_ref().map(|open| open.sequence)) else { return };
             let first = Scan::first_number(&*self.storage, &name_of(next));
-            let removed = first.is_some_and(|first| first <= number)
-                && self.storage.remove(&name_of(sequence)).is_ok();
+            let removed =
+                first.is_some_and(|first| first <= number) && self.storage.remove(&name_of(sequence)).is_ok();
             if !removed {
                 return;
             }

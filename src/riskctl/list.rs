@@ -213,7 +213,8 @@ fn export(options: &Export) -> Outcome {
         let path = format!("/v1/lists/{list}?count={EXPORT_PAGE}&after={from}&in_force=true");
         let page = options.admin.call("GET", &path, JSON, b"")?;
         let entries = page["entries"].as_array();
-        let entries = entries.ok_or_else(|| Failure("the daemon's answer is no page of a list".to_owned()))?;
+        let entries =
+            entries.ok_or_else(|| Failure("the daemon's answer is no page of a list".to_owned()))?;
         for entry in entries {
             let texts = ["key", "reason", "source", "expires"].map(|name| entry[name].as_str());
             if options.json {

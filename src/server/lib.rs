@@ -73,7 +73,9 @@ pub mod readers {
     /// A file of list entries; how many there are.
     pub fn list_file(body: &[u8]) -> Option<u64> {
         let adding = Adding { by: String::new(), at_ms: 0, zone: Default::default() };
-        Bulk { body, format: Format::of("", body), adding, entries_max: 1 << 20, force: false }.each(|_| Ok(())).ok()
+        Bulk { body, format: Format::of("", body), adding, entries_max: 1 << 20, force: false }
+            .each(|_| Ok(()))
+            .ok()
     }
 
     /// The file of token keys; how many there are.

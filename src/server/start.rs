@@ -182,7 +182,11 @@ fn tables(config: &Config) -> Result<Tables, StartError> {
         // As versions before the checksum wrote it.
         Some((seed, [])) => *seed,
         Some((seed, _)) if bytes == seed_file(seed) => *seed,
-        _ => return Err(data(&"it is damaged or cut short; restore it, or take it away and begin without the old records")),
+        _ => {
+            return Err(data(
+                &"it is damaged or cut short; restore it, or take it away and begin without the old records",
+            ));
+        }
     };
     Tables::within(&config.tables.sizes(seed), memory::free_bytes())
         .map_err(|error| StartError::Tables(error.to_string()))

@@ -83,7 +83,11 @@ pub fn parse(text: &str) -> Result<Instant, InstantError> {
     };
     let (date, rest) = day_before(time)?;
     let Some(rest) = rest.strip_prefix(['T', 't', ' ']) else {
-        return Err(if rest.is_empty() && zone.is_none() { InstantError::Day(date) } else { InstantError::Shape });
+        return Err(if rest.is_empty() && zone.is_none() {
+            InstantError::Day(date)
+        } else {
+            InstantError::Shape
+        });
     };
     let (at, rest) = time_of_day(date, rest)?;
     let offset_s = match rest {
@@ -112,9 +116,7 @@ pub fn parse(text: &str) -> Result<Instant, InstantError> {
 pub fn read(text: &str) -> Result<i64, Refusal> {
     match parse(text) {
         Ok(instant) => bounds::time_ms(instant.ms()),
-        Err(error) => {
-            Err(Refusal::out_of_range(format!("found `{}`, {error}", shortened(text))))
-        }
+        Err(error) => Err(Refusal::out_of_range(format!("found `{}`, {error}", shortened(text)))),
     }
 }
 
@@ -291,10 +293,11 @@ fn offset_seconds(text: &str) -> Result<i32, InstantError> {
         b'-' => -1,
         _ => return Err(InstantError::Shape),
     };
-    let (hours, minutes) =
-        number(hours).zip(number(minutes)).ok_or(InstantError::Shape)?;
+    let (hours, minutes) = number(hours).zip(number(minutes)).ok_or(InstantError::Shape)?;
     if hours > OFFSET_HOURS_MAX || minutes > 59 {
-        return Err(InstantError::Range("an offset from UTC is at most 14 hours, and its minutes are 00 to 59"));
+        return Err(InstantError::Range(
+            "an offset from UTC is at most 14 hours, and its minutes are 00 to 59",
+        ));
     }
     Ok(sign * (hours * 3_600 + minutes * 60) as i32)
 }
@@ -362,8 +365,16 @@ mod tests {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");
         }
-        for text in ["", "tomorrow", "20270301", "2027-3-1T00:00:00Z", "２０２７-03-01T00:00:00Z", "2027-03-01T00:00:00Z ", "1803859200000", "2027-03-01T+0:00Z"]
-        {
+        for text in [
+            "",
+            "tomorrow",
+            "20270301",
+            "2027-3-1T00:00:00Z",
+            "２０２７-03-01T00:00:00Z",
+            "2027-03-01T00:00:00Z ",
+            "1803859200000",
+            "2027-03-01T+0:00Z",
+        ] {
             assert_eq!(parse(text), Err(InstantError::Shape), "{text}");
         }
     }

@@ -78,9 +78,9 @@ pub fn canonical(matching: Matching, form: Form, key: &str) -> Result<Cow<'_, st
             other => Cow::Owned(other.into_text()),
         }),
         Matching::Prefix => canonical_prefix(form, key).map_err(bad),
-        Matching::Network => canonical_network(key)
-            .map(Cow::Owned)
-            .ok_or_else(|| ListError::BadKey("a key is an address or a network such as 203.0.113.0/24".to_owned())),
+        Matching::Network => canonical_network(key).map(Cow::Owned).ok_or_else(|| {
+            ListError::BadKey("a key is an address or a network such as 203.0.113.0/24".to_owned())
+        }),
     }
 }
 
@@ -88,7 +88,8 @@ fn canonical_network(key: &str) -> Option<String> {
     let (address, length) = key.split_once('/').map_or((key, None), |(a, l)| (a, Some(l)));
     let address = address.parse::<IpAddr>().ok()?.to_canonical();
     let width = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.map_or(Some(width), |length| length.parse().ok()).filter(|&length| length <= width)?;
+    let length =
+        length.map_or(Some(width), |length| length.parse().ok()).filter(|&length| length <= width)?;
     let cut = width - length;
     let masked = match address {
         IpAddr::V4(v4) => IpAddr::V4((v4.to_bits().checked_shr(cut).unwrap_or(0) << (cut % 32)).into()),

@@ -253,9 +253,9 @@ fn lane(
     let mut lane = Lane { time_ms, ..Lane::default() };
     for (name, value) in given {
         if name == "time" {
-            let ms = value.as_i64().or_else(|| {
-                wire::instant::parse(value.as_str()?).ok().map(wire::instant::Instant::ms)
-            });
+            let ms = value
+                .as_i64()
+                .or_else(|| wire::instant::parse(value.as_str()?).ok().map(wire::instant::Instant::ms));
             match ms {
                 Some(ms) if (TIME_US_MIN / 1_000..=TIME_MS_MAX).contains(&ms) => lane.time_ms = ms,
                 _ => {

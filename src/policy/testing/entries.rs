@@ -31,7 +31,8 @@ pub(super) fn read(node: &Node, symbols: &Symbols, sink: &mut Sink) -> Option<Ve
         for node in values::one_or_many(keys, "keys of the list", sink) {
             let Some(key) = values::scalar(node, "a key", sink) else { continue };
             // A test may give packets short names.
-            let named = (form == Form::Packet && uuid::Uuid::parse_str(key).is_err()).then(|| packet(key).to_string());
+            let named = (form == Form::Packet && uuid::Uuid::parse_str(key).is_err())
+                .then(|| packet(key).to_string());
             match canonical(list.matching, form, named.as_deref().unwrap_or(key)) {
                 Ok(key) if !key.is_empty() => entries.push((number, key.into_owned())),
                 Ok(_) => sink.error(Code::OutOfRange, node.place, "a key is not empty"),

@@ -10,7 +10,9 @@ use serde_json::json;
 use wire::ErrorCode;
 
 use super::{Admin, Fault};
-use crate::lists::{Adding, Bulk, ChangeError, Entry, EntryFault, FileFault, Format, KnownList, Standing, read_one};
+use crate::lists::{
+    Adding, Bulk, ChangeError, Entry, EntryFault, FileFault, Format, KnownList, Standing, read_one,
+};
 
 /// Entries of a page when the caller does not say.
 const PAGE_DEFAULT: usize = 100;

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use engine::token::{self, Body as TokenBody};
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
-use wire::instant;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::ErrorCode;
+use wire::instant;
 
 use super::lists::whole;
 use super::{Admin, Fault};

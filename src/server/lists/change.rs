@@ -63,7 +63,17 @@ impl Change {
 }
 
 fn escaped(text: &str) -> usize {
-    text.bytes().map(|byte| if byte < b' ' || byte == 0x7f { 6 } else if b"\"\\".contains(&byte) { 2 } else { 1 }).sum()
+    text.bytes()
+        .map(|byte| {
+            if byte < b' ' || byte == 0x7f {
+                6
+            } else if b"\"\\".contains(&byte) {
+                2
+            } else {
+                1
+            }
+        })
+        .sum()
 }
 
 /// A record is at most this long, well below what the log takes.

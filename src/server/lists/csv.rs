@@ -18,7 +18,10 @@ pub(super) fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
                 let end = field.find(',').unwrap_or(field.len());
                 let (field, after) = field.split_at(end);
                 if field.contains('"') {
-                    return Err("a quote within a field: put the whole field in quotes, and double the quotes in it".to_owned());
+                    return Err(
+                        "a quote within a field: put the whole field in quotes, and double the quotes in it"
+                            .to_owned(),
+                    );
                 }
                 (Cow::Borrowed(field.trim_end_matches([' ', '\t'])), after)
             }

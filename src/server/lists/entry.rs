@@ -120,8 +120,7 @@ impl Given<'_> {
                 return Err(EntryFault::new(name, message));
             }
         }
-        let expires_ms =
-            self.expires.read(adding).map_err(|message| EntryFault::new("expires", message))?;
+        let expires_ms = self.expires.read(adding).map_err(|message| EntryFault::new("expires", message))?;
         let fields = EntryFields {
             reason: self.reason.into_owned(),
             source: self.source.into_owned(),

@@ -169,8 +169,7 @@ impl<V: FnMut(Entry) -> Result<(), String>> Seen<'_, V> {
             self.fault(line, message);
             return false;
         }
-        let entry =
-            given.and_then(|given| given.into_entry(adding).map_err(|fault| fault.to_string()));
+        let entry = given.and_then(|given| given.into_entry(adding).map_err(|fault| fault.to_string()));
         match entry.and_then(&mut self.visit) {
             Ok(()) => self.entries += 1,
             Err(message) => return self.fault(line, message),
@@ -186,9 +185,7 @@ impl<V: FnMut(Entry) -> Result<(), String>> Seen<'_, V> {
     fn csv(&mut self, body: &[u8]) {
         let mut lines = lines(body);
         let header = match lines.next() {
-            Some((line, text)) => {
-                text.and_then(Header::read).map_err(|message| FileFault { line, message })
-            }
+            Some((line, text)) => text.and_then(Header::read).map_err(|message| FileFault { line, message }),
             None => Err(FileFault { line: 1, message: format!("it is empty; {}", expected_header()) }),
         };
         let header = match header {
@@ -256,7 +253,8 @@ impl<V: FnMut(Entry) -> Result<(), String>> Seen<'_, V> {
             }
         };
         if let Some(next) = listing.next {
-            let message = format!("it is one page of a listing, which goes on after {next:?}: use riskctl list export");
+            let message =
+                format!("it is one page of a listing, which goes on after {next:?}: use riskctl list export");
             self.fault(1, message);
             return;
         }
@@ -344,7 +342,8 @@ impl Header {
         if fields.len() != self.columns {
             return Err(format!("{} fields, expected {} as in the header", fields.len(), self.columns));
         }
-        let mut field = |at: usize| self.places[at].map(|at| std::mem::take(&mut fields[at])).unwrap_or_default();
+        let mut field =
+            |at: usize| self.places[at].map(|at| std::mem::take(&mut fields[at])).unwrap_or_default();
         let [key, reason, source, expires] = std::array::from_fn(&mut field);
         Ok(Given { key, reason, source, expires: Expires::Text(expires) })
     }
@@ -483,7 +482,15 @@ mod tests {
 
     #[test]
     fn hostile_bytes_are_refused_without_harm() {
-        for body in [&b"\xff\xfe"[..], b"key\n\"a", b"key\n\"a\nb\nc", b"\x00\x00\x00", b"key\r\r\r\n,,,,", b"[", b"[[["] {
+        for body in [
+            &b"\xff\xfe"[..],
+            b"key\n\"a",
+            b"key\n\"a\nb\nc",
+            b"\x00\x00\x00",
+            b"key\r\r\r\n,,,,",
+            b"[",
+            b"[[[",
+        ] {
             let _ = keys(body);
         }
         let long = format!("key\n{}\nb\n", "k".repeat(64 << 10));

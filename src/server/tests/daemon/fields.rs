@@ -16,9 +16,7 @@ fn spellings(form: Form) -> &'static [&'static str] {
         Form::Class => &["kiosk", "KIOSK"],
         Form::Currency => &["CNY", "cny"],
         Form::Address => &["203.0.113.9", "::ffff:203.0.113.9"],
-        Form::Packet => {
-            &["0192f6c4-7c1e-7000-8000-00000000000a", "0192F6C47C1E7000800000000000000A"]
-        }
+        Form::Packet => &["0192f6c4-7c1e-7000-8000-00000000000a", "0192F6C47C1E7000800000000000000A"],
         _ => &[],
     }
 }
@@ -102,7 +100,9 @@ fn a_repetition_is_told_from_a_reused_id_by_every_field_that_a_rule_can_read() {
     let daemon = Daemon::start();
     let plain = || json!({"id": "x", "kind": "pay", "account": "u1"});
     let reused = |answer: &Value| answer["degraded"].as_array().unwrap().contains(&json!("id_reused"));
-    for (n, &field) in Field::ALL.iter().filter(|field| !matches!(field, Field::Id | Field::BudgetUs)).enumerate() {
+    for (n, &field) in
+        Field::ALL.iter().filter(|field| !matches!(field, Field::Id | Field::BudgetUs)).enumerate()
+    {
         let other: Value = match field.form() {
             Form::Flag => json!(true),
             Form::Level => json!(2),

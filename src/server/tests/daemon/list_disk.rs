@@ -54,7 +54,8 @@ fn no_damaged_file_panics_a_start_or_loses_an_entry_unseen() {
         before(info);
     }));
     let mut daemon = Daemon::start();
-    let many = (0..400).fold("key,reason\n".to_owned(), |body, n| body + &format!("10.1.{}.{},scan\n", n / 200, n % 200));
+    let many = (0..400)
+        .fold("key,reason\n".to_owned(), |body, n| body + &format!("10.1.{}.{},scan\n", n / 200, n % 200));
     assert_eq!(daemon.admin_call("PUT", "/v1/lists/bad_ips", many).status, 200);
     for account in ["u1", "u2", "u3"] {
         assert_eq!(daemon.admin_call("PUT", &format!("/v1/lists/bad_accounts/{account}"), "").status, 200);
@@ -77,11 +78,18 @@ fn no_damaged_file_panics_a_start_or_loses_an_entry_unseen() {
             match started.unwrap_or_else(|_| panic!("{shown}: {how}")) {
                 Ok(()) => {
                     served += 1;
-                    for (account, ip) in
-                        [("u1", "192.0.2.1"), ("u2", "192.0.2.1"), ("u3", "192.0.2.1"), ("v", "10.1.0.0"), ("v", "10.1.1.199")]
-                    {
+                    for (account, ip) in [
+                        ("u1", "192.0.2.1"),
+                        ("u2", "192.0.2.1"),
+                        ("u3", "192.0.2.1"),
+                        ("v", "10.1.0.0"),
+                        ("v", "10.1.1.199"),
+                    ] {
                         let id = format!("{served}-{account}-{ip}");
-                        assert!(is_denied(&daemon, &id, account, ip), "{shown}: {how}: {account} {ip} passes");
+                        assert!(
+                            is_denied(&daemon, &id, account, ip),
+                            "{shown}: {how}: {account} {ip} passes"
+                        );
                     }
                     daemon.end();
                 }

@@ -107,7 +107,9 @@ fn lists() -> Vec<List> {
 fn policy(lists: &[List]) -> String {
     let mut text = "schema: { word: { type: text } }\nlists:\n".to_owned();
     for List { name, path, matching, .. } in lists {
-        text += &format!("  {name}: {{ on: {path}, match: {matching}, action: watch, reason: {{ code: {name}, text: t }} }}\n");
+        text += &format!(
+            "  {name}: {{ on: {path}, match: {matching}, action: watch, reason: {{ code: {name}, text: t }} }}\n"
+        );
     }
     text
 }
@@ -233,7 +235,10 @@ fn what_was_put_meets_the_first_checks_after_a_restart_with_an_image_and_without
     }
     // An image for each form of key whose hash is made in its own way.
     let large = |list: &List| {
-        matches!((list.path.as_str(), list.matching), ("packet", "exact") | ("ip", _) | ("account", "exact") | ("ext.word", "prefix"))
+        matches!(
+            (list.path.as_str(), list.matching),
+            ("packet", "exact") | ("ip", _) | ("account", "exact") | ("ext.word", "prefix")
+        )
     };
     let large: Vec<usize> = (0..matrix.lists.len()).filter(|&at| large(&matrix.lists[at])).collect();
     assert_eq!(large.len(), 5);

@@ -123,7 +123,8 @@ fn entries_survive_a_restart_and_end_when_they_say() {
     let soon = jiff::Timestamp::now().as_millisecond() + 600;
     daemon.admin_call("PUT", "/v1/lists/bad_accounts/soon", json!({"expires": soon}).to_string());
     daemon.admin_call("PUT", "/v1/lists/bad_accounts/always", "");
-    let over = daemon.admin_call("PUT", "/v1/lists/bad_accounts/over", json!({"expires": "2020-01-01"}).to_string());
+    let over =
+        daemon.admin_call("PUT", "/v1/lists/bad_accounts/over", json!({"expires": "2020-01-01"}).to_string());
     assert_eq!((over.status, over.error().1.as_str()), (400, "expires"), "{over:?}");
     assert_eq!(verdict(&daemon, "1", "over", "192.0.2.1"), "allow");
     assert_eq!(verdict(&daemon, "2", "soon", "192.0.2.1"), "deny");
@@ -323,5 +324,8 @@ fn a_day_ends_where_the_policy_is_at_home_as_it_does_in_rules() {
     assert_eq!(put("9999-12-31").json()["expires"], "9999-12-30T16:00:00Z");
     let refused = put("2099-03-01T08:00:00");
     assert_eq!((refused.status, refused.error().1.as_str()), (400, "expires"));
-    assert!(refused.body.contains("Asia/Shanghai") && refused.body.contains("2099-03-01T08:00:00+08:00"), "{refused:?}");
+    assert!(
+        refused.body.contains("Asia/Shanghai") && refused.body.contains("2099-03-01T08:00:00+08:00"),
+        "{refused:?}"
+    );
 }
