@@ -6,7 +6,7 @@ use model::import::{Format, read};
 use model::{Covers, Explainer, check, file};
 
 pub fn holds(format: Format, data: &[u8]) {
-    if Format::of(data) != format {
+    if Format::of(data) != Some(format) {
         return;
     }
     let Ok(imported) = read(data) else { return };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use wire::Kind;
 
-use crate::{args, limits};
+use crate::limits;
 
 /// A scenario.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -82,7 +82,7 @@ fn one() -> f64 {
 
 fn length<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
-    args::duration(&text).map_err(serde::de::Error::custom)
+    wire::duration::parse(&text).map_err(serde::de::Error::custom)
 }
 
 impl Default for Scenario {

@@ -22,7 +22,8 @@ import sklearn.metrics
 
 STREAM, PLACE = sys.argv[1], pathlib.Path(sys.argv[2])
 RULES = "models/card_stream/rules"
-REPLAY = ["replay", STREAM, "--map", "models/maps/card_stream.toml", "--rules", RULES]
+REPLAY = ["replay", STREAM, "--map", "models/maps/card_stream.toml", "--rules", RULES,
+          "--entries", "262144"]
 # They tell how long the stream has been running.
 DAY_MS = 86_400_000
 NOT_FEATURES = ["account_age_s", "account_events"]

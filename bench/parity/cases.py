@@ -41,7 +41,7 @@ def probes(rng, x, edges, rows, missing, categorical, infinite):
     y = table(rng, rows, missing, categorical)
     for column in range(WIDTH):
         if categorical and column in CATEGORIES:
-            odd = np.array([0, 1, 5, 31, 32, 198, 199, 200, 1000, -1, 2.7, 1e6])
+            odd = np.array([0, 1, 5, 31, 32, 198, 199, 200, 1000, -1, -0.5, -0.999, -1e-30, -1.5, 0.999, 2.7, 1e6])
             hit = rng.random(rows) < 0.15
         else:
             at = np.array(edges.get(column, [0.0]), dtype=np.float64)
@@ -84,11 +84,13 @@ class Folder:
     def __init__(self, path):
         self.path, self.count = Path(path), 0
 
-    def write(self, name, model, ending, rows, raw, score, exact, note, parts=None, library=(None, ())):
+    def write(self, name, model, ending, rows, raw, score, exact, note, parts=None, library=(None, ()), refused=None,
+              tolerance=None):
         """`exact`: raw scores must agree to the last bit; else both within the tolerance. `parts`: of the first rows what each
         input contributes, and in the last column the base. `library`: rows of their own and the scores of the library that
-        trained the model, where `score` is another program's."""
-        at = self.path / f"{self.count:03}-{name}"
+        trained the model, where `score` is another program's. `raw` may be left out. `refused`: the import has to refuse the
+        model, with that in its reason."""
+        at = self.path / f"{self.count:04}-{name}"
         at.mkdir(parents=True)
         self.count += 1
         (at / f"model.{ending}").write_bytes(model)
@@ -99,5 +101,5 @@ class Folder:
                 continue
             (at / f"{file}.f64").write_bytes(np.ascontiguousarray(numbers, dtype="<f8").tobytes())
         case = {"file": f"model.{ending}", "width": WIDTH, "rows": len(rows), "exact": exact, "explained": explained,
-                "library_rows": len(library[1]), "note": note}
+                "library_rows": len(library[1]), "note": note, "raw": raw is not None, "refused": refused, "tolerance": tolerance}
         (at / "case.json").write_text(json.dumps(case))

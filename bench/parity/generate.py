@@ -12,8 +12,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+import edges
 import lightgbm_cases
 import onnx_cases
+import onnx_layouts
 import xgboost_cases
 from cases import Folder
 
@@ -36,6 +38,8 @@ def main():
         rng = np.random.default_rng([given.seed, number])
         MAKERS[number % len(MAKERS)].make(folder, rng, number // len(MAKERS), given.rows, given.trees)
         number += 1
+    for number, maker in enumerate([onnx_layouts, edges]):
+        maker.make_all(folder, np.random.default_rng([given.seed, 1_000_000 + number]))
     print(f"{folder.count} models, seed {given.seed}, made in {time.monotonic() - began:.0f} s")
 
 

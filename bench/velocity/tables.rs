@@ -179,12 +179,12 @@ impl Laid {
         let distinct = |hash: u64| {
             let rare = payload.part(self.part, self.rare.clone());
             let set = Distinct::new(near, far, rare, &self.span);
-            (if takes && hash != 0 { set.add(time_ms, hash) } else { set.count(time_ms) }) as i64
+            (if takes && hash != 0 { set.add(time_ms, hash) } else { set.count(time_ms) }).value
         };
         match self.measure {
             Measure::Count => {
                 let count = Recent::new(near, far, &self.span);
-                if takes { count.add(time_ms) } else { count.value(time_ms) }
+                (if takes { count.add(time_ms) } else { count.value(time_ms) }).value
             }
             Measure::Paid => {
                 let sum = Sum::new(near, far, &self.span);

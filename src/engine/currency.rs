@@ -57,8 +57,10 @@ impl Currencies {
         let all = std::iter::once(&self.home).chain(&self.others);
         let names: Vec<&str> = all.map(|known| currency::text(&known.code)).collect();
         let (found, names) = (currency::text(&check.currency), names.join(", "));
+        let unstated =
+            if check.currency == currency::DEFAULT { ", as one without a currency is" } else { "" };
         let message = format!(
-            "the policy has amounts in {names}, and this one is in {found}; `settings: {{ currencies: [{names}, {found}] }}` would have it take them"
+            "the policy has amounts in {names}, and this one is in {found}{unstated}: `settings: {{ currencies: [{names}, {found}] }}` would have it take them"
         );
         Err(DecodeError::new(ErrorCode::OutOfRange, "currency", message))
     }

@@ -1,8 +1,8 @@
 //! The stages in their order: read this first.
 //!
 //! A batch is cut into groups of 64 lanes, and each stage runs over all lanes of a group before the next one starts, so that
-//! memory latency overlaps and rules run over masks. Checks of one group see each other's reservations as if they were in
-//! flight at the same time, which they are.
+//! memory latency overlaps and rules run over masks. Its answers are those of one check after the other all the same: lanes are
+//! committed in their order, and those that saw reservations which fell away are decided again ([`crate::again`]).
 
 use wire::{Check, Degraded, Verdict};
 
@@ -14,7 +14,7 @@ use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{breaker, fields, lists, models, profile, record, rules, velocity, verdict, verify};
+use crate::{again, breaker, fields, lists, models, profile, record, rules, velocity, verdict, verify};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,29 @@ pub fn decide(
     for group in checks.chunks(LANES) {
         decide_lanes(snapshot, tables, now, group, decisions, scratch);
     }
+}
+
+/// The first answer to a check whose id is known, for a caller that decides nothing now; `None` for an id that is not. Nothing is
+/// counted.
+pub fn recall(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now: Now,
+    check: &Check<'_>,
+    scratch: &mut Scratch,
+) -> Option<Decision> {
+    let _pin = tables.pins.enter(scratch.worker, now.ms);
+    let slot = replay::seen(tables, tables.seed.text(&check.id), now.ms)?;
+    scratch.fit(snapshot);
+    scratch.lanes[0].clear();
+    for (column, &missing) in scratch.columns.iter_mut().zip(&snapshot.missing) {
+        column[0] = missing;
+    }
+    scratch.present[..snapshot.missing.len()].fill(0);
+    scratch.lanes[0].time_ms = fields::event_time(check, now.ms, &mut 0);
+    fields::fill(snapshot, &tables.seed, check, 0, scratch);
+    let first = replay::repeat(tables, slot, 0, scratch);
+    Some(first.unwrap_or(Decision { in_flight: true, ..Decision::EMPTY }))
 }
 
 /// A decision under stated feature values and list memberships, as rule files' tests state them. Nothing is remembered of it
@@ -75,6 +98,7 @@ pub fn decide_given(
     models::score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
+    breaker::pass(snapshot, now.ms, check.kind, 0, scratch);
     verdict::decide(snapshot, 0, scratch)
 }
 
@@ -86,6 +110,9 @@ pub fn decide_given(
 pub fn run_rules(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
     scratch.lanes[..checks.len()].iter_mut().for_each(|lane| lane.matches.clear());
     conclude(snapshot, now, checks, all(checks), scratch);
+    for (lane, check) in checks.iter().enumerate() {
+        breaker::pass(snapshot, now.ms, check.kind, lane, scratch);
+    }
     scratch.lanes[..checks.len()].iter().map(|lane| u32::from(!lane.matches.is_empty())).sum()
 }
 
@@ -133,11 +160,20 @@ fn decide_lanes(
 
     // verdict, commit or roll back, record
     let number = tables.take_numbers(fresh.count_ones() as usize);
+    let mut again = 0_u64;
     for (at, lane) in lanes(fresh).enumerate() {
         let (check, decision) = (&checks[lane], &mut decisions[lane]);
+        if again >> lane & 1 != 0 {
+            again::decide(snapshot, tables, now, check, lane, scratch);
+        }
+        breaker::pass(snapshot, now.ms, check.kind, lane, scratch);
         scratch.tally.decided(check.kind);
         *decision = verdict::decide(snapshot, lane, scratch);
         decision.number = number + at as u64;
+        let later = fresh & again::behind(lane) & !again;
+        if decision.verdict != Verdict::Allow && later != 0 && !verdict::is_denied(lane, scratch) {
+            again |= again::followers(snapshot, now.ms, checks, lane, later, scratch);
+        }
         match decision.verdict {
             Verdict::Allow => {
                 profile::approve(tables, check, lane, scratch);
@@ -192,13 +228,16 @@ fn arrive(
     velocity::prefetch_near(snapshot, now.ms, checks.len(), scratch);
     lists::look_up(snapshot, tables, &listed, checks, fresh, scratch);
     for lane in lanes(fresh) {
-        let check = &checks[lane];
-        verify::verify(snapshot, check, lane, scratch);
-        profile::visit(tables, now.ms, check, lane, scratch);
+        verify::verify(snapshot, &checks[lane], lane, scratch);
+    }
+    verdict::deny_early(snapshot, fresh, scratch);
+    let mut earlier = profile::Earlier::default();
+    for lane in lanes(fresh) {
+        profile::visit(tables, now.ms, checks, lane, &mut earlier, scratch);
     }
 }
 
-/// The rules that match, and the breakers that refuse.
+/// The rules that match.
 fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
     let mut kinds = [0_u64; wire::Kind::ALL.len()];
@@ -206,7 +245,6 @@ fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scr
         kinds[usize::from(check.kind.code())] |= 1 << lane;
     }
     verdict::matches(snapshot, now.ms, fresh, &kinds, scratch);
-    breaker::pass(snapshot, now.ms, fresh, &kinds, scratch);
 }
 
 fn all(checks: &[Check<'_>]) -> u64 {
@@ -214,7 +252,7 @@ fn all(checks: &[Check<'_>]) -> u64 {
 }
 
 /// The lanes of a mask, lowest first.
-pub(crate) fn lanes(mut mask: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn lanes(mut mask: u64) -> impl Iterator<Item = usize> + Clone {
     std::iter::from_fn(move || {
         let lane = (mask != 0).then(|| mask.trailing_zeros() as usize);
         mask &= mask.wrapping_sub(1);

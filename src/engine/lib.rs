@@ -17,6 +17,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+mod again;
 mod breaker;
 mod currency;
 mod decide;
@@ -52,10 +53,10 @@ mod verdict;
 mod verify;
 mod zone;
 
-pub use decide::{Now, decide, decide_given, run_rules};
+pub use decide::{Now, decide, decide_given, recall, run_rules};
 pub use decision::{Decision, Hit};
 pub use models::{Challenger, Loaded, Role, SCORE_BOUNDS, ScoreTally};
-pub use outcome::{OutcomeEffect, outcome};
+pub use outcome::{CheckState, Move, OutcomeEffect, outcome};
 pub use scratch::Scratch;
 pub use snapshot::{BuildError, Parts, Snapshot};
 pub use tables::{Fill, SizeError, Sizes, Tables};

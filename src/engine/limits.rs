@@ -101,6 +101,7 @@ const _: () = assert!(BREAKER_TRIALS_MAX <= crate::table::TRIALS_MAX);
 const _: () = assert!(HITS_MAX >= wire::limits::REASONS_MAX);
 const _: () = assert!(SHADOW_BUDGET_US > MODEL_BUDGET_US, "what only watches is skipped first");
 const _: () = assert!(
-    RECORD_BYTES_MAX >= 1_400 + FEATURES_MAX * 10 + CHALLENGERS_MAX * (9 + MODEL_VERSION_BYTES_MAX),
-    "head, versions and matches, features, challengers"
+    RECORD_BYTES_MAX
+        >= 1_400 + FEATURES_MAX * 10 + WINDOWS_MAX * 2 + CHALLENGERS_MAX * (9 + MODEL_VERSION_BYTES_MAX),
+    "head, versions and matches, features, late ones, challengers"
 );

@@ -1,4 +1,7 @@
 //! Outcomes: what became of an event moves what it had reserved.
+//!
+//! One table says it all, [`CheckState::after`]: every state of a check and every outcome, what is held afterwards and what is
+//! answered. `docs/http.md` shows the same table to callers, and a test holds the two together.
 
 use std::sync::PoisonError;
 
@@ -22,14 +25,16 @@ pub enum OutcomeEffect {
     /// A challenged event goes on: what it would have reserved is taken now.
     Taken,
     /// A challenged event must not go on: meanwhile others have taken the room that a limit leaves. Nothing is reserved, and
-    /// nothing has changed: the outcome may be told again, or the one that follows from refusing the event.
+    /// the challenge is as open as before.
     Full {
         /// The feature that is at its maximum.
         feature: FeatureId,
         /// The maximum.
         max: i64,
     },
-    /// An earlier outcome stands: nothing moved.
+    /// A challenge was passed that is not open, so the event must not go on because of it. Nothing moved.
+    NoChallenge(CheckState),
+    /// An earlier outcome is final: nothing moved.
     Settled,
 }
 
@@ -40,7 +45,106 @@ impl OutcomeEffect {
     }
 }
 
-/// Applies an outcome. An event is given back once and taken once, however often its outcome is told.
+/// Where a check stands: what was answered, and what was reported of it since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckState {
+    /// Allowed: it holds what it reserved.
+    Allowed,
+    /// Challenged, and the challenge is open: it holds nothing.
+    Challenged,
+    /// The challenge was passed: it holds what it reserved then.
+    Passed,
+    /// Settled after an allow or a passed challenge: what it holds stays until its windows have passed.
+    Settled,
+    /// Failed or cancelled, or a challenged one that settled without a passed challenge: it holds nothing.
+    Ended,
+    /// Denied, or left to a person: it holds nothing.
+    Refused,
+}
+
+/// What moves with an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// Nothing: the outcome is kept.
+    Nothing,
+    /// Nothing: an earlier outcome is final.
+    Final,
+    /// What is held is given back.
+    GiveBack,
+    /// What is held no longer ends with a limit's time-out.
+    Settle,
+    /// What the event takes is reserved now, all of it, or the outcome is refused and nothing changes.
+    Reserve,
+    /// The outcome is refused: no challenge is open.
+    Refuse,
+}
+
+impl CheckState {
+    /// All of them, in the order of the page.
+    pub const ALL: [CheckState; 6] = [
+        CheckState::Allowed,
+        CheckState::Challenged,
+        CheckState::Passed,
+        CheckState::Settled,
+        CheckState::Ended,
+        CheckState::Refused,
+    ];
+
+    /// Name in the documentation.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CheckState::Allowed => "allowed",
+            CheckState::Challenged => "challenged",
+            CheckState::Passed => "passed",
+            CheckState::Settled => "settled",
+            CheckState::Ended => "ended",
+            CheckState::Refused => "refused",
+        }
+    }
+
+    /// Where a check stands once it is answered.
+    pub const fn of(verdict: Verdict) -> CheckState {
+        match verdict {
+            Verdict::Allow => CheckState::Allowed,
+            Verdict::Challenge => CheckState::Challenged,
+            Verdict::Review | Verdict::Deny => CheckState::Refused,
+        }
+    }
+
+    /// Whether it holds what it reserved.
+    pub const fn holds(self) -> bool {
+        matches!(self, CheckState::Allowed | CheckState::Passed | CheckState::Settled)
+    }
+
+    /// The table: where a check stands after an outcome, and what moves.
+    ///
+    /// Whoever goes on only after an `allow`, or after a passed challenge that was not refused, is held by every limit: a pass
+    /// always reserves, there is one at most, and only `failed` and `cancelled` give back, once.
+    pub const fn after(self, outcome: OutcomeKind) -> (CheckState, Move) {
+        use CheckState::{Allowed, Challenged, Ended, Passed, Refused, Settled};
+        use OutcomeKind as Told;
+        match (self, outcome) {
+            (_, Told::Fraud | Told::Legit) => (self, Move::Nothing),
+
+            (Challenged, Told::ChallengePassed) => (Passed, Move::Reserve),
+            (_, Told::ChallengePassed) => (self, Move::Refuse),
+
+            (Allowed | Passed, Told::Settled) => (Settled, Move::Settle),
+            (Allowed | Passed, Told::Failed | Told::Cancelled) => (Ended, Move::GiveBack),
+            // A failed challenge is no word of whether the event went on: what is held stays.
+            (Allowed | Passed, Told::ChallengeFailed) => (self, Move::Nothing),
+
+            (Challenged, Told::Settled | Told::Failed | Told::Cancelled) => (Ended, Move::Nothing),
+            // The customer may try again.
+            (Challenged, Told::ChallengeFailed) => (Challenged, Move::Nothing),
+
+            (Settled | Ended, _) => (self, Move::Final),
+            (Refused, _) => (Refused, Move::Nothing),
+        }
+    }
+}
+
+/// Applies an outcome, as [`CheckState::after`] has it.
 pub fn outcome(
     snapshot: &Snapshot,
     tables: &Tables,
@@ -54,52 +158,50 @@ pub fn outcome(
     let Some(words) = replay::find(tables, tables.seed.text(id), now_ms) else {
         return OutcomeEffect::Unknown;
     };
-    let Some(state) = replay::state(words) else { return OutcomeEffect::Unknown };
-    let before =
-        (state >> replay::OUTCOME).checked_sub(1).and_then(|code| OutcomeKind::from_code(code as u8));
-    let Some(verdict) = replay::verdict(state) else { return OutcomeEffect::Unknown };
-    let effect = effect(verdict, before, outcome);
-    if effect == OutcomeEffect::Settled || matches!(outcome, OutcomeKind::Fraud | OutcomeKind::Legit) {
-        return effect;
-    }
-    let reserved = 0..replay::pending_count(state);
-    match effect {
-        OutcomeEffect::GivenBack => {
-            reserved.for_each(|at| velocity::release(snapshot, now_ms, &replay::get_pending(words, at)));
+    let Some(word) = replay::state(words) else { return OutcomeEffect::Unknown };
+    let Some(state) = replay::standing(word) else { return OutcomeEffect::Unknown };
+    let (next, moves) = state.after(outcome);
+    let reserved = (0..replay::pending_count(word)).map(|at| replay::get_pending(words, at));
+    let effect = match moves {
+        Move::Nothing => OutcomeEffect::Noted,
+        Move::Final => OutcomeEffect::Settled,
+        Move::Refuse => OutcomeEffect::NoChallenge(state),
+        Move::GiveBack => {
+            reserved.for_each(|pending| velocity::release(snapshot, now_ms, &pending));
+            OutcomeEffect::GivenBack
         }
-        OutcomeEffect::Taken => {
-            for at in reserved {
-                match velocity::restore(snapshot, now_ms, &replay::get_pending(words, at)) {
-                    Ok(pending) => replay::put_pending(words, at, &pending),
-                    Err((feature, max)) => {
-                        // All or nothing: those before it go back.
-                        (0..at).for_each(|at| {
-                            velocity::release(snapshot, now_ms, &replay::get_pending(words, at));
-                        });
-                        return OutcomeEffect::Full { feature, max };
-                    }
-                }
-            }
+        Move::Settle => {
+            reserved.for_each(|pending| velocity::settle(snapshot, now_ms, &pending));
+            OutcomeEffect::Noted
         }
-        _ => {}
+        Move::Reserve => match reserve(snapshot, now_ms, words, word) {
+            Ok(()) => OutcomeEffect::Taken,
+            Err(full) => return full,
+        },
+    };
+    if next != state {
+        replay::set_standing(words, word, next);
     }
-    replay::set_outcome(words, state, u64::from(outcome.code()) + 1);
     effect
 }
 
-/// What an outcome does to an event of that verdict after that earlier outcome.
-fn effect(verdict: Verdict, before: Option<OutcomeKind>, outcome: OutcomeKind) -> OutcomeEffect {
-    use OutcomeKind::{Cancelled, ChallengePassed, Failed, Fraud, Legit};
-    let reserved = match verdict {
-        Verdict::Allow => before.is_none(),
-        Verdict::Challenge => before == Some(ChallengePassed),
-        _ => false,
-    };
-    match outcome {
-        Fraud | Legit => OutcomeEffect::Noted,
-        Failed | Cancelled if reserved => OutcomeEffect::GivenBack,
-        ChallengePassed if verdict == Verdict::Challenge && before.is_none() => OutcomeEffect::Taken,
-        _ if before.is_none() || reserved => OutcomeEffect::Noted,
-        _ => OutcomeEffect::Settled,
+/// Reserves everything that a challenged event takes, or nothing.
+fn reserve(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    words: replay::Words<'_>,
+    word: u64,
+) -> Result<(), OutcomeEffect> {
+    for at in 0..replay::pending_count(word) {
+        match velocity::restore(snapshot, now_ms, &replay::get_pending(words, at)) {
+            Ok(pending) => replay::put_pending(words, at, &pending),
+            Err((feature, max)) => {
+                (0..at).for_each(|at| {
+                    velocity::release(snapshot, now_ms, &replay::get_pending(words, at));
+                });
+                return Err(OutcomeEffect::Full { feature, max });
+            }
+        }
     }
+    Ok(())
 }

@@ -204,21 +204,26 @@ pub struct Window {
     /// Events (count) or values (distinct) held exactly: for a count one more than the largest constant it is compared
     /// with, so at most [`crate::limits::EXACT_COUNT_MAX`] + 1; 0 where nothing needs it.
     pub exact: u16,
+    /// Milliseconds after which an approved event without an outcome no longer counts, shorter than the window; `None` where it
+    /// counts until its window has passed.
+    pub release_after_ms: Option<i64>,
 }
 
 /// Events or values of a key that are told apart in any case, however few busy keys there is memory for.
 const CERTAIN: i64 = 4;
 
 impl Window {
-    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and was not evicted
-    /// before its time. Any other may be above the true one, by the events of one sub-window at most. `exact` is what the
-    /// window is laid out for, where every key has memory for it; 0 where some may be without.
-    pub fn certain_below(&self, exact: u16) -> i64 {
-        let exact = i64::from(exact);
+    /// Values below this are certainly the true ones, if the key had a place ([`wire::Degraded::Velocity`]) and the
+    /// record has no doubt of it ([`crate::record::Record::unsure`]). Any other may be above the true one, by the events of one sub-window at
+    /// most. `exact` is what the window is laid out for, where every key has memory for it; `None` where some may be without.
+    pub fn certain_below(&self, exact: Option<u16>) -> i64 {
+        let held = exact.map_or(0, i64::from);
         match (self.aggregate, self.status) {
-            (Aggregate::Last | Aggregate::First, _) => i64::MAX,
-            (Aggregate::Count, Status::Attempt) => exact.max(CERTAIN),
-            (Aggregate::Distinct(_), _) => exact.max(CERTAIN.min(i64::from(self.exact))),
+            (Aggregate::Last, _) => i64::MAX,
+            // Where the far end of the window cuts through the first event's sub-window it says all of the window.
+            (Aggregate::First, _) => exact.map_or(0, |_| (self.window_ms - 1) / 1_000),
+            (Aggregate::Count, Status::Attempt) => held.max(CERTAIN),
+            (Aggregate::Distinct(_), _) => held.max(CERTAIN.min(i64::from(self.exact))),
             // Whether all that was approved is known one by one the value does not tell.
             (Aggregate::Count | Aggregate::Sum(_) | Aggregate::Max(_), _) => 1,
         }
@@ -242,8 +247,20 @@ pub struct Limit {
     pub challenge: Option<Challenge>,
     /// Whether it acts. In shadow it refuses nothing, and it is recorded what it would have refused.
     pub mode: Mode,
+    /// What it does with an event that lacks the amount that it sums.
+    pub absent: Absent,
     /// Words.
     pub reason: ReasonText,
+}
+
+/// What a limit on amounts does with an event without an amount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Absent {
+    /// It refuses: nobody can tell how much of its room the event takes.
+    #[default]
+    Deny,
+    /// It has no say.
+    Skip,
 }
 
 /// A breaker: it opens for a key on a condition, refuses everything of the key for a time, then lets a few events through on

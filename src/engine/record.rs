@@ -3,30 +3,32 @@
 //! A record holds no raw identifier: accounts, devices and the like are keyed hashes. Feature values stand by number,
 //! only where they differ from the missing value; the policy's version tells which table the numbers belong to.
 //!
-//! Layout, little-endian: version u8 (2), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
+//! Layout, little-endian: version u8 (3), kind u8, verdict u8, challenge u8 (255 none), degraded u16, hits u8, inputs u8;
 //! number u64, event time i64, decision time i64, amount i64 (−1 none), score f64; inputs × u64 hash;
 //! versions of policy, champion and anomaly model as u8 length and bytes; challengers u8, each its version likewise and its
 //! score f64; hits × (index u32, mark u8, value tag u8, threshold tag u8, value u64,
-//! threshold u64), a mark being 0 for what acts, 1 for what only watches, 2 for a condition that ended in an error; matches not kept u32; built-in features u16, features u16 count of the table, one bit each, then u64 for
+//! threshold u64), a mark being 0 for what acts, 1 for what only watches, 2 for a condition that ended in an error; matches not
+//! kept u32; unsure features u16, each its number u16; built-in features u16, features u16 count of the table, one bit each, then u64 for
 //! each bit set.
 //!
-//! Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
+//! Version 2 had no unsure features. Version 1 had no anomaly model, no challengers and no count of built-in features, which were [`BUILTINS_1`]. An engine with
 //! more of them reads the policy's own features under the numbers that they have by now.
 
 use wire::{Challenge, Check, Degraded, Kind, Value, Verdict};
 
 use crate::decide::Now;
 use crate::decision::Decision;
-use crate::feature::{BUILTINS, Builtin};
+use crate::feature::{BUILTINS, Builtin, Scalar};
 use crate::key;
-use crate::limits::{CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX};
+use crate::limits::{CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, HITS_MAX, RECORD_BYTES_MAX, WINDOWS_MAX};
 use crate::models::Challenged;
+use crate::policy::Window;
 use crate::replay::{decode, encode};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::verdict;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Built-in features at the time of version 1.
 const BUILTINS_1: u16 = Builtin::AnomalyScore.id().0;
 const NO_CHALLENGE: u8 = u8::MAX;
@@ -92,6 +94,8 @@ pub(crate) fn write(
         write_hit(out, index, FAILED, Value::Absent, Value::Absent);
     }
     out.extend((slots.unkept + (shadows - kept) as u32).to_le_bytes());
+    out.extend((slots.unsure.len() as u16).to_le_bytes());
+    out.extend(slots.unsure.iter().flat_map(|feature| feature.to_le_bytes()));
     write_features(out, snapshot, lane, scratch);
     let end = out.len();
     let entry = (key::short(slots.id), decision.number, end);
@@ -186,6 +190,9 @@ pub struct Record {
     pub errors: Vec<u32>,
     /// Matches that there was no room for.
     pub unkept: u32,
+    /// Velocity features, by number, whose values may be others than their definitions say: their windows held something later than
+    /// this event, or a full table may have forgotten some of what they held.
+    pub unsure: Vec<u16>,
     /// How many features the policy's table has.
     pub features_count: u16,
     /// Bits of the features that differ from their missing value, by number.
@@ -248,6 +255,7 @@ impl Record {
             hits: Vec::new(),
             errors: Vec::new(),
             unkept: 0,
+            unsure: Vec::new(),
             features_count: 0,
             features: Vec::new(),
         };
@@ -258,6 +266,9 @@ impl Record {
             }
         }
         record.unkept = u32::from_le_bytes(reader.take("matches not kept")?);
+        if head[0] >= 3 {
+            record.unsure = reader.unsure()?;
+        }
         let builtins = match head[0] {
             1 => BUILTINS_1,
             _ => u16::from_le_bytes(reader.take("built-in features")?),
@@ -269,7 +280,17 @@ impl Record {
         }
         let added = (BUILTINS.len() as u16).checked_sub(builtins).ok_or(fault("built-in features"))?;
         features.iter_mut().filter(|(id, _)| *id >= builtins).for_each(|(id, _)| *id += added);
+        record.unsure.iter_mut().filter(|id| **id >= builtins).for_each(|id| *id += added);
         Ok(Record { features_count: features_count + added, features, ..record })
+    }
+
+    /// The recorded value of a velocity feature, and whether it is certainly that of the window's definition. `below` is what the
+    /// window was laid out for: [`Window::certain_below`]; `missing` what stands in the table for a value that is not there.
+    pub fn window_value(&self, window: &Window, missing: Scalar, below: i64) -> (i64, bool) {
+        let recorded = self.features.iter().find(|(id, _)| *id == window.feature.0);
+        let value = recorded.map_or(missing.bits(), |(_, bits)| *bits) as i64;
+        let placed = self.degraded & Degraded::Velocity.bit() == 0;
+        (value, placed && value < below && !self.unsure.contains(&window.feature.0))
     }
 
     /// Whether a model's score is none: the deadline left no time for it, or it was no number.
@@ -314,6 +335,15 @@ impl Reader<'_> {
             Ok(RecordedScore { model, score: f64::from_bits(self.word("challenger")?) })
         };
         (0..count).map(one).collect()
+    }
+
+    fn unsure(&mut self) -> Result<Vec<u16>, RecordError> {
+        let fault = RecordError { part: "unsure features", at: self.at };
+        let count = u16::from_le_bytes(self.take("unsure features")?);
+        if usize::from(count) > WINDOWS_MAX {
+            return Err(fault);
+        }
+        (0..count).map(|_| self.take("unsure features").map(u16::from_le_bytes)).collect()
     }
 
     /// What stands among the matches, and its mark.

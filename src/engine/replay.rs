@@ -10,8 +10,9 @@ use crate::decide;
 use crate::decision::{Decision, Hit};
 use crate::key::{self, Hash};
 use crate::limits::PENDING_MAX;
+use crate::outcome::CheckState;
 use crate::scratch::Scratch;
-use crate::table::{Ordering, Payload, Shape, Word};
+use crate::table::{Displaced, Ordering, Payload, Shape, Word};
 use crate::tables::Tables;
 use crate::velocity::Pending;
 
@@ -39,15 +40,15 @@ pub(crate) const SHAPE: Shape = Shape {
     certain: true,
 };
 
-/// Bits of the state word: done, verdict, challenge, degraded, number of hits, number of reservations, outcome.
+/// Bits of the state word: done, verdict, challenge, degraded, number of hits, number of reservations, where it stands.
 const DONE: u64 = 1;
 const VERDICT: u32 = 8;
 const CHALLENGE: u32 = 16;
 const DEGRADED: u32 = 24;
 const HIT_COUNT: u32 = 40;
 const PENDING_COUNT: u32 = 48;
-/// Where the outcome stands; 0 for none yet, else the outcome's code and one.
-pub(crate) const OUTCOME: u32 = 56;
+/// Where a check stands since an outcome moved it, and one; 0 while it stands as its verdict left it.
+const STANDING: u32 = 56;
 
 /// The words of a decision: near ones, then far ones.
 #[derive(Clone, Copy)]
@@ -164,11 +165,16 @@ pub(crate) fn repeat(tables: &Tables, slot: usize, lane: usize, scratch: &Scratc
     Some(decision)
 }
 
+/// The slot of an id, if it is decided or being decided.
+pub(crate) fn seen(tables: &Tables, id: Hash, now_ms: i64) -> Option<usize> {
+    let slot = tables.decisions.find(key::short(id), now_ms)?;
+    (Words::of(tables, slot).at(ID).load(Ordering::Acquire) == id as u64).then_some(slot)
+}
+
 /// The words of an id's decision, if it is known and done.
 pub(crate) fn find(tables: &Tables, id: Hash, now_ms: i64) -> Option<Words<'_>> {
-    let slot = tables.decisions.find(key::short(id), now_ms)?;
-    let words = Words::of(tables, slot);
-    (words.at(ID).load(Ordering::Acquire) == id as u64 && state(words).is_some()).then_some(words)
+    let words = Words::of(tables, seen(tables, id, now_ms)?);
+    state(words).is_some().then_some(words)
 }
 
 /// The state of a decision that is done.
@@ -176,14 +182,18 @@ pub(crate) fn state(words: Words<'_>) -> Option<u64> {
     Some(words.at(STATE).load(Ordering::Acquire)).filter(|state| state & DONE != 0)
 }
 
-/// The verdict in a state.
-pub(crate) fn verdict(state: u64) -> Option<Verdict> {
-    Verdict::from_code((state >> VERDICT) as u8)
+/// Where the check of a state stands.
+pub(crate) fn standing(state: u64) -> Option<CheckState> {
+    match (state >> STANDING) as usize {
+        0 => Verdict::from_code((state >> VERDICT) as u8).map(CheckState::of),
+        moved => CheckState::ALL.get(moved - 1).copied(),
+    }
 }
 
-/// Writes an outcome into the state, which nobody else changes: outcomes are applied one at a time.
-pub(crate) fn set_outcome(words: Words<'_>, state: u64, outcome: u64) {
-    words.at(STATE).store(state & !(0xff << OUTCOME) | outcome << OUTCOME, Ordering::Release);
+/// Writes where a check stands into its state, which nobody else changes: outcomes are applied one at a time.
+pub(crate) fn set_standing(words: Words<'_>, state: u64, standing: CheckState) {
+    let moved = standing as u64 + 1;
+    words.at(STATE).store(state & !(0xff << STANDING) | moved << STANDING, Ordering::Release);
 }
 
 /// Places of a decision's reservations.
@@ -210,6 +220,7 @@ pub(crate) fn get_pending(words: Words<'_>, at: usize) -> Pending {
         delta: load(at + 2) as i64,
         max: load(at + 3) as i64,
         held: true,
+        displaced: Displaced::default(),
     }
 }
 

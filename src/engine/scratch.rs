@@ -14,7 +14,7 @@ use crate::forest::Lanes;
 use crate::key::Hash;
 use crate::limits::{
     BREAKERS_MAX, CHALLENGERS_MAX, ERRORS_MAX, FEATURES_MAX, GROUPS_MAX, HITS_MAX, LANES, LIMITS_MAX,
-    LISTS_MAX, MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX,
+    LISTS_MAX, MODEL_VERSION_BYTES_MAX, PENDING_MAX, RECORD_BYTES_MAX, WINDOWS_MAX,
 };
 use crate::lists;
 use crate::models::{Challenged, ScoreTally};
@@ -69,6 +69,8 @@ pub(crate) struct Lane {
     /// Rules, limits and breakers whose condition ended in an error, by [`crate::policy::Policy::index_of`], as far as there is
     /// room.
     pub errors: ArrayVec<u32, ERRORS_MAX>,
+    /// Velocity features whose values may be others than their definitions say: has room for all.
+    pub unsure: Vec<u16>,
 }
 
 impl Lane {
@@ -92,6 +94,7 @@ impl Lane {
             unkept_score: 0,
             beyond: ArrayVec::new(),
             errors: ArrayVec::new(),
+            unsure: Vec::with_capacity(WINDOWS_MAX),
         }
     }
 
@@ -111,6 +114,7 @@ impl Lane {
         self.unkept_score = 0;
         self.beyond.clear();
         self.errors.clear();
+        self.unsure.clear();
     }
 }
 
@@ -129,6 +133,8 @@ pub struct Scratch {
     pub(crate) present: Vec<u64>,
     pub(crate) hashes: Vec<[Hash; LANES]>,
     pub(crate) on_lists: Vec<u64>,
+    /// Lanes that are denied whatever comes after lists and token.
+    pub(crate) denied: u64,
     /// Entries of the list being looked up that would put a lane on it.
     pub(crate) wanted: Vec<(usize, Hash)>,
     pub(crate) registers: Registers,
@@ -147,6 +153,8 @@ pub struct Scratch {
     pub(crate) devices: Sought,
     pub(crate) ids: Sought,
     pub(crate) records: Records,
+    /// Memory for a lane that is decided again by itself; none in that memory.
+    pub(crate) alone: Option<Box<Scratch>>,
     types: Vec<Type>,
     fitted: u64,
 }
@@ -155,12 +163,17 @@ impl Scratch {
     /// The memory of that worker; each concurrent caller of `decide` has a number of its own, below
     /// [`crate::limits::WORKERS_MAX`].
     pub fn new(worker: usize) -> Scratch {
+        Scratch { alone: Some(Box::new(Scratch::bare(worker))), ..Scratch::bare(worker) }
+    }
+
+    fn bare(worker: usize) -> Scratch {
         Scratch {
             worker,
             columns: vec![[0; LANES]; FEATURES_MAX],
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
+            denied: 0,
             wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
             model: Lanes::default(),
@@ -168,12 +181,14 @@ impl Scratch {
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
             tally: MatchTally::default(),
-            lanes: vec![Lane::new(); LANES],
+            // Each made by itself: a copy of what is empty has no room.
+            lanes: (0..LANES).map(|_| Lane::new()).collect(),
             windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),
             devices: Sought::default(),
             ids: Sought::default(),
             records: Records { bytes: Vec::new(), ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX) },
+            alone: None,
             types: Vec::with_capacity(FEATURES_MAX),
             fitted: 0,
         }
@@ -192,6 +207,11 @@ impl Scratch {
             if challengers > 0 {
                 snapshot.models.forests().for_each(|forest| self.sampled.fit(forest));
             }
+            if let Some(alone) = &mut self.alone {
+                alone.fit(snapshot);
+            } else {
+                return;
+            }
             self.records.bytes.clear();
             self.records.bytes.reserve(
                 wire::limits::BATCH_CHECKS_MAX * (1024 + challengers * (9 + MODEL_VERSION_BYTES_MAX))
@@ -206,6 +226,12 @@ impl Scratch {
     pub(crate) fn set(&mut self, feature: FeatureId, lane: usize, scalar: Scalar) {
         self.columns[feature.index()][lane] = scalar.bits();
         self.present[feature.index()] |= 1 << lane;
+    }
+
+    /// Gives a feature of a lane its missing value.
+    pub(crate) fn forget(&mut self, snapshot: &Snapshot, feature: FeatureId, lane: usize) {
+        self.columns[feature.index()][lane] = snapshot.missing[feature.index()];
+        self.present[feature.index()] &= !(1 << lane);
     }
 
     /// A feature of a check of the latest call: `lane` is its place within the last 64 of them.

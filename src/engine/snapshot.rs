@@ -21,6 +21,7 @@ use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedule;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
+use crate::verdict;
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
@@ -128,6 +129,8 @@ pub struct Snapshot {
     pub(crate) hashed: Vec<FeatureId>,
     /// Live and shadow rules in the order of their tiers: those of each kind, and at the end of all kinds.
     pub(crate) order: Vec<Vec<Candidate>>,
+    /// Lists whose entries are denied for certain, whatever else matches.
+    pub(crate) denying: Vec<u16>,
     /// By the policy's rules, what their ids do to the sample of accounts.
     pub(crate) salts: Arc<[u64]>,
     pub(crate) currencies: Currencies,
@@ -198,6 +201,7 @@ impl Snapshot {
             token_keys: token_keys.into(),
             lists,
             order: order(&policy),
+            denying: verdict::denying(&policy),
             currencies: Currencies::of(&policy),
             salts: policy.rules.iter().map(|rule| key::salt(&rule.reason.rule)).collect(),
             book,
@@ -214,6 +218,7 @@ impl Snapshot {
         let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
         origins.into_iter().for_each(|origin| next.policy.demote(origin));
         next.order = order(&next.policy);
+        next.denying = verdict::denying(&next.policy);
         next
     }
 
@@ -248,7 +253,7 @@ impl Snapshot {
             let exact = groups.filter(|group| group.table.has_blocks_for_all()).find_map(|group| {
                 group.windows.iter().find(|laid| laid.feature == window.feature).map(|laid| laid.exact)
             });
-            window.certain_below(exact.unwrap_or(0))
+            window.certain_below(exact)
         };
         self.policy.windows.iter().map(laid).collect()
     }

@@ -10,7 +10,7 @@ use crate::lists::{self, Lists};
 use crate::profile;
 use crate::replay;
 use crate::snapshot::Snapshot;
-use crate::table::{Ordering, Pins, Shape, Slots, Striped, Word};
+use crate::table::{Ordering, Part, Pins, Shape, Slots, Striped, Word};
 
 /// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
 #[derive(Clone, Debug)]
@@ -267,13 +267,15 @@ impl Tables {
         &self,
         shape: Shape,
         soon: &[Range<usize>],
+        parts: Vec<Part>,
         expiry_ms: i64,
     ) -> Result<Arc<Slots>, SizeError> {
         let entries = self.velocity_keys;
         let busy = Some(self.busy_keys).filter(|&busy| busy < entries);
         let slots = Slots::new(entries, Shape { busy, ..shape }, expiry_ms, &self.pins)
             .ok_or(SizeError::NoMemory { table: "velocity_keys", entries })?;
-        let slots = Arc::new(slots.with_soon(soon).with_evictions(&self.velocity_evictions));
+        let slots =
+            Arc::new(slots.with_soon(soon).with_parts(parts).with_evictions(&self.velocity_evictions));
         let mut velocity = self.velocity.lock().unwrap_or_else(PoisonError::into_inner);
         velocity.retain(|table| table.strong_count() > 0);
         velocity.push(Arc::downgrade(&slots));

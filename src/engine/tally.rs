@@ -64,10 +64,24 @@ impl MatchTally {
         }
     }
 
+    /// Takes back a match that was counted before its check is decided again.
+    pub(crate) fn unmatched(&mut self, index: usize, shadow: bool) {
+        if let Some(count) = self.matches.get_mut(index) {
+            *(if shadow { &mut count.shadow } else { &mut count.live }) -= 1;
+        }
+    }
+
     /// Counts a condition that ended in an error.
     pub(crate) fn failed(&mut self, index: usize) {
         if let Some(count) = self.matches.get_mut(index) {
             count.errors += 1;
+        }
+    }
+
+    /// Takes back an error that was counted before its check is decided again.
+    pub(crate) fn unfailed(&mut self, index: usize) {
+        if let Some(count) = self.matches.get_mut(index) {
+            count.errors -= 1;
         }
     }
 

@@ -8,12 +8,14 @@ use crate::feature::{FeatureId, Scalar, Type};
 use crate::key;
 use crate::limits::LIMITS_MAX;
 use crate::plan::{Group, Laid};
-use crate::policy::{Aggregate, Limit, Mode, Status};
+use crate::policy::{Absent, Aggregate, Limit, Mode, Status};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{
-    Approved, Distinct, First, Full, Max, Ordering, Payload, Recent, Reserved, Sum, Work, vectorised,
+    Displaced, Distinct, First, Full, Held, Max, Ordering, Payload, Reading, Recent, Reserved, Sum, Work,
+    vectorised,
 };
+use crate::verdict;
 
 /// A reservation: what has to be given back if the verdict is not allow or the event fails.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Pending {
     pub max: i64,
     /// Whether it is held: a limit may have had no room for it, or its key none.
     pub held: bool,
+    /// The permit that had to make room for it.
+    pub displaced: Displaced,
 }
 
 /// A limit that left no room.
@@ -35,8 +39,8 @@ pub(crate) struct Pending {
 pub(crate) struct Refused {
     /// Place among the policy's limits.
     pub limit: usize,
-    /// What the value would have been.
-    pub value: i64,
+    /// What the value would have been; none where the event lacks the amount.
+    pub value: Option<i64>,
     /// Whether it only watches.
     pub shadow: bool,
 }
@@ -113,17 +117,29 @@ impl Work for Attempts<'_> {
                 // One dated ahead counts at its arrival: nothing that has yet to happen is in a window, or makes what is there
                 // go.
                 let time_ms = scratch.lanes[lane].time_ms.min(now_ms);
+                let complete_ms = group.table.complete_ms(found.slot, now_ms);
                 for window in group.of_status(Status::Attempt) {
-                    let number = attempt(window, payload, time_ms, &checks[lane], lane, scratch);
-                    set(window, lane, number, scratch);
+                    let Reading { value, late } =
+                        attempt(window, payload, time_ms, &checks[lane], lane, scratch);
+                    set(window, lane, value, scratch);
+                    if late || complete_ms < window.window_ms {
+                        doubt(window, lane, scratch);
+                    }
                 }
             }
         }
     }
 }
 
-/// Reserves what a check would take if it were approved.
-fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+/// Reserves what a check would take if it were approved, or asks what that would be where it certainly will not be.
+pub(crate) fn reserve_approved(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    let denied = verdict::is_denied(lane, scratch);
     for (at, group) in snapshot.plan.groups.iter().enumerate() {
         let key = scratch.windows[at].keys[lane];
         if key == 0 {
@@ -134,14 +150,35 @@ fn reserve_approved(snapshot: &Snapshot, now_ms: i64, check: &Check<'_>, lane: u
             refuse_limits(snapshot, group, key, now_ms, check, lane, scratch);
             continue;
         };
+        let complete_ms = group.table.complete_ms(slot, now_ms);
         for window in group.of_status(Status::Approved) {
             let payload = group.table.payload(slot);
-            let number = approve(snapshot, window, payload, key, now_ms, check, lane, scratch);
+            let held = window.held(&payload);
+            if complete_ms < window.window_ms || held.is_late(now_ms) {
+                doubt(window, lane, scratch);
+            }
+            let number = if !window.takes(check) {
+                held.value(now_ms)
+            } else {
+                let pending = pending(snapshot, window, key, now_ms, lane, scratch);
+                approve(snapshot, window, held, pending, denied, lane, scratch)
+            };
             set(window, lane, number, scratch);
         }
     }
     if scratch.lanes[lane].refused.iter().any(|refused| !refused.shadow) {
         release_all(snapshot, now_ms, lane, scratch);
+    }
+}
+
+/// Notes that a value may be another than the window's definition says: something later was there before, or some of what it
+/// held may have been forgotten.
+#[cold]
+fn doubt(window: &Laid, lane: usize, scratch: &mut Scratch) {
+    let unsure = &mut scratch.lanes[lane].unsure;
+    // There is room for every window of a policy.
+    if unsure.len() < unsure.capacity() {
+        unsure.push(window.feature.0);
     }
 }
 
@@ -159,7 +196,7 @@ fn attempt(
     check: &Check<'_>,
     lane: usize,
     scratch: &Scratch,
-) -> i64 {
+) -> Reading {
     let takes = window.takes(check);
     let (near, far) = window.words(&payload);
     match window.aggregate {
@@ -169,18 +206,22 @@ fn attempt(
         }
         Aggregate::Sum(field) => {
             let sum = Sum::new(near, far, &window.span);
-            if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) }
+            let late = sum.is_late(time_ms);
+            let value =
+                if takes { sum.add(time_ms, amount(scratch, field, lane)) } else { sum.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Max(field) => {
             let max = Max::new(near, far, &window.span);
-            if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) }
+            let late = max.is_late(time_ms);
+            let value =
+                if takes { max.add(time_ms, amount(scratch, field, lane)) } else { max.value(time_ms) };
+            Reading { value, late }
         }
         Aggregate::Distinct(field) => {
             let set = Distinct::new(near, far, window.rare(&payload), &window.span);
             let hash = scratch.hashes[field.index()][lane];
-            let count =
-                if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) };
-            count as i64
+            if takes && hash != 0 { set.add(time_ms, key::short(hash)) } else { set.count(time_ms) }
         }
         Aggregate::Last => {
             let before = if takes {
@@ -188,50 +229,60 @@ fn attempt(
             } else {
                 near[0].load(Ordering::Acquire)
             } as i64;
-            if before == 0 || time_ms - before >= window.window_ms {
+            let value = if before == 0 || time_ms - before >= window.window_ms {
                 -1
             } else {
                 (time_ms - before).max(0) / 1000
-            }
+            };
+            Reading { value, late: before > time_ms }
         }
         Aggregate::First => {
             let first = First::new(near, far, &window.span);
+            let late = first.is_late(time_ms);
             let age_ms = if takes { first.add(time_ms) } else { first.age_ms(time_ms) };
-            age_ms / 1000
+            Reading { value: age_ms / 1000, late }
         }
     }
 }
 
-/// A window over approved checks: reserved now, dated at the decision, within the tightest limit that applies.
-#[expect(clippy::too_many_arguments, reason = "one check's whole context, passed by reference")]
+/// A window over approved checks: reserved now, dated at the decision, within the tightest limit that applies. A check that is
+/// `denied` takes nothing; its values and reasons are the same.
 fn approve(
     snapshot: &Snapshot,
     window: &Laid,
-    payload: Payload<'_>,
-    key: u64,
-    now_ms: i64,
-    check: &Check<'_>,
+    held: Held<'_>,
+    pending: Pending,
+    denied: bool,
     lane: usize,
     scratch: &mut Scratch,
 ) -> i64 {
-    if !window.takes(check) {
-        return approved(window, payload).value(now_ms);
-    }
-    let pending = pending(snapshot, window, key, now_ms, lane, scratch);
-    let limit = tightest(snapshot, window, lane, scratch);
+    let (now_ms, delta) = (pending.time_ms, pending.delta);
+    let lacks = lacks_amount(window, lane, scratch);
+    let limit = if lacks { None } else { tightest(snapshot, window, lane, scratch) };
     let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
-    let (pending, value) = match approved(window, payload).reserve(now_ms, pending.delta, max) {
-        Ok(Reserved { value, time_ms }) => {
-            // Those in shadow would have refused.
-            let beyond = |_, limit: &Limit| limit.mode == Mode::Shadow && limit.max < value;
-            refuse(snapshot, window, value, lane, scratch, beyond);
-            (Pending { time_ms, held: true, ..pending }, value)
+    let reserved = if denied {
+        let value = held.value(now_ms).saturating_add(delta);
+        let kept = Reserved { value, time_ms: now_ms, displaced: Displaced::default() };
+        if value > max { Err(Full { current: value - delta }) } else { Ok(kept) }
+    } else {
+        held.reserve(now_ms, delta, max)
+    };
+    let (pending, value) = match reserved {
+        Ok(Reserved { value, time_ms, displaced }) => {
+            if lacks {
+                refuse(snapshot, window, None, lane, scratch, |_, limit| limit.absent == Absent::Deny);
+            } else {
+                // Those in shadow would have refused.
+                let beyond = |_, limit: &Limit| limit.mode == Mode::Shadow && limit.max < value;
+                refuse(snapshot, window, Some(value), lane, scratch, beyond);
+            }
+            (Pending { time_ms, held: !denied, displaced, ..pending }, value)
         }
         Err(Full { current }) => {
-            let value = current.saturating_add(pending.delta);
+            let value = current.saturating_add(delta);
             // With the tightest every other that the value would pass: a challenge that one asks for must not hide that
             // another denies.
-            refuse(snapshot, window, value, lane, scratch, |at, other| {
+            refuse(snapshot, window, Some(value), lane, scratch, |at, other| {
                 Some(at) == limit || other.max < value
             });
             (pending, value)
@@ -240,6 +291,14 @@ fn approve(
     // The snapshot refuses policies with more windows a kind than there is room for.
     let _ = scratch.lanes[lane].pending.try_push(pending);
     value
+}
+
+/// Whether a window sums amounts and the event has none.
+fn lacks_amount(window: &Laid, lane: usize, scratch: &Scratch) -> bool {
+    match window.aggregate {
+        Aggregate::Sum(field) => window.ty == Type::Money && !scratch.is_present(field, lane),
+        _ => false,
+    }
 }
 
 /// What a check would take of an approved window.
@@ -257,7 +316,15 @@ fn pending(
     };
     let acting = applying(snapshot, window, lane, scratch).filter(|(_, limit)| denies(limit));
     let max = acting.map(|(_, limit)| limit.max).min();
-    Pending { key, tag: window.tag, time_ms: now_ms, delta, max: max.unwrap_or(i64::MAX), held: false }
+    Pending {
+        key,
+        tag: window.tag,
+        time_ms: now_ms,
+        delta,
+        max: max.unwrap_or(i64::MAX),
+        held: false,
+        displaced: Displaced::default(),
+    }
 }
 
 /// Whether a limit acts, and by more than asking for a challenge.
@@ -269,7 +336,7 @@ fn denies(limit: &Limit) -> bool {
 fn refuse(
     snapshot: &Snapshot,
     window: &Laid,
-    value: i64,
+    value: Option<i64>,
     lane: usize,
     scratch: &mut Scratch,
     refuses: impl Fn(usize, &Limit) -> bool,
@@ -319,9 +386,11 @@ fn refuse_limits(
     for window in group.windows.iter().filter(approved) {
         let pending = pending(snapshot, window, key, now_ms, lane, scratch);
         let _ = scratch.lanes[lane].pending.try_push(pending);
-        if let Some(limit) = tightest(snapshot, window, lane, scratch) {
+        if lacks_amount(window, lane, scratch) {
+            refuse(snapshot, window, None, lane, scratch, |_, limit| limit.absent == Absent::Deny);
+        } else if let Some(limit) = tightest(snapshot, window, lane, scratch) {
             let value = snapshot.policy.limits[limit].max;
-            refuse(snapshot, window, value, lane, scratch, |at, _| at == limit);
+            refuse(snapshot, window, Some(value), lane, scratch, |at, _| at == limit);
         }
     }
 }
@@ -329,8 +398,10 @@ fn refuse_limits(
 /// Gives back everything a check has reserved, and remembers what that was.
 pub(crate) fn release_all(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: &mut Scratch) {
     for pending in scratch.lanes[lane].pending.iter_mut().filter(|pending| pending.held) {
-        release(snapshot, now_ms, pending);
+        let Pending { time_ms, delta, displaced, .. } = *pending;
+        with_held(snapshot, now_ms, pending, |_, held| held.undo(time_ms, delta, displaced));
         pending.held = false;
+        pending.displaced = Displaced::default();
     }
 }
 
@@ -340,15 +411,32 @@ pub(crate) fn give_back(snapshot: &Snapshot, now_ms: i64, lane: usize, scratch: 
     scratch.lanes[lane].pending.clear();
 }
 
-/// Takes a reservation out of its window, if the window is still there and the key was not forgotten since: what stands there
-/// now is then others' alone.
+/// Takes a reservation out of its window.
 pub(crate) fn release(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
-    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
-    let Some(slot) = group.table.find(pending.key, now_ms) else { return };
-    if !group.table.held_since(slot, pending.time_ms) {
+    with_held(snapshot, now_ms, pending, |_, held| held.release(pending.time_ms, pending.delta));
+}
+
+/// Has a reservation stand where it would have ended with a limit's time-out.
+pub(crate) fn settle(snapshot: &Snapshot, now_ms: i64, pending: &Pending) {
+    let Pending { time_ms, delta, .. } = *pending;
+    if snapshot.plan.window(pending.tag).is_none_or(|(_, window)| window.open.is_none()) {
         return;
     }
-    approved(window, group.table.payload(slot)).release(pending.time_ms, pending.delta);
+    with_held(snapshot, now_ms, pending, |window, held| held.settle(&window.span, now_ms, time_ms, delta));
+}
+
+/// Acts on what holds a reservation, if its window is still there and the key was not forgotten since: what stands there now is
+/// then others' alone.
+fn with_held(snapshot: &Snapshot, now_ms: i64, pending: &Pending, act: impl FnOnce(&Laid, Held<'_>)) {
+    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return };
+    // Words say times up to a turn: what is there of an event long past is another one's.
+    if window.is_over(pending.time_ms, now_ms) {
+        return;
+    }
+    let Some(slot) = group.table.find(pending.key, now_ms) else { return };
+    if group.table.held_since(slot, pending.time_ms) {
+        act(window, window.held(&group.table.payload(slot)));
+    }
 }
 
 /// Takes what a challenged check would have reserved, dated now and within the limits that applied to it, and within those that
@@ -372,14 +460,8 @@ pub(crate) fn restore(
         // Without limits it goes uncounted, like a check whose key has no room.
         return if max == i64::MAX { Ok(*pending) } else { Err(full) };
     };
-    let taken = approved(window, group.table.payload(found.slot)).reserve(now_ms, pending.delta, max);
+    let taken = window.held(&group.table.payload(found.slot)).reserve(now_ms, pending.delta, max);
     taken.map(|reserved| Pending { time_ms: reserved.time_ms, ..*pending }).map_err(|_| full)
-}
-
-/// What an approved window holds of the key of that payload.
-fn approved<'a>(window: &'a Laid, payload: Payload<'a>) -> Approved<'a> {
-    let (near, far) = window.words(&payload);
-    Approved::new(near, far, &window.span, window.exact)
 }
 
 /// A whole-number or money feature of the event itself; negative ones count as nothing.

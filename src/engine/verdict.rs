@@ -11,8 +11,8 @@ use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::key;
 use crate::limits::LANES;
-use crate::policy::{BreakerState, Mode, OnError, Origin, Rule, Tier, Variant, Witness};
-use crate::program::{NumberType, Source};
+use crate::policy::{BreakerState, Mode, OnError, Origin, Policy, Rule, Tier, Variant, Witness};
+use crate::program::{Kinds, NumberType, Op, Source};
 use crate::reasons::BuiltinReason;
 use crate::score::{millionths, of_millionths};
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
@@ -20,8 +20,87 @@ use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
 use crate::verify::TokenState;
 
+/// Whether a lane is denied whatever velocity, model and rules find: its token is invalid, or a list denies it. Such a check
+/// reserves nothing.
+pub(crate) fn is_denied(lane: usize, scratch: &Scratch) -> bool {
+    scratch.denied >> lane & 1 != 0
+}
+
+/// Lists that a rule denies by, where nothing that comes before it in the order of tiers may allow.
+pub(crate) fn denying(policy: &Policy) -> Vec<u16> {
+    let early = |rule: &&Rule| rule.tier <= Tier::Deny && rule.is_evaluated();
+    if policy.rules.iter().filter(early).any(|rule| rule.verdict == Verdict::Allow) {
+        return Vec::new();
+    }
+    let acts = |rule: &&Rule| {
+        rule.mode == Mode::Live
+            && rule.variants.is_empty()
+            && rule.verdict == Verdict::Deny
+            && rule.kinds == Kinds::ALL
+            && rule.sample_percent == 100
+            && rule.expires_ms == i64::MAX
+    };
+    let list = |rule: &Rule| {
+        policy.program.ops.iter().find_map(|op| match *op {
+            Op::OnList { to, list } if to == rule.when => Some(list),
+            _ => None,
+        })
+    };
+    policy.rules.iter().filter(early).filter(acts).filter_map(list).collect()
+}
+
+/// Finds the lanes that are denied by token or list.
+pub(crate) fn deny_early(snapshot: &Snapshot, lanes: u64, scratch: &mut Scratch) {
+    let listed = snapshot.denying.iter().map(|&list| scratch.on_lists[usize::from(list)]);
+    let mut denied = listed.fold(0, |mask, listed| mask | listed) & lanes;
+    for lane in lanes_of(lanes) {
+        let token = scratch.lanes[lane].token;
+        denied |= u64::from(token.is_some_and(|token| token != TokenState::Valid)) << lane;
+    }
+    scratch.denied = denied;
+}
+
 /// Collects the rules that match in each lane, in the order of their tiers.
 pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
+    each_match(snapshot, now_ms, lanes, kinds, scratch, true, |scratch, found, lane| {
+        scratch.tally.matched(found.rule as usize, found.shadow);
+        if scratch.lanes[lane].matches.try_push(found).is_err() {
+            crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
+        }
+    });
+}
+
+/// Takes back what was counted of a lane's matches and errors.
+pub(crate) fn uncount(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    kind: wire::Kind,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    let mut kinds = [0_u64; wire::Kind::ALL.len()];
+    kinds[usize::from(kind.code())] = 1 << lane;
+    each_match(snapshot, now_ms, 1 << lane, &kinds, scratch, false, |scratch, found, _| {
+        scratch.tally.unmatched(found.rule as usize, found.shadow);
+    });
+    let rules = snapshot.policy.rules.len();
+    let Scratch { lanes, tally, .. } = scratch;
+    let of_limits = lanes[lane].errors.iter().filter(|&&index| index as usize >= rules);
+    of_limits.for_each(|&index| tally.unfailed(index as usize));
+    lanes[lane].errors.clear();
+}
+
+/// Hands over each match of a lane; `counts` where errors are counted and not taken back.
+#[inline(always)]
+fn each_match(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    lanes: u64,
+    kinds: &[u64],
+    scratch: &mut Scratch,
+    counts: bool,
+    mut take: impl FnMut(&mut Scratch, Match, usize),
+) {
     let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
     let there = there.fold(0_u16, |there, kind| there | 1 << kind);
     let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { kinds.len() };
@@ -42,17 +121,14 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
             .fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
         met &= of_kinds;
         if failed & of_kinds != 0 {
-            met |= errors(snapshot, at as usize, failed & of_kinds, scratch);
+            met |= errors(snapshot, at as usize, failed & of_kinds, counts, scratch);
         }
         while met != 0 {
             let lane = met.trailing_zeros() as usize;
             met &= met - 1;
             let Some(mode) = mode(snapshot, at as usize, lane, scratch) else { continue };
             let found = Match { rule: at, shadow: mode == Mode::Shadow };
-            scratch.tally.matched(at as usize, found.shadow);
-            if scratch.lanes[lane].matches.try_push(found).is_err() {
-                crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
-            }
+            take(scratch, found, lane);
         }
     }
 }
@@ -73,12 +149,16 @@ fn mode(snapshot: &Snapshot, at: usize, lane: usize, scratch: &Scratch) -> Optio
 /// Counts and notes the lanes where a rule's condition ended in an error, as far as the rule looks at them; gives those where
 /// that is a match.
 #[cold]
-fn errors(snapshot: &Snapshot, at: usize, failed: u64, scratch: &mut Scratch) -> u64 {
+fn errors(snapshot: &Snapshot, at: usize, failed: u64, counts: bool, scratch: &mut Scratch) -> u64 {
     for lane in lanes_of(failed)
         .filter(|&lane| mode(snapshot, at, lane, scratch).is_some())
         .collect::<ArrayVec<_, LANES>>()
     {
-        note_error(snapshot, Origin::Rule(at), lane, scratch);
+        if counts {
+            note_error(snapshot, Origin::Rule(at), lane, scratch);
+        } else {
+            scratch.tally.unfailed(at);
+        }
     }
     if snapshot.policy.rules[at].on_error == OnError::Match { failed } else { 0 }
 }
@@ -267,7 +347,8 @@ fn of_limit(snapshot: &Snapshot, refused: &Refused) -> Hit {
         Type::Money => snapshot.policy.features.money_value(number),
         _ => Value::Int(number),
     };
-    snapshot.hit(Origin::Limit(refused.limit), shown(refused.value), shown(limit.max))
+    let value = refused.value.map_or(Value::Absent, shown);
+    snapshot.hit(Origin::Limit(refused.limit), value, shown(limit.max))
 }
 
 fn of_breaker(snapshot: &Snapshot, tripped: &Tripped, lane: usize, scratch: &Scratch) -> Hit {

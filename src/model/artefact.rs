@@ -41,6 +41,11 @@ pub enum LoadError {
         /// The system's words.
         error: String,
     },
+    /// There is no manifest, but a file that another library may have written.
+    NotImported {
+        /// The file.
+        file: PathBuf,
+    },
     /// A file over its bound.
     TooLarge {
         /// The file.
@@ -87,6 +92,12 @@ impl std::fmt::Display for LoadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             LoadError::Read { path, error } => write!(f, "cannot read {}: {error}", path.display()),
+            LoadError::NotImported { file } => write!(
+                f,
+                "{} has no {MANIFEST_FILE} beside it: `riskctl model import {} --out FOLDER` writes the folder that is loaded",
+                file.display(),
+                file.display()
+            ),
             LoadError::TooLarge { path, bytes_max } => {
                 write!(f, "{} is longer than {bytes_max} bytes", path.display())
             }
@@ -153,11 +164,26 @@ pub fn load(folder: &Path) -> Result<ForestSpec, LoadError> {
 /// # Errors
 /// [`LoadError`]
 pub fn read(folder: &Path) -> Result<Artefact, LoadError> {
-    let text = read_bounded(&folder.join(MANIFEST_FILE), MANIFEST_BYTES_MAX)?;
+    let path = folder.join(MANIFEST_FILE);
+    let text = read_bounded(&path, MANIFEST_BYTES_MAX).map_err(|error| {
+        let not_imported = |file| LoadError::NotImported { file };
+        if path.exists() { error } else { foreign(folder).map_or(error, not_imported) }
+    })?;
     let text = String::from_utf8(text).map_err(|_| LoadError::Manifest("not UTF-8".to_owned()))?;
     let manifest = Manifest::parse(&text).map_err(LoadError::Manifest)?;
     let bytes = read_bounded(&folder.join(&manifest.file), file::FILE_BYTES_MAX)?;
     assemble(manifest, &bytes)
+}
+
+/// A file in place of a model's folder, or the first in it.
+fn foreign(folder: &Path) -> Option<PathBuf> {
+    if folder.is_file() {
+        return Some(folder.to_path_buf());
+    }
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    entries.filter(|path| path.is_file() && !hidden(path)).min()
 }
 
 /// A manifest and the bytes of its model file, checked against each other.
@@ -169,7 +195,10 @@ pub fn assemble(manifest: Manifest, bytes: &[u8]) -> Result<Artefact, LoadError>
     if !found.eq_ignore_ascii_case(&manifest.sha256) {
         return Err(LoadError::Hash { expected: manifest.sha256, found });
     }
-    let not_text = |_| LoadError::File(FileError { line: 1, message: "not UTF-8".to_owned() });
+    let not_text = |_| {
+        let message = format!("not UTF-8; {}", file::OTHERS);
+        LoadError::File(FileError { line: 1, message })
+    };
     let text = std::str::from_utf8(bytes).map_err(not_text)?;
     let file::Contents { trees, inputs, covers } = file::decode(text).map_err(LoadError::File)?;
     if inputs != manifest.inputs.len() {
@@ -274,7 +303,11 @@ pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadE
     let too_large = || LoadError::TooLarge { path: path.to_path_buf(), bytes_max };
     let mut bytes = Vec::new();
     // Opening a pipe would wait for whoever writes to it.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    let kind = std::fs::metadata(path).map_err(failed)?;
+    if kind.is_dir() {
+        return Err(failed(std::io::Error::other("it is a folder, and a file is expected")));
+    }
+    if !kind.is_file() {
         return Err(failed(std::io::Error::other("is no regular file")));
     }
     let file = File::open(path).map_err(failed)?;

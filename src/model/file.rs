@@ -13,8 +13,11 @@
 //! 2 {1,4} left  input 2 is category 1 or 4? A missing value goes as a yes does
 //! = 0.9 7
 //! 1 =3.0 never  input 1 is 3.0? A missing value is read as 0
+//! 2 +{0,4}      as `{0,4}`, and what is below 0 is in no category
+//! 2 ={0,4}      as `{0,4}`, and what has a fraction is in no category
 //! = 0.1 31
 //! = 0.2 2
+//! ...
 //! ```
 //!
 //! All leaves have a cover, or none has; scores do not depend on them.
@@ -24,12 +27,15 @@
 
 use std::fmt::Write as _;
 
-use engine::forest::{Categories, Missing, Node, Side, Split, Test, Tree};
+use engine::forest::{Categories, Missing, Node, Rounding, Side, Split, Test, Tree};
 use engine::limits;
 
 use crate::covers::Covers;
 
 const FIRST_LINE: &str = "riskd-forest 1";
+
+/// Said of a file that is none of ours.
+pub const OTHERS: &str = "models of other libraries are taken over with `riskctl model import`";
 
 /// Longest forest file, in bytes: the most nodes there may be, at 48 bytes a line.
 pub const FILE_BYTES_MAX: u64 = limits::NODES_MAX as u64 * 48;
@@ -97,7 +103,8 @@ fn encode_split(text: &mut String, split: &Split) -> std::fmt::Result {
         Test::AtMost(threshold) => write!(text, "{threshold:?}")?,
         Test::Equal(number) => write!(text, "={number:?}")?,
         Test::OneOf(categories) => {
-            text.push('{');
+            let mark = ROUNDING.iter().find(|(rounding, _)| *rounding == categories.rounding());
+            write!(text, "{}{{", mark.map_or("", |(_, mark)| mark))?;
             let numbers = 0..categories.words().len() * 64;
             let held = numbers.filter(|number| categories.words()[number / 64] >> (number % 64) & 1 == 1);
             for (place, number) in held.enumerate() {
@@ -119,6 +126,10 @@ const MISSING: [(Missing, &str); 5] = [
     (Missing::Never, "never"),
 ];
 
+/// How values become categories, in the marks before a set.
+const ROUNDING: [(Rounding, &str); 3] =
+    [(Rounding::TowardZero, ""), (Rounding::Down, "+"), (Rounding::Never, "=")];
+
 /// The trees of a text, with what stands beside them. Bounds hold: trees, nodes, depth, inputs, finite numbers.
 ///
 /// # Errors
@@ -131,7 +142,8 @@ pub fn decode(text: &str) -> Result<Contents, FileError> {
     };
     let (line, found) = header(FIRST_LINE)?;
     if found != FIRST_LINE {
-        return Err(fail(line, format!("found {found:?}, expected `{FIRST_LINE}`")));
+        let found: String = found.chars().take(40).collect();
+        return Err(fail(line, format!("found {found:?}, expected `{FIRST_LINE}`; {OTHERS}")));
     }
     let (line, found) = header("inputs N")?;
     let inputs = found.strip_prefix("inputs ").and_then(|n| n.parse::<usize>().ok());
@@ -240,10 +252,12 @@ fn decode_split(text: &str, inputs: usize, left: u32) -> Result<Split, String> {
     let (missing, rest) = (words.next().unwrap_or_default(), words.next());
     let found = input.parse().ok().filter(|input| usize::from(*input) < inputs);
     let input = found.ok_or_else(|| format!("{input:?} is not an input below {inputs}"))?;
-    let test = if let Some(list) = test.strip_prefix('{').and_then(|list| list.strip_suffix('}')) {
+    let set = test.strip_suffix('}').and_then(|test| test.split_once('{'));
+    let mark = |mark: &str| ROUNDING.iter().find(|(_, known)| *known == mark).map(|(rounding, _)| *rounding);
+    let test = if let Some((rounding, list)) = set.and_then(|(before, list)| Some((mark(before)?, list))) {
         let numbers = list.split(',').filter(|_| !list.is_empty());
         let numbers: Option<Vec<u32>> = numbers.map(|number| number.parse().ok()).collect();
-        let categories = numbers.and_then(Categories::of);
+        let categories = numbers.and_then(Categories::of).map(|categories| categories.rounded(rounding));
         Test::OneOf(categories.ok_or_else(|| format!("not categories below {}", limits::CATEGORIES_MAX))?)
     } else if let Some(value) = test.strip_prefix('=') {
         Test::Equal(finite(value)?)
@@ -295,6 +309,7 @@ mod tests {
         refused("riskd-forest 1\ninputs 1\ntree\n0 =inf\n", "line 4: \"inf\" is not a finite number");
         refused("riskd-forest 1\ninputs 1\ntree\n0 {1,x}\n", "line 4: not categories below 65536");
         refused("riskd-forest 1\ninputs 1\ntree\n0 {65536}\n", "line 4: not categories below 65536");
+        refused("riskd-forest 1\ninputs 1\ntree\n0 ~{1}\n", "line 4: \"~{1}\" is not a finite number");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 up\n", "line 4: \"0 1.5 up\" does not end in left");
         refused("riskd-forest 1\ninputs 1\ntree\n0 1.5 left left\n", "does not end in left");
         for cover in ["-1", "NaN", "inf", "", "1 2"] {
@@ -332,8 +347,13 @@ mod tests {
         let test = prop_oneof![
             (-100.0..100.0).prop_map(Test::AtMost),
             (-9_i8..9).prop_map(|number| Test::Equal(number.into())),
-            prop::collection::vec(prop_oneof![0_u32..99, 60_000_u32..65_536], 0..9)
-                .prop_map(|numbers| Test::OneOf(Categories::of(numbers).expect("small enough"))),
+            (
+                prop::collection::vec(prop_oneof![0_u32..99, 60_000_u32..65_536], 0..9),
+                prop::sample::select(ROUNDING.map(|(rounding, _)| rounding).to_vec()),
+            )
+                .prop_map(|(numbers, rounding)| {
+                    Test::OneOf(Categories::of(numbers).expect("small enough").rounded(rounding))
+                }),
         ];
         let missing = prop::sample::select(MISSING.map(|(missing, _)| missing).to_vec());
         (0_u16..3, test, missing).prop_map(|(input, test, missing)| Split {

@@ -14,20 +14,6 @@ pub enum Part {
     Days(f64),
 }
 
-impl std::str::FromStr for Part {
-    type Err = String;
-
-    /// `0.25` is a share, `7d` are days.
-    fn from_str(text: &str) -> Result<Part, String> {
-        let part = match text.strip_suffix('d') {
-            Some(days) => days.parse().map(Part::Days).ok().filter(|part| part.size() < 1e5),
-            None => text.parse().map(Part::Share).ok().filter(|part| part.size() < 1.0),
-        };
-        part.filter(|part| part.size() >= 0.0)
-            .ok_or_else(|| format!("`{text}` is neither a share such as 0.2 nor days such as 7d"))
-    }
-}
-
 impl Part {
     fn size(self) -> f64 {
         match self {
@@ -136,14 +122,5 @@ mod tests {
         // Days 16 to 20 wait for their labels when the held-out week begins.
         assert_eq!(times(&parts.validation), days[13..16]);
         assert_eq!(times(&parts.train), days[..8]);
-    }
-
-    #[test]
-    fn a_part_is_a_share_or_days() {
-        assert_eq!("0.25".parse(), Ok(Part::Share(0.25)));
-        assert_eq!("7d".parse(), Ok(Part::Days(7.0)));
-        for text in ["1", "-0.1", "-7d", "NaN", "infd", "week", ""] {
-            assert!(text.parse::<Part>().is_err(), "{text}");
-        }
     }
 }

@@ -3,12 +3,16 @@
 /// Advice on a syntax error at that byte of an expression, of which `found` is the token.
 pub(crate) fn syntax(value: &str, at: usize, found: &str) -> Option<String> {
     let before = value.get(..at).unwrap_or("");
+    let signs = || value.get(at..).and_then(|rest| rest.chars().next()).into_iter().chain(found.chars());
+    if let Some(advice) = signs().find_map(unseen) {
+        return Some(advice);
+    }
     let last = before.trim_end();
     let after_digit = last.ends_with(|c: char| c.is_ascii_digit());
     let first_word = value.split_whitespace().next().unwrap_or("");
     let fixed = match found {
         "=" if last.ends_with("==") => "equality is written `==`",
-        "=" if value[at..].starts_with("=>") => "at least is written `>=`",
+        "=" if value.get(at..).is_some_and(|rest| rest.starts_with("=>")) => "at least is written `>=`",
         "=" => "equality is written `==`",
         "&" | "and" | "AND" => "and is written `&&`",
         "|" | "or" | "OR" => "or is written `||`",
@@ -49,6 +53,21 @@ pub(crate) fn syntax(value: &str, at: usize, found: &str) -> Option<String> {
         _ => return None,
     };
     Some(fixed.to_owned())
+}
+
+/// Advice on a character that looks like an ordinary space, or like nothing.
+fn unseen(c: char) -> Option<String> {
+    let like = match c {
+        c if c.is_ascii() => return None,
+        '\u{3000}' => "is the wide space of a keyboard that is set to Chinese",
+        c if c.is_whitespace() => "looks like a space and is none",
+        c if crate::render::is_invisible(c) || c.is_control() => "is invisible",
+        _ => return None,
+    };
+    Some(format!(
+        "the character U+{:04X} {like}: replace it with an ordinary space, or take it out",
+        u32::from(c)
+    ))
 }
 
 /// Whether the end of the text is a name, a dash and digits: `claims-10`.
@@ -189,7 +208,7 @@ pub(crate) fn choice(what: &str, found: &str) -> Option<&'static str> {
 }
 
 /// Advice on a line that YAML cannot read; `at` is the byte where it gave up, and `fault` why.
-pub(crate) fn yaml(fault: &str, text: &str, at: usize) -> Option<&'static str> {
+pub(crate) fn yaml(fault: &str, text: &str, at: usize) -> Option<String> {
     if fault.contains("unclosed") {
         return None;
     }
@@ -197,8 +216,15 @@ pub(crate) fn yaml(fault: &str, text: &str, at: usize) -> Option<&'static str> {
     let line = text.get(from..)?.lines().next().unwrap_or("");
     let value = line.split_once(": ").map_or("", |(_, value)| value.trim());
     let lines = |line: &str| line.trim_start_matches(' ').starts_with('\t');
-    Some(match () {
+    let outside_quotes = line.split(['"', '\'', '#']).next().unwrap_or(line);
+    if let Some(advice) = outside_quotes.chars().find_map(unseen) {
+        return Some(advice);
+    }
+    let fixed = match () {
         () if text.get(from..)?.lines().take(2).any(lines) => "lines are indented by spaces, not by tabs",
+        () if outside_quotes.contains('：') => {
+            "a key is followed by an ASCII colon and a space: `tier: deny`"
+        }
         () if value.starts_with(['"', '\'']) => {
             "an expression that begins with a quote stands in quotes of the other kind: when: '\"vip\" in lists'"
         }
@@ -210,5 +236,6 @@ pub(crate) fn yaml(fault: &str, text: &str, at: usize) -> Option<&'static str> {
             "a key is followed by a colon and a space: `tier: deny`"
         }
         () => return None,
-    })
+    };
+    Some(fixed.to_owned())
 }

@@ -2,16 +2,16 @@
 //!
 //! A stage takes what the one before could save, so that one run shows every fault of a directory.
 
-use std::collections::{HashMap, HashSet};
+mod limits;
 
-use engine::feature::{Builtin, FeatureId, Type};
-use engine::limits::{EXACT_COUNT_MAX, KEYS_MAX, OPS_MAX, RULES_MAX};
-use engine::policy::{
-    self, Aggregate, Mode, OnError, Policy, ReasonText, Rule, Status, Variant, Window, Witness,
-};
+use std::collections::HashSet;
+
+use engine::feature::FeatureId;
+use engine::limits::{KEYS_MAX, OPS_MAX, RULES_MAX};
+use engine::policy::{self, Mode, OnError, Policy, ReasonText, Rule, Variant, Witness};
 use engine::program::{Kinds, Truth, Zone};
 use engine::table::Terms;
-use wire::{Challenge, Verdict, currency};
+use wire::{Challenge, Verdict};
 
 use crate::budget::Budget;
 use crate::cel;
@@ -19,7 +19,6 @@ use crate::cel::text::Text;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::Document;
 use crate::document::breaker::Breaker as DeclaredBreaker;
-use crate::document::limit::Limit as DeclaredLimit;
 use crate::document::list::List as DeclaredList;
 use crate::document::reason::Reason;
 use crate::document::rule::Rule as DeclaredRule;
@@ -29,31 +28,20 @@ use crate::review::{self, Written};
 use crate::source::Sources;
 use crate::symbols::{Names, Symbols};
 use crate::tenants::Tenants;
-use crate::yaml::load::{Room, load};
-use crate::yaml::{Node, values};
-use crate::{Bundle, Compiled, RuleInfo, exact, guarded, testing};
+use crate::yaml::Node;
+use crate::{Bundle, Compiled, Options, RuleInfo, empty, exact, guarded, testing};
 
-/// Compiles sources that were read already.
-pub(crate) fn compile(sources: Sources, mut sink: Sink) -> Compiled {
-    let document = read(&sources, &mut sink);
+/// Compiles sources that were read already. Without `options` nobody asks whether they declare anything.
+pub(crate) fn compile(sources: Sources, options: Option<Options>, mut sink: Sink) -> Compiled {
+    let document = Document::of(&sources, options, &mut sink);
     let symbols = Symbols::build(&document, &sources, &mut sink);
     let bundle = assemble(&document, symbols, &sources, &mut sink);
+    // What is at fault may be what would have decided.
+    if let (Some(bundle), Some(options), 0) = (&bundle, options, sink.errors()) {
+        empty::policy(&bundle.policy, options, &mut sink);
+    }
     let bundle = bundle.filter(|_| sink.errors() == 0);
     Compiled { bundle, diagnostics: sink.finish(), sources }
-}
-
-/// Every file's declarations.
-fn read(sources: &Sources, sink: &mut Sink) -> Document {
-    let mut document = Document::default();
-    let mut room = Room::default();
-    for (file, source) in sources.files().iter().enumerate() {
-        if let Some(root) = load(file as u16, &source.text, &mut room, sink)
-            && !root.is_null()
-        {
-            document.read(&root, sink);
-        }
-    }
-    document
 }
 
 fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut Sink) -> Option<Bundle> {
@@ -70,7 +58,7 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         program: lowering(Moment::Rules),
         sink,
     };
-    let (mut limits, exact_limits) = stage.limits(document);
+    let (mut limits, exact_limits, timeouts) = stage.limits(document);
     let mut breakers = stage.breakers(document);
     let Rules { mut rules, info, written } = stage.rules(document, &zone);
     let gate = stage.gate.finish(limits.iter().filter_map(|limit| limit.when));
@@ -99,8 +87,11 @@ fn assemble(document: &Document, symbols: Symbols, sources: &Sources, sink: &mut
         review::unread(document, &symbols, asked, sink);
     }
     let tests = testing::compile(document, &symbols, &ids(document, &rules), sink);
-    let windows =
+    let mut windows =
         exact::windows(document, &symbols, [&lowered.acting, &lowered.watching], &exact_limits, sink);
+    for (window, after_ms) in timeouts {
+        windows[window].release_after_ms = after_ms;
+    }
     let lists = symbols.all_lists();
     let ((gate, in_gate), (mut program, in_program)) = (gate.program.ok()?, lowered.program.ok()?);
     for limit in &mut limits {
@@ -376,68 +367,6 @@ impl Stage<'_, '_> {
         Some(rule)
     }
 
-    /// Limits, and the largest count that each limited feature must hold exactly.
-    fn limits(&mut self, document: &Document) -> (Vec<policy::Limit>, HashMap<FeatureId, i64>) {
-        let mut exact = HashMap::new();
-        let mut limits = Vec::new();
-        for declared in &document.limits {
-            self.gate.watch(declared.refusal.mode != Mode::Live);
-            let when = declared.when.as_ref().map(|node| self.condition(node, Moment::Gate));
-            self.gate.watch(false);
-            let Some((window, max)) = self.limited(declared) else { continue };
-            let mut when = match when {
-                None => None,
-                Some(Some(condition)) => Some(condition.when),
-                Some(None) => continue,
-            };
-            if let Some(code) = self.currency_of(declared, window) {
-                let of = self.gate.is_text(Builtin::Currency.id(), currency::text(&code));
-                when = Some(when.map_or(of, |when| self.gate.builder().and(of, when)));
-            }
-            let feature = self.symbols.windows[window].feature;
-            if declared.refusal.mode == Mode::Live && max <= EXACT_COUNT_MAX as i64 {
-                let held = exact.entry(feature).or_insert(max);
-                *held = max.max(*held);
-            }
-            let Some(id) = &declared.id else { continue };
-            let refusal = &declared.refusal;
-            let reason = reason(&refusal.reason, id.text.clone());
-            let (verdict, challenge, mode) = (refusal.verdict, refusal.challenge, refusal.mode);
-            let on_error = refusal.on_error;
-            limits.push(policy::Limit { window, max, when, on_error, verdict, challenge, mode, reason });
-        }
-        (limits, exact)
-    }
-
-    /// The currency whose events a limit looks at, where its feature takes others as well.
-    fn currency_of(&mut self, declared: &DeclaredLimit, window: usize) -> Option<[u8; 3]> {
-        let window = &self.symbols.windows[window];
-        match (declared.currency, window.currency) {
-            (Some((Some(code), place)), Some(of)) if code != of => {
-                let (code, of) = (currency::text(&code), currency::text(&of));
-                let message = format!("this limit of {code} is on a feature of {of}, and never met");
-                let fault = Diagnostic::error(Code::Unreachable, place, message);
-                self.sink.push(fault.label(format!("expected {of}")));
-                None
-            }
-            (Some(stated), None) => stated.0.filter(|_| self.symbols.check_currency(stated, self.sink)),
-            (None, None)
-                if self.symbols.is_of_currencies()
-                    && self.symbols.features.row(window.feature).ty == Type::Money =>
-            {
-                let names = self.symbols.currency_names();
-                let message =
-                    format!("this maximum is one of each of {}", self.symbols.currencies_together());
-                let place = declared.max.as_ref().map_or(declared.refusal.place, |max| max.place);
-                let fault = Diagnostic::warning(Code::OutOfRange, place, message);
-                self.sink
-                    .push(fault.label(format!("expected `currency: {}`, and a limit for each", names[0])));
-                None
-            }
-            _ => None,
-        }
-    }
-
     fn breakers(&mut self, document: &Document) -> Vec<policy::Breaker> {
         let mut keys: HashSet<Vec<FeatureId>> =
             self.symbols.windows.iter().map(|window| window.key.clone()).collect();
@@ -479,46 +408,9 @@ impl Stage<'_, '_> {
             witness,
         })
     }
-
-    /// The window that a limit bounds, and its maximum.
-    fn limited(&mut self, declared: &DeclaredLimit) -> Option<(usize, i64)> {
-        let name = declared.feature.as_ref()?;
-        let row = |window: &Window| self.symbols.features.row(window.feature);
-        let names = || self.symbols.windows.iter().map(|window| row(window).name.as_str());
-        let Some(at) = names().position(|known| known == name.text) else {
-            // Of what type the maximum is cannot be said; as money it would at least be a number.
-            declared.max.as_ref().and_then(|max| values::money(max, self.symbols.money_places(), self.sink));
-            if self.symbols.faulty.contains(&name.text) {
-                return None;
-            }
-            let message = format!("no velocity feature is named `{}`", values::shortened(&name.text));
-            let fault = Diagnostic::error(Code::UnknownName, name.place, message)
-                .label("expected a name from `features:`")
-                .nearest(&name.text, names(), self.sink);
-            self.sink.push(fault);
-            return None;
-        };
-        let window = &self.symbols.windows[at];
-        if !matches!(window.aggregate, Aggregate::Count | Aggregate::Sum(_)) {
-            let message = format!("`{}` cannot be limited: only a count or a sum can be reserved", name.text);
-            self.sink.error(Code::WrongType, name.place, message);
-        } else if window.status == Status::Attempt {
-            let message =
-                format!("`{}` counts attempts, and a refused attempt cannot be given back", name.text);
-            let fault = Diagnostic::error(Code::WrongType, name.place, message)
-                .label("expected a feature with `status: approved`")
-                .help("to refuse on attempts, write a rule in tier guard or deny");
-            self.sink.push(fault);
-        }
-        let max = declared.max.as_ref()?;
-        let max = match row(window).ty {
-            Type::Money => values::money(max, self.symbols.money_places(), self.sink)?,
-            _ => values::integer(max, 0..=i64::MAX, self.sink)?,
-        };
-        Some((at, max))
-    }
 }
 
+/// The words of a rule, limit or breaker.
 fn reason(declared: &Reason, rule: String) -> ReasonText {
     ReasonText {
         code: declared.code.clone(),

@@ -63,6 +63,8 @@ pub enum Code {
     Overlap,
     /// A rule whose time is over.
     Expired,
+    /// A file that declares nothing, or a policy that decides nothing.
+    Empty,
     /// A test of the files failed.
     Test,
 }

@@ -21,7 +21,7 @@ fn measured(sources: impl FnOnce(&mut Sink) -> Sources + Send) -> Compiled {
         let taken = allocation_counter::measure(|| {
             let mut sink = Sink::default();
             let sources = sources(&mut sink);
-            compiled = Some(compile::compile(sources, sink));
+            compiled = Some(compile::compile(sources, None, sink));
         });
         (compiled.expect("it was compiled"), taken)
     })
@@ -399,11 +399,11 @@ fn windows_of_nothing_or_a_year_are_refused() {
         assert!(compiled.bundle.is_none() && first.code == Code::OutOfRange, "{first:?}");
         assert!(first.message.contains("window"), "{}", first.message);
     }
-    for window in ["-1s", "1y", "365", "1e3s", "1.5h", "\u{ff11}s", "''"] {
+    for window in ["-1s", "1y", "365", "1e3s", "1mo", "1h 30m", "\u{ff11}s", "''"] {
         let text = format!("features:\n{}", feature("claims", "account", window));
         refused(&text, Code::OutOfRange, "is not a window");
     }
-    for window in ["1s", "30d", "720h"] {
+    for window in ["1s", "30d", "720h", "1.5h", "1w", "1h30m"] {
         let compiled = compile(&format!("features:\n{}", feature("claims", "account", window)));
         assert!(compiled.bundle.is_some(), "{}", compiled.render(false));
     }

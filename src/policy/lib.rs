@@ -10,6 +10,7 @@ mod cel;
 mod compile;
 mod diagnostic;
 mod document;
+mod empty;
 pub mod eval;
 mod exact;
 mod expires;
@@ -19,6 +20,7 @@ mod hostile;
 pub mod limits;
 mod lower;
 pub mod render;
+mod reservations;
 mod review;
 mod source;
 mod symbols;
@@ -93,22 +95,34 @@ pub fn depended_on(
     (program, truths.iter().map(|&truth| renumbered.truth(truth)).collect())
 }
 
-/// Compiles the rule files of a directory.
-pub fn compile_dir(dir: &Path) -> Compiled {
-    on_deep_stack(|| {
-        let mut sink = Sink::default();
-        let sources = Sources::of_dir(dir, &mut sink);
-        compile::compile(sources, sink)
-    })
-    .unwrap_or_else(|message| Compiled::failed(&message))
+/// What a compilation lets pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Files without a key and policies that decide nothing are warned of and not refused.
+    pub allow_empty: bool,
 }
 
-/// Compiles rule files given as `(name, text)`.
+/// Compiles the rule files of a directory. Files and policies that declare nothing are refused: on a disk, most of them were
+/// cut off by accident.
+pub fn compile_dir(dir: &Path) -> Compiled {
+    compile_dir_with(dir, Options::default())
+}
+
+/// Compiles the rule files of a directory, with what is to pass.
+pub fn compile_dir_with(dir: &Path, options: Options) -> Compiled {
+    compiled(|sink| Sources::of_dir(dir, sink), Some(options))
+}
+
+/// Compiles rule files given as `(name, text)`. They may declare nothing: a text that a program gives was not cut off.
 pub fn compile_sources(texts: &[(&str, &str)]) -> Compiled {
+    compiled(|sink| Sources::of_texts(texts, sink), None)
+}
+
+fn compiled(sources: impl FnOnce(&mut Sink) -> Sources + Send, options: Option<Options>) -> Compiled {
     on_deep_stack(|| {
         let mut sink = Sink::default();
-        let sources = Sources::of_texts(texts, &mut sink);
-        compile::compile(sources, sink)
+        let sources = sources(&mut sink);
+        compile::compile(sources, options, sink)
     })
     .unwrap_or_else(|message| Compiled::failed(&message))
 }
@@ -117,7 +131,11 @@ pub fn compile_sources(texts: &[(&str, &str)]) -> Compiled {
 fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(limits::STACK_BYTES).spawn_scoped(scope, work);
-        let thread = thread.map_err(|error| format!("no thread to compile on: {error}"))?;
-        thread.join().map_err(|_| "the compiler failed; this is a fault of its own".to_owned())
+        let thread = thread.map_err(|error| format!("cannot spawn a thread to compile on: {error}"))?;
+        thread.join().map_err(|panic| {
+            let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+            let words = words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            format!("internal compiler error: {words}; this is a defect of riskd, please report it with the rule files")
+        })
     })
 }

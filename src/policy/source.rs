@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
@@ -14,6 +15,8 @@ pub struct Source {
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Whether the text is absent because it cannot be read, which was told of.
+    pub(crate) refused: bool,
 }
 
 /// Every source of a compilation, in the order of their names.
@@ -32,6 +35,11 @@ pub struct Position {
 }
 
 impl Sources {
+    /// Texts as they are, each under its name; those beyond the bounds of a policy are left out.
+    pub fn new(texts: &[(&str, &str)]) -> Sources {
+        Sources::of_texts(texts, &mut Sink::default())
+    }
+
     /// The sources themselves.
     pub fn files(&self) -> &[Source] {
         &self.files
@@ -42,29 +50,41 @@ impl Sources {
         self.files.get(usize::from(place.file)).map_or("", |file| &file.name)
     }
 
+    /// The bytes of its file that a place stands for: within the text and between characters, the end not before the start.
+    pub(crate) fn span(&self, place: Place) -> Range<usize> {
+        let text = self.files.get(usize::from(place.file)).map_or("", |file| &file.text);
+        let start = text.floor_char_boundary(place.start as usize);
+        start..text.ceil_char_boundary(place.end as usize).max(start)
+    }
+
     /// The text at that place.
     pub fn text(&self, place: Place) -> &str {
         let file = self.files.get(usize::from(place.file));
-        file.and_then(|file| file.text.get(place.start as usize..place.end as usize)).unwrap_or("")
+        file.map_or("", |file| &file.text[self.span(place)])
     }
 
     /// Where the place begins.
     pub fn position(&self, place: Place) -> Position {
-        self.position_of(place.file, place.start)
+        self.position_of(place.file, self.span(place).start)
     }
 
-    pub(crate) fn position_of(&self, file: u16, byte: u32) -> Position {
+    /// One past where it ends.
+    pub(crate) fn end_position(&self, place: Place) -> Position {
+        self.position_of(place.file, self.span(place).end)
+    }
+
+    /// Lines end as they do in YAML: with a line feed, a carriage return, or both.
+    fn position_of(&self, file: u16, byte: usize) -> Position {
         let text = self.files.get(usize::from(file)).map_or("", |file| &file.text);
-        let mut end = (byte as usize).min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let before = &text[..end];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|&b| b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let bytes = text.as_bytes();
+        let ends_line = |at: &usize| match bytes[*at] {
+            b'\n' => true,
+            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        let ends = || (0..byte).filter(ends_line);
+        let line_start = ends().next_back().map_or(0, |at| at + 1);
+        Position { line: ends().count() + 1, column: text[line_start..byte].chars().count() + 1 }
     }
 
     /// `file:line:column` of a place.
@@ -143,7 +163,9 @@ impl Sources {
             return false;
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.files.push(Source { name: name.to_owned(), text: text.to_owned() }),
+            Ok(text) => {
+                self.files.push(Source { name: name.to_owned(), text: text.to_owned(), refused: false })
+            }
             Err(error) => {
                 let message = format!("is not UTF-8 at byte {}", error.valid_up_to());
                 self.refuse(name, &message, sink);
@@ -154,7 +176,7 @@ impl Sources {
 
     fn refuse(&mut self, name: &str, message: &str, sink: &mut Sink) {
         let place = Place { file: self.files.len() as u16, start: 0, end: 0 };
-        self.files.push(Source { name: name.to_owned(), text: String::new() });
+        self.files.push(Source { name: name.to_owned(), text: String::new(), refused: true });
         sink.push(Diagnostic::error(Code::Source, place, format!("{name} {message}")));
     }
 }

@@ -307,6 +307,8 @@ impl Symbols {
                 (Aggregate::Count, Some(n)) => n + 1,
                 (_, n) => n.unwrap_or(0),
             },
+            // Limits say so.
+            release_after_ms: None,
         });
     }
 

@@ -1,20 +1,21 @@
-//! The admin address, asked over plain HTTP/1.0: one call a connection, the answer ends where the connection does.
-//!
-//! Enough for a handful of calls to a loopback address; a client library would bring an async runtime along.
+//! The daemon's admin address, asked over plain HTTP. Whether a reply may be believed is said in [`reply`].
+
+mod reply;
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
+use ureq::config::Config;
+use ureq::http::{Method, Request};
+use ureq::{Agent, AsSendBody};
 
 use crate::outcome::Failure;
+pub use reply::Reply;
 
-/// Longest answer that is read, in bytes.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Longest reply that is read, in bytes.
+const REPLY_BYTES_MAX: u64 = 64 << 20;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A daemon that is slower to take a body in is taken for dead.
 const BODY_BYTES_A_SECOND: usize = 100_000;
@@ -22,8 +23,8 @@ const BODY_BYTES_A_SECOND: usize = 100_000;
 /// Where the daemon's admin address is, and what opens it.
 #[derive(Args, Debug)]
 pub struct AdminAddress {
-    /// Admin address of the daemon
-    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR")]
+    /// Admin address of the daemon, HOST:PORT; of a name with several addresses the first that answers
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDR", value_parser = host_and_port)]
     admin: String,
     /// File with the admin token
     #[arg(long, default_value = "data/admin.token", value_name = "FILE")]
@@ -38,19 +39,11 @@ pub struct Actor {
     name: Option<String>,
 }
 
-/// An answer.
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
 impl AdminAddress {
     /// Sends one request.
     ///
     /// # Errors
-    /// If there is no token, no connection or no whole answer.
+    /// If there is no token, no connection or no whole reply.
     pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Reply, Failure> {
         self.ask(method, path, kind, body, None)
     }
@@ -68,7 +61,6 @@ impl AdminAddress {
         actor: &Actor,
     ) -> Result<Reply, Failure> {
         let name = actor.name.clone().or_else(|| std::env::var("USER").ok().filter(|name| !name.is_empty()));
-        // A line end would begin another header.
         if name.as_ref().is_some_and(|name| name.chars().any(|c| !matches!(c, ' '..='~'))) {
             return Err(Failure("a name is one line of ASCII: give one with --by".to_owned()));
         }
@@ -83,60 +75,63 @@ impl AdminAddress {
         body: &[u8],
         actor: Option<&str>,
     ) -> Result<Reply, Failure> {
-        let actor = actor.map_or_else(String::new, |name| format!("Riskd-Actor: {name}\r\n"));
         let token = std::fs::read_to_string(&self.token_file)
             .map_err(|error| Failure::of(format!("the admin token, {}", self.token_file.display()), error))?;
-        let failed = |error: std::io::Error| Failure::of(format!("admin address {}", self.admin), error);
-        let mut addresses = self.admin.to_socket_addrs().map_err(failed)?;
-        let address = addresses.next().ok_or_else(|| Failure(format!("{} names no address", self.admin)))?;
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).map_err(failed)?;
-        // The answer to a large body comes once all of it is on disk.
-        let work = Duration::from_secs((body.len() / BODY_BYTES_A_SECOND) as u64);
-        stream.set_read_timeout(Some(TIMEOUT + work)).map_err(failed)?;
-        stream.set_write_timeout(Some(TIMEOUT)).map_err(failed)?;
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\n{actor}Content-Length: {}\r\n\r\n",
-            self.admin,
-            token.trim(),
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).map_err(failed)?;
-        let mut answer = Vec::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(failed)?;
-        split(&answer).ok_or_else(|| Failure(format!("{} does not answer as HTTP", self.admin)))
-    }
-
-    /// Sends one request and reads the JSON of its answer.
-    ///
-    /// # Errors
-    /// As [`AdminAddress::send`], and what the daemon has to say when it refuses.
-    pub fn call(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Value, Failure> {
-        self.send(method, path, kind, body)?.json()
-    }
-}
-
-impl Reply {
-    /// The JSON of the answer.
-    ///
-    /// # Errors
-    /// What the daemon has to say when it refuses.
-    pub fn json(&self) -> Result<Value, Failure> {
-        let value = serde_json::from_slice::<Value>(&self.body).unwrap_or(Value::Null);
-        if (200..300).contains(&self.status) {
-            return Ok(value);
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::of(format!("admin address {}", self.admin), error);
+        let method: Method = method.parse().map_err(|error| failed(&error))?;
+        let mut head = Request::builder()
+            .method(&method)
+            .uri(format!("http://{}{path}", self.admin))
+            .header("Authorization", format!("Bearer {}", token.trim()))
+            .header("Content-Type", kind);
+        if let Some(name) = actor {
+            head = head.header("Riskd-Actor", name);
         }
-        let words = value["error"]["message"].as_str().map(str::to_owned);
-        let words = words.unwrap_or_else(|| String::from_utf8_lossy(&self.body).trim().to_owned());
-        Err(Failure(format!("refused ({}): {words}", self.status)))
+        // The reply to a large body comes once all of it is on disk.
+        let patience = TIMEOUT + Duration::from_secs((body.len() / BODY_BYTES_A_SECOND) as u64);
+        let agent = Agent::new_with_config(config(patience));
+        let sent = if matches!(method, Method::POST | Method::PUT) {
+            head.body(body).map_err(|error| failed(&error)).map(|request| exchange(&agent, request))
+        } else {
+            head.body(()).map_err(|error| failed(&error)).map(|request| exchange(&agent, request))
+        };
+        let (status, kind, body) = sent?.map_err(|error| failed(&error))?;
+        Ok(Reply { from: self.admin.clone(), status, kind, body })
     }
 }
 
-/// Status and body of an answer.
-fn split(answer: &[u8]) -> Option<Reply> {
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    Some(Reply { status, body: answer[end + 4..].to_vec() })
+/// The named host is asked and nobody else: no proxy of the environment, no redirect elsewhere.
+fn config(patience: Duration) -> Config {
+    Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .timeout_connect(Some(TIMEOUT))
+        .timeout_send_request(Some(TIMEOUT))
+        .timeout_send_body(Some(patience))
+        .timeout_recv_response(Some(patience))
+        .timeout_recv_body(Some(TIMEOUT))
+        .build()
+}
+
+/// Status, content type and body of the reply. A body that is shorter than its head says is an error.
+fn exchange(agent: &Agent, request: Request<impl AsSendBody>) -> Result<(u16, String, Vec<u8>), ureq::Error> {
+    let mut response = agent.run(request)?;
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let kind = kind.unwrap_or_default().to_owned();
+    let body = response.body_mut().with_config().limit(REPLY_BYTES_MAX).read_to_vec()?;
+    Ok((response.status().as_u16(), kind, body))
+}
+
+/// A host and a port, as they stand in a URL.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let authority: Option<ureq::http::uri::Authority> = text.parse().ok();
+    authority
+        .filter(|authority| authority.port_u16().is_some() && !authority.as_str().contains('@'))
+        .map(|authority| authority.to_string())
+        .ok_or_else(|| "expected HOST:PORT, such as 127.0.0.1:8081 or [::1]:8081".to_owned())
 }
 
 /// Text as one segment of a path.
@@ -155,19 +150,77 @@ pub fn segment(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
 
-    #[test]
-    fn an_answer_is_split_at_its_empty_line() {
-        let reply = split(b"HTTP/1.0 404 Not Found\r\nA: b\r\n\r\n{}").unwrap();
-        assert_eq!((reply.status, reply.body.as_slice()), (404, b"{}".as_slice()));
-        assert!(split(b"220 smtp.example\r\n\r\n").is_none());
-        assert!(split(b"HTTP/1.1 200 OK").is_none());
-    }
+    use ureq::http::Uri;
+    use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+    use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+    use super::*;
 
     #[test]
     fn a_key_cannot_leave_its_segment() {
         assert_eq!(segment("10.0.0.0/8"), "10.0.0.0%2F8");
         assert_eq!(segment("a b?\r\n"), "a%20b%3F%0D%0A");
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["127.0.0.1:8081", "[::1]:8081", "riskd.internal:8081"] {
+            assert_eq!(host_and_port(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "riskd.internal",
+            "http://127.0.0.1:8081",
+            "127.0.0.1:8081/v1",
+            "me@host:1",
+            "a b:1",
+            "h:99999",
+        ] {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[derive(Debug)]
+    struct Named(Vec<SocketAddr>);
+
+    impl Resolver for Named {
+        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+            let mut all = self.empty();
+            self.0.iter().for_each(|&address| all.push(address));
+            Ok(all)
+        }
+    }
+
+    fn agent(addresses: Vec<SocketAddr>) -> Agent {
+        Agent::with_parts(config(TIMEOUT), DefaultConnector::default(), Named(addresses))
+    }
+
+    #[test]
+    fn of_a_name_with_several_addresses_those_that_refuse_are_passed_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        // Bound and let go again: nobody listens there.
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let unreachable: SocketAddr = "[::1]:1".parse().unwrap();
+        let server = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 4096];
+                assert!(stream.read(&mut head).unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").unwrap();
+            }
+        });
+        for addresses in [vec![closed, open], vec![unreachable, closed, open]] {
+            let agent = agent(addresses);
+            let request = Request::get("http://riskd.test:8081/v1/demoted").body(()).unwrap();
+            let (status, kind, body) = exchange(&agent, request).unwrap();
+            assert_eq!((status, kind.as_str(), body.as_slice()), (200, "application/json", b"{}".as_slice()));
+        }
+        server.join().unwrap();
+        let request = Request::get("http://riskd.test:8081/v1/demoted").body(()).unwrap();
+        assert!(exchange(&agent(vec![closed]), request).is_err());
     }
 }

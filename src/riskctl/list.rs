@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::http::{Actor, AdminAddress, segment};
@@ -141,8 +142,8 @@ fn add(options: &Add) -> Outcome {
     let entry = Value::Object(given.collect::<Map<_, _>>()).to_string();
     let path = format!("/v1/lists/{}/{}{}", segment(list), segment(key), forced(options.force));
     let reply = admin.change("PUT", &path, JSON, entry.as_bytes(), &options.actor)?;
-    let entry = reply.json()?;
-    print::out(&format!("{} is on {list}\n", entry["key"].as_str().unwrap_or(key)));
+    let entry: Entry = reply.json(200)?;
+    print::out(&format!("{} is on {list}\n", entry.key));
     Ok(Ended::Clean)
 }
 
@@ -150,17 +151,13 @@ fn add(options: &Add) -> Outcome {
 fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
     let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
     let reply = admin.send("DELETE", &path, JSON, b"")?;
-    match reply.status {
-        204 => {
-            print::out(&format!("{key} is off {list}\n"));
-            Ok(Ended::Clean)
-        }
-        404 => {
-            print::out(&format!("{}\n", message(&reply.body)));
-            Ok(Ended::Found)
-        }
-        status => Err(Failure(format!("refused ({status}): {}", message(&reply.body)))),
+    if reply.is_not_found() {
+        print::out(&format!("{}\n", reply.message().unwrap_or_default()));
+        return Ok(Ended::Found);
     }
+    reply.empty(204)?;
+    print::out(&format!("{key} is off {list}\n"));
+    Ok(Ended::Clean)
 }
 
 /// Exit code 1 when lines are at fault; they are all shown.
@@ -178,25 +175,22 @@ fn import(options: &Import, method: &str) -> Outcome {
     let kind = if csv { "text/csv" } else { "application/octet-stream" };
     let path = format!("/v1/lists/{}{}", segment(&options.list), forced(options.force));
     let reply = options.admin.change(method, &path, kind, &body, &options.actor)?;
-    let value = serde_json::from_slice::<Value>(&reply.body).unwrap_or(Value::Null);
-    if (200..300).contains(&reply.status) {
-        let entries = value["entries"].as_u64().unwrap_or_default();
-        let (entries, list) = (print::thousands(entries), &options.list);
-        print::out(&match method {
-            "PUT" => format!("{list} was replaced: {entries} entries\n"),
-            _ => format!("{entries} entries added to {list}\n"),
-        });
-        return Ok(Ended::Clean);
+    if reply.status == 400
+        && let Ok(Faulty { lines }) = reply.shaped()
+    {
+        for Line { line, message } in lines {
+            print::out(&format!("{}:{line}: {message}\n", options.file.display()));
+        }
+        print::out("nothing was changed\n");
+        return Ok(Ended::Found);
     }
-    let Some(lines) = value["lines"].as_array() else {
-        return Err(Failure(format!("refused ({}): {}", reply.status, message(&reply.body))));
-    };
-    for line in lines {
-        let words = line["message"].as_str().unwrap_or_default();
-        print::out(&format!("{}:{}: {words}\n", options.file.display(), line["line"]));
-    }
-    print::out("nothing was changed\n");
-    Ok(Ended::Found)
+    let Imported { entries } = reply.json(200)?;
+    let (entries, list) = (print::thousands(entries), &options.list);
+    print::out(&match method {
+        "PUT" => format!("{list} was replaced: {entries} entries\n"),
+        _ => format!("{entries} entries added to {list}\n"),
+    });
+    Ok(Ended::Clean)
 }
 
 /// Entries of a page of an export.
@@ -204,30 +198,32 @@ const EXPORT_PAGE: usize = 10_000;
 
 /// Pages are printed as they come; one that is not whole is an error.
 fn export(options: &Export) -> Outcome {
-    if !options.json {
-        print::out("key,reason,source,expires\n");
-    }
     let mut after = String::new();
+    let mut head = if options.json { "" } else { "key,reason,source,expires\n" };
     loop {
         let (list, from) = (segment(&options.list), segment(&after));
         let path = format!("/v1/lists/{list}?count={EXPORT_PAGE}&after={from}&in_force=true");
-        let page = options.admin.call("GET", &path, JSON, b"")?;
-        let entries = page["entries"].as_array();
-        let entries =
-            entries.ok_or_else(|| Failure("the daemon's answer is no page of a list".to_owned()))?;
-        for entry in entries {
-            let texts = ["key", "reason", "source", "expires"].map(|name| entry[name].as_str());
+        let page: ExportPage = options.admin.send("GET", &path, JSON, b"")?.json(200)?;
+        print::out(std::mem::take(&mut head));
+        for Exported { key, reason, source, expires } in page.entries {
+            let texts = [Some(key), reason, source, expires];
             if options.json {
                 let named = ["key", "reason", "source", "expires"].into_iter().zip(texts);
                 let given = named.filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
                 print::out(&format!("{}\n", Value::Object(given.collect::<Map<_, _>>())));
             } else {
-                print::out(&format!("{}\n", texts.map(|text| quoted(text.unwrap_or_default())).join(",")));
+                let fields = texts.map(|text| quoted(&text.unwrap_or_default()));
+                print::out(&format!("{}\n", fields.join(",")));
             }
         }
-        match page["next"].as_str() {
-            Some(next) => next.clone_into(&mut after),
+        match page.next {
             None => return Ok(Ended::Clean),
+            Some(next) if next > after => after = next,
+            Some(_) => {
+                return Err(
+                    "the pages of the list are not in order: what was printed is not all of it".into()
+                );
+            }
         }
     }
 }
@@ -251,35 +247,95 @@ fn show(options: &Show) -> Outcome {
             format!("/v1/lists/{}?count={}&after={}", segment(list), options.count, segment(&options.after))
         }
     };
-    let value = options.admin.call("GET", &path, JSON, b"")?;
+    let reply = options.admin.send("GET", &path, JSON, b"")?;
+    let value: Value = reply.json(200)?;
+    const LISTS: &[&str] = &["list", "matching", "entries"];
+    const ENTRIES: &[&str] = &["key", "reason", "source", "expires", "by", "added"];
+    let (columns, rows, next) = match (&options.list, &options.key) {
+        (None, _) => {
+            let Lists { lists } = reply.shaped()?;
+            (LISTS, rows(&value["lists"], lists.len())?, None)
+        }
+        (Some(_), Some(_)) => {
+            let Entry { .. } = reply.shaped()?;
+            (ENTRIES, vec![value.clone()], None)
+        }
+        (Some(_), None) => {
+            let Page { entries, next } = reply.shaped()?;
+            (ENTRIES, rows(&value["entries"], entries.len())?, next)
+        }
+    };
     if options.json {
         print::out(&print::pretty(&value));
         return Ok(Ended::Clean);
     }
-    const LISTS: &[&str] = &["list", "matching", "entries"];
-    const ENTRIES: &[&str] = &["key", "reason", "source", "expires", "by", "added"];
-    let (columns, rows) = match (&options.list, &options.key) {
-        (None, _) => (LISTS, array(&value["lists"])),
-        (Some(_), Some(_)) => (ENTRIES, vec![value.clone()]),
-        (Some(_), None) => (ENTRIES, array(&value["entries"])),
-    };
     let mut table = Table::new(columns);
     for row in rows {
         table.row(columns.iter().map(|column| row[*column].clone()));
     }
     table.print(false);
-    if let Some(next) = value["next"].as_str() {
+    if let Some(next) = next {
         print::out(&format!("more: --after '{next}'\n"));
     }
     Ok(Ended::Clean)
 }
 
-fn array(value: &Value) -> Vec<Value> {
-    value.as_array().cloned().unwrap_or_default()
+/// The rows of a reply whose shape was read.
+fn rows(value: &Value, count: usize) -> Result<Vec<Value>, Failure> {
+    value.as_array().filter(|rows| rows.len() == count).cloned().ok_or_else(|| "the reply has no rows".into())
 }
 
-fn message(body: &[u8]) -> String {
-    let value = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
-    let words = value["error"]["message"].as_str().map(str::to_owned);
-    words.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned())
+/// Shapes of replies: what must be there for them to be believed. More may be.
+#[derive(Deserialize)]
+struct Entry {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct Imported {
+    entries: u64,
+}
+
+#[derive(Deserialize)]
+struct Faulty {
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    line: u64,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Lists {
+    lists: Vec<ListRow>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "named so that a reply without them is refused")]
+struct ListRow {
+    list: String,
+    matching: String,
+    entries: u64,
+}
+
+#[derive(Deserialize)]
+struct ExportPage {
+    entries: Vec<Exported>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Exported {
+    key: String,
+    reason: Option<String>,
+    source: Option<String>,
+    expires: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    entries: Vec<Entry>,
+    next: Option<String>,
 }

@@ -1,9 +1,9 @@
 //! riskctl: the analyst's and operator's tool. Every command has `--help` with an example.
 #![forbid(unsafe_code)]
 
-mod events;
 mod http;
 mod journal;
+mod lengths;
 mod list;
 mod models;
 mod outcome;

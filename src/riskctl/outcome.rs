@@ -38,6 +38,12 @@ impl From<&str> for Failure {
     }
 }
 
+impl From<events::ReadError> for Failure {
+    fn from(error: events::ReadError) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
 /// The exit code, after the failure was told on standard error.
 pub fn exit_code(outcome: Outcome) -> ExitCode {
     match outcome {

@@ -111,6 +111,11 @@ pub fn out(text: &str) {
     }
 }
 
+/// Says on standard error what the reader should know of a result.
+pub fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 /// A progress bar where standard error is a terminal, otherwise nothing. Without a known length it shows a count.
 pub fn progress(length: Option<u64>, what: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {

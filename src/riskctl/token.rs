@@ -13,9 +13,9 @@ use serde_json::json;
 use uuid::Uuid;
 use wire::money::{Major, parse_minor};
 
-use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
+use events::show_instant;
 
 /// Commands over tokens.
 #[derive(Debug, Subcommand)]
@@ -49,8 +49,8 @@ pub struct Mint {
     /// Amount in major units; 0 where the packet decides
     #[arg(long, default_value = "0", value_parser = parse_minor)]
     amount: i64,
-    /// How long it is good for
-    #[arg(long, default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How long it is good for: seconds, or a length of time such as 90s, 1h30m or 1w
+    #[arg(long, default_value = "86400", value_parser = crate::lengths::seconds)]
     valid_seconds: u32,
     #[command(flatten)]
     keys: Keys,

@@ -1,8 +1,9 @@
 //! From files to a snapshot in force: rules compiled and their own tests run, the model loaded and checked, keys read,
 //! all of it or nothing. Never on a worker's thread.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +20,7 @@ use crate::explainers::Explainers;
 use crate::lists::{KnownList, ListStore};
 use crate::memory;
 use crate::metrics::{MatchCounters, Metrics, ScoreHistogram};
+use crate::taken_away::TakenAway;
 use crate::tokens;
 
 /// A snapshot in force, and what is told about it.
@@ -29,6 +31,8 @@ pub struct Activation {
     pub snapshot: Snapshot,
     /// What it was built from.
     pub facts: Arc<Facts>,
+    /// What the activation before it had and it has not.
+    pub taken_away: Arc<TakenAway>,
     /// The lists it declares.
     pub lists: Vec<KnownList>,
     /// Counters of its matches.
@@ -78,6 +82,8 @@ pub enum Refusal {
     Snapshot(String),
     /// The lists' entries cannot be read, or the activation cannot be recorded.
     Disk(String),
+    /// The daemon itself is at fault: a panic on the way, with its message.
+    Internal(String),
 }
 
 /// Rule files with everything that is wrong with them.
@@ -95,7 +101,7 @@ pub struct Faulty {
 
 impl Refusal {
     /// What may be at fault, as metrics and the admin address name it.
-    pub const REASONS: [&'static str; 5] = ["policy", "model", "keys", "snapshot", "data"];
+    pub const REASONS: [&'static str; 6] = ["policy", "model", "keys", "snapshot", "data", "internal"];
 
     /// What is at fault, of [`Refusal::REASONS`].
     pub fn reason(&self) -> &'static str {
@@ -105,6 +111,7 @@ impl Refusal {
             Refusal::Keys(_) => "keys",
             Refusal::Snapshot(_) => "snapshot",
             Refusal::Disk(_) => "data",
+            Refusal::Internal(_) => "internal",
         }
     }
 }
@@ -125,15 +132,33 @@ impl fmt::Display for Refusal {
             Refusal::Keys(why) => write!(f, "the token keys: {why}"),
             Refusal::Snapshot(why) => write!(f, "the snapshot: {why}"),
             Refusal::Disk(why) => f.write_str(why),
+            Refusal::Internal(why) => {
+                write!(
+                    f,
+                    "internal error: {why}. This is a defect of riskd and not of the files: please report it with them"
+                )
+            }
         }
     }
 }
 
 impl std::error::Error for Refusal {}
 
-/// Compiles a directory of rules and runs their tests.
-pub fn compile(dir: &Path) -> Result<(policy::Bundle, String), Refusal> {
-    let mut compiled = policy::compile_dir(dir);
+/// Does work on files of a user. A panic becomes a refusal: what was in force stays, and a reload that nobody waits for is
+/// told of like any other.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    // Nothing that the work shares is left half changed: locks are taken over from a thread that panicked.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+        let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Refusal::Internal(words.unwrap_or_else(|| "a panic without words".to_owned())))
+    })
+}
+
+/// Compiles a directory of rules and runs their tests. Files and policies that declare nothing are refused, or warned of if
+/// they are `allow_empty`.
+pub fn compile(dir: &Path, allow_empty: bool) -> Result<(policy::Bundle, String), Refusal> {
+    let mut compiled = policy::compile_dir_with(dir, policy::Options { allow_empty });
     if let Some(bundle) = &compiled.bundle {
         compiled.diagnostics.extend(policy::testing::run(bundle));
     }
@@ -220,9 +245,10 @@ pub fn prepare(
     metrics: &Metrics,
     kept: &Kept<'_>,
     previous: Option<&Activation>,
+    allow_empty: bool,
     now_ms: i64,
 ) -> Result<Activation, Refusal> {
-    let (bundle, warnings) = compile(&config.policy.dir)?;
+    let (bundle, warnings) = compile(&config.policy.dir, allow_empty)?;
     let models = load_models(config)?;
     models.check(&bundle.policy.features)?;
     let forest = |artefact: &Artefact| artefact.forest.clone();
@@ -258,6 +284,7 @@ pub fn prepare(
         // The snapshot has made it already.
         .filter_map(|list| KnownList::new(&tables.lists, &list.name, list.matching, list.on.form()))
         .collect();
+    let mut unfit = BTreeMap::new();
     for list in &declared {
         let load = kept
             .lists
@@ -265,6 +292,7 @@ pub fn prepare(
             .map_err(|error| Refusal::Disk(format!("list {}: {error}", list.name)))?;
         if load.unfit > 0 {
             tracing::warn!(list = list.name, entries = load.unfit, "list entries do not fit their list");
+            unfit.insert(list.name.clone(), load.unfit as u64);
         }
     }
     let words: Vec<ReasonText> = (0..).map_while(|place| snapshot.words_of(place).cloned()).collect();
@@ -285,9 +313,13 @@ pub fn prepare(
         beside: beside.map(|artefact| artefact.manifest).collect(),
     };
     let scores = metrics.scores(snapshot.models());
+    let taken_away = previous.map_or_else(TakenAway::default, |previous| {
+        TakenAway::between(previous, &snapshot, &facts.policy, &declared, unfit, tables)
+    });
     Ok(Activation {
         number: number(),
         snapshot,
+        taken_away: Arc::new(taken_away),
         facts: Arc::new(facts),
         lists: declared,
         hits,
@@ -306,6 +338,7 @@ impl Activation {
             in_force.into_iter().map(|(one, demotion)| (one.origin, demotion)).unzip();
         Activation {
             number: number(),
+            taken_away: self.taken_away.clone(),
             snapshot: self.snapshot.demoted(&self.facts.policy, origins),
             facts: self.facts.clone(),
             lists: self.lists.clone(),

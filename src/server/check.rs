@@ -17,7 +17,7 @@ use crate::tls::{self, Identity};
 pub fn check(config: &Config) -> Result<String, String> {
     let mut faults = config.faults();
     let mut found = String::new();
-    let compiled = activation::compile(&config.policy.dir);
+    let compiled = activation::guarded(|| activation::compile(&config.policy.dir, config.policy.allow_empty));
     match &compiled {
         Ok((bundle, warnings)) => {
             let policy = &bundle.policy;
@@ -39,7 +39,7 @@ pub fn check(config: &Config) -> Result<String, String> {
         }
         Err(refusal) => faults.push(refusal.to_string()),
     }
-    match activation::load_models(config) {
+    match activation::guarded(|| activation::load_models(config)) {
         Ok(models) => {
             if let Ok((bundle, _)) = &compiled
                 && let Err(refusal) = models.check(&bundle.policy.features)

@@ -104,7 +104,7 @@ impl Decider {
         sink.close();
     }
 
-    /// Answers a single check; says whether the engine decided it.
+    /// Answers a single check; says whether the engine decided it, now or before.
     ///
     /// # Errors
     /// A field that the policy's schema does not declare so, or the same id is being decided elsewhere and was not done in
@@ -118,7 +118,13 @@ impl Decider {
         let active = self.active();
         active.snapshot.admit(check)?;
         let mut sink = OneSink::new(out);
-        let decided = self.decide(&active, std::slice::from_ref(check), &[], arrived, &mut sink);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
+        let time_ms = check.time_ms.map(|time_ms| self.shared.clock.stated_ms(time_ms));
+        // Ours and the wall clock are hardly ever apart.
+        let own = (time_ms != check.time_ms).then(|| Check { time_ms, ..check.clone() });
+        let one = std::slice::from_ref(own.as_ref().unwrap_or(check));
+        let decided = self.decide(&active, one, &[], arrived, &mut sink);
         sink.fault.map_or(Ok(decided), Err)
     }
 
@@ -161,9 +167,14 @@ impl Decider {
     ) {
         let mut checks = recycle(std::mem::take(&mut self.checks));
         let mut faults = std::mem::take(&mut self.faults);
+        // A look at the clocks, so that times are read by what they say now.
+        self.shared.clock.now_ms();
         for (at, item) in items.enumerate() {
             match item.and_then(|check| active.snapshot.admit(&check).map(|()| check)) {
-                Ok(check) => checks.push(check),
+                Ok(mut check) => {
+                    check.time_ms = check.time_ms.map(|time_ms| self.shared.clock.stated_ms(time_ms));
+                    checks.push(check);
+                }
                 Err(error) => {
                     self.tally.refused(error.code);
                     faults.push((at, error));
@@ -176,7 +187,8 @@ impl Decider {
         self.checks = recycle(checks);
     }
 
-    /// Decides checks and writes their answers, with the faults in their places; says whether the engine decided.
+    /// Decides checks and writes their answers, with the faults in their places; says whether the engine decided all of them, now or
+    /// before.
     fn decide(
         &mut self,
         active: &Activation,
@@ -187,7 +199,7 @@ impl Decider {
     ) -> bool {
         let shed = self.shed();
         let mut faults = faults.iter().peekable();
-        let mut place = 0;
+        let (mut place, mut answered) = (0, true);
         if shed.is_none() {
             self.run_engine(active, checks, arrived);
         }
@@ -197,14 +209,14 @@ impl Decider {
                 place += 1;
             }
             match shed {
-                None => self.write(active, check, at, sink),
-                Some(shed) => self.write_fallback(active, check, shed, sink),
+                None => self.write(active, check, self.decisions[at], sink),
+                Some(shed) => answered &= self.write_shed(active, check, shed, arrived, sink),
             }
             place += 1;
         }
         faults.for_each(|(_, error)| sink.fault(error));
         self.tally.duration.record(arrived.elapsed(), checks.len() as u64);
-        shed.is_none()
+        answered
     }
 
     fn shed(&self) -> Option<Shed> {
@@ -219,10 +231,7 @@ impl Decider {
 
     fn run_engine(&mut self, active: &Activation, checks: &[Check<'_>], arrived: Instant) {
         let (snapshot, tables) = (&active.snapshot, &*self.shared.tables);
-        let now = Now {
-            ms: self.shared.clock.now_ms(),
-            waited_us: u32::try_from(arrived.elapsed().as_micros()).unwrap_or(u32::MAX),
-        };
+        let now = self.now(arrived);
         self.unlogged.clear();
         engine::decide(snapshot, tables, now, checks, &mut self.decisions, &mut self.scratch);
         log(&self.scratch, &mut self.ring, &mut self.unlogged);
@@ -239,8 +248,39 @@ impl Decider {
         }
     }
 
-    fn write(&mut self, active: &Activation, check: &Check<'_>, at: usize, sink: &mut impl Sink) {
-        let decision = self.decisions[at];
+    /// Answers a check that is not decided now: with its first answer, if its id has one, or else with the fallback. Says whether
+    /// it was the first.
+    fn write_shed(
+        &mut self,
+        active: &Activation,
+        check: &Check<'_>,
+        shed: Shed,
+        arrived: Instant,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let (snapshot, now) = (&active.snapshot, self.now(arrived));
+        match engine::recall(snapshot, &self.shared.tables, now, check, &mut self.scratch) {
+            None => {
+                self.write_fallback(active, check, shed, sink);
+                false
+            }
+            Some(first) => {
+                // What was logged or not of another batch says nothing of this answer.
+                self.unlogged.clear();
+                self.write(active, check, first, sink);
+                true
+            }
+        }
+    }
+
+    fn now(&self, arrived: Instant) -> Now {
+        Now {
+            ms: self.shared.clock.now_ms(),
+            waited_us: u32::try_from(arrived.elapsed().as_micros()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn write(&mut self, active: &Activation, check: &Check<'_>, decision: Decision, sink: &mut impl Sink) {
         if decision.in_flight {
             let error = DecodeError::new(
                 ErrorCode::InFlight,

@@ -34,6 +34,7 @@ mod signals;
 mod sink;
 mod start;
 mod state;
+mod taken_away;
 mod tls;
 mod tokens;
 mod unix;
@@ -41,7 +42,7 @@ mod watch;
 mod worker;
 
 pub use check::check;
-pub use clock::Clock;
+pub use clock::{Clock, Source};
 pub use config::{Config, ConfigError};
 pub use listen::Addresses;
 pub use running::{Running, Shutdown};

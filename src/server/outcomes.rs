@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::feature::Type;
-use engine::{OutcomeEffect, Snapshot};
+use engine::{CheckState, OutcomeEffect, Snapshot};
 use journal::AppendError;
 use tokio::sync::oneshot;
 use wire::frame::{Outcomes, ResultsWriter};
@@ -77,12 +77,32 @@ fn told(snapshot: &Snapshot, outcome: OutcomeKind, effect: OutcomeEffect) -> Kep
             );
             Err(DecodeError::new(ErrorCode::LimitReached, "outcome", message))
         }
+        OutcomeEffect::NoChallenge(state) => {
+            let message =
+                format!("no challenge of this check is open, so nothing is reserved: {}", advice(state));
+            Err(DecodeError::new(ErrorCode::NoOpenChallenge, "outcome", message))
+        }
         OutcomeEffect::Unknown if outcome == OutcomeKind::ChallengePassed => {
             let message =
                 "the check is no longer remembered, so that nothing could be reserved for it: ask again";
             Err(DecodeError::new(ErrorCode::NotFound, "id", message))
         }
         effect => Ok(effect),
+    }
+}
+
+/// Why no challenge is open, and what to do.
+fn advice(state: CheckState) -> &'static str {
+    match state {
+        CheckState::Allowed => "it was allowed without one",
+        CheckState::Refused => "it was denied or left to a person; refuse the event",
+        CheckState::Passed => {
+            "it was passed before, and what was reserved then is held; if that reply was lost, report `cancelled` and send a new check"
+        }
+        CheckState::Settled => "its event has settled",
+        CheckState::Ended | CheckState::Challenged => {
+            "its event has ended; refuse the event, or send a new check"
+        }
     }
 }
 

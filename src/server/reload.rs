@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::activation::{self, Activation, Facts, Refusal};
 use crate::demotions::{Demotion, TurnOnError};
 use crate::state::Shared;
+use crate::taken_away::TakenAway;
 
 /// Reloads, one at a time.
 pub struct Reloader {
@@ -38,6 +39,23 @@ pub struct LastReload {
     pub cause: &'static str,
     /// Why nothing came into force, if nothing did.
     pub refusal: Option<Arc<Refusal>>,
+    /// What was taken away by it, if it came into force.
+    pub taken_away: Arc<TakenAway>,
+}
+
+/// What a reload is asked to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// What brought it about.
+    pub cause: &'static str,
+    /// Whether files and policies that declare nothing are put in force, though the configuration does not say so.
+    pub allow_empty: bool,
+}
+
+impl From<&'static str> for Request {
+    fn from(cause: &'static str) -> Request {
+        Request { cause, allow_empty: false }
+    }
 }
 
 /// Snapshots whose decisions can be explained after others have taken over.
@@ -65,17 +83,35 @@ impl Reloader {
     ///
     /// # Errors
     /// Why not; what was in force stays.
-    pub fn reload(&self, cause: &'static str) -> Result<Arc<Activation>, Arc<Refusal>> {
+    pub fn reload(&self, request: impl Into<Request>) -> Result<Arc<Activation>, Arc<Refusal>> {
+        let request = request.into();
+        self.told(request.cause, || self.try_reload(request))
+    }
+
+    /// Does it, one at a time, and tells how it went wherever that is told.
+    fn told(
+        &self,
+        cause: &'static str,
+        work: impl FnOnce() -> Result<Arc<Activation>, Refusal>,
+    ) -> Result<Arc<Activation>, Arc<Refusal>> {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = self.try_reload(cause).map_err(Arc::new);
+        let result = activation::guarded(work).map_err(Arc::new);
         let refusal = result.as_ref().err().cloned();
         let reason = refusal.as_ref().map(|refusal| refusal.reason());
-        let last = LastReload { time_ms: self.shared.clock.now_ms(), cause, refusal };
+        let taken_away = result.as_ref().map(|active| active.taken_away.clone()).unwrap_or_default();
+        let last = LastReload { time_ms: self.shared.clock.now_ms(), cause, refusal, taken_away };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
         // Whoever sees it counted finds it told.
         self.shared.metrics.reloaded(reason);
         match &result {
-            Ok(active) => tracing::info!(cause, policy = active.snapshot.policy_version(), "reloaded"),
+            Ok(active) => {
+                let policy = active.snapshot.policy_version();
+                if active.taken_away.is_nothing() {
+                    tracing::info!(cause, policy, "reloaded");
+                } else {
+                    tracing::warn!(cause, policy, taken_away = %active.taken_away, "reloaded, and something is gone");
+                }
+            }
             Err(refusal) => tracing::error!(cause, "reload refused, the old snapshot stays: {refusal}"),
         }
         result
@@ -86,7 +122,7 @@ impl Reloader {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn try_reload(&self, cause: &str) -> Result<Arc<Activation>, Refusal> {
+    fn try_reload(&self, request: Request) -> Result<Arc<Activation>, Refusal> {
         let shared = &*self.shared;
         let previous = shared.active.load_full();
         let now_ms = shared.clock.now_ms();
@@ -96,10 +132,11 @@ impl Reloader {
             &shared.metrics,
             &shared.kept(),
             Some(&previous),
+            request.allow_empty || shared.config.policy.allow_empty,
             now_ms,
         )?;
         let _turn = self.turn();
-        record(&self.log, &next, cause)?;
+        record(&self.log, &next, request.cause)?;
         shared.explainers.keep(&next.explainers);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         latest.push_front(next.facts.clone());
@@ -178,6 +215,7 @@ fn record(log: &Log, active: &Activation, cause: &str) -> Result<(), Refusal> {
         "model": active.snapshot.model_version(),
         "beside": beside.collect::<Vec<_>>(),
         "cause": cause,
+        "taken_away": &*active.taken_away,
     });
     log.append(0, record.to_string().as_bytes())
         .map(|_| ())
@@ -212,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir(at("rules")).unwrap();
-        std::fs::write(at("rules/x.yaml"), "rules: []\n").unwrap();
+        std::fs::write(at("rules/x.yaml"), "bands: { deny: 0.9 }\n").unwrap();
         write_model(&at("models/m"), 0.5);
         let mut config = Config::default();
         let any = "127.0.0.1:0".parse().unwrap();
@@ -241,6 +279,20 @@ mod tests {
         }
         assert!(Arc::ptr_eq(&before, &shared.active.load()));
         assert!(shared.explainers.find(before.snapshot.model_version()).is_some());
+        assert!(reloader.last().is_some_and(|last| last.refusal.is_some()));
+
+        // What panics on the way is refused like anything else, and the next one takes its turn.
+        for _ in 0..2 {
+            let refusal = reloader.told("SIGHUP", || panic!("a {} renderer", "broken")).err().unwrap();
+            assert_eq!(refusal.reason(), "internal");
+            assert!(refusal.to_string().contains("a broken renderer"), "{refusal}");
+            let last = reloader.last().unwrap();
+            assert_eq!((last.cause, last.refusal.unwrap().reason()), ("SIGHUP", "internal"));
+        }
+        assert!(
+            shared.metrics.render().contains("riskd_reloads_total{result=\"refused\",reason=\"internal\"} 2")
+        );
+        assert!(Arc::ptr_eq(&before, &shared.active.load()));
         assert!(running.shutdown().clean);
     }
 }

@@ -111,9 +111,10 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
         .map_err(|error| StartError::Data(format!("{}: {error}", dir.join("demotions").display())))?;
     let kept = activation::Kept { lists: &lists, explainers: &explainers };
     let changes = Changes::watch(&config);
-    let active = activation::prepare(&config, &tables, &metrics, &kept, None, clock.now_ms())
-        .map_err(StartError::Activation)?
-        .with(&demotions);
+    let allow_empty = config.policy.allow_empty;
+    let prepare =
+        || activation::prepare(&config, &tables, &metrics, &kept, None, allow_empty, clock.now_ms());
+    let active = activation::guarded(prepare).map_err(StartError::Activation)?.with(&demotions);
 
     let recent =
         Arc::new(Recent::new(config.journal.recent_bytes).with_sample(config.drift.checks_per_second_max));

@@ -33,6 +33,8 @@ names! {
         Internal = "internal",
         /// A challenge was passed, and a limit no longer has the room: the event must not go on.
         LimitReached = "limit_reached",
+        /// A challenge was passed that is not open: the event must not go on because of it.
+        NoOpenChallenge = "no_open_challenge",
     }
 }
 

@@ -8,6 +8,7 @@ pub mod answer;
 mod bounds;
 pub mod check;
 pub mod currency;
+pub mod duration;
 pub mod error;
 pub mod fields;
 pub mod form;

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_macros, reason = "an embedder may print; the engine does not")]
 
 use engine::feature::{Builtin, Feature, Scalar, Type};
-use engine::policy::{Aggregate, Limit, Mode, Policy, ReasonText, Status, Window};
+use engine::policy::{Absent, Aggregate, Limit, Mode, Policy, ReasonText, Status, Window};
 use engine::program::Kinds;
 use engine::{Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::{Check, Kind, Verdict};
@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         window_ms: 60_000,
         status: Status::Approved,
         exact: 4,
+        release_after_ms: None,
     });
     let text = |text: &str| text.to_owned();
     let reason = ReasonText {
@@ -43,6 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         verdict: Verdict::Deny,
         challenge: None,
         mode: Mode::Live,
+        absent: Absent::Deny,
         reason,
     });
 

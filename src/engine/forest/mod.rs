@@ -17,7 +17,7 @@ mod spec;
 mod walks;
 
 pub use calibration::Calibration;
-pub use node::{Categories, Missing, Node, Side, Split, Test, Tree, ZERO_MAX};
+pub use node::{Categories, Missing, Node, Rounding, Side, Split, Test, Tree, ZERO_MAX};
 pub use simd::Vectors;
 pub use spec::{ForestSpec, Precision, Transform};
 

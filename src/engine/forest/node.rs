@@ -103,6 +103,18 @@ pub const ZERO_MAX: f64 = 1e-35_f32 as f64;
 pub struct Categories {
     /// Bit `n % 64` of word `n / 64` stands for category `n`; the last word is not 0.
     words: Box<[u64]>,
+    rounding: Rounding,
+}
+
+/// How a value that is not a whole number becomes a category; libraries differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rounding {
+    /// The fraction is cut off, so that category 0 has what is between -1 and 0: LightGBM.
+    TowardZero,
+    /// The fraction is cut off, and what is below 0 is in no category: XGBoost.
+    Down,
+    /// What has a fraction is in no category: ONNX.
+    Never,
 }
 
 impl Categories {
@@ -111,7 +123,22 @@ impl Categories {
     pub fn from_words(mut words: Vec<u64>) -> Option<Categories> {
         words.truncate(words.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1));
         let fits = words.len() * 64 <= crate::limits::CATEGORIES_MAX;
-        fits.then(|| Categories { words: words.into_boxed_slice() })
+        fits.then(|| Categories { words: words.into_boxed_slice(), rounding: Rounding::TowardZero })
+    }
+
+    /// The same set with that rounding; without it is [`Rounding::TowardZero`].
+    #[must_use]
+    pub fn rounded(mut self, rounding: Rounding) -> Categories {
+        // Only category 0 has values below 0, so that sets without it are one, and share a column.
+        let without_zero = self.words.first().is_none_or(|word| word & 1 == 0);
+        let same = rounding == Rounding::Down && without_zero;
+        self.rounding = if same { Rounding::TowardZero } else { rounding };
+        self
+    }
+
+    /// How values become categories.
+    pub fn rounding(&self) -> Rounding {
+        self.rounding
     }
 
     /// The set of these categories. Nothing if one is at or past [`crate::limits::CATEGORIES_MAX`].
@@ -133,10 +160,15 @@ impl Categories {
         &self.words
     }
 
-    /// Whether a value, its fraction cut off as LightGBM and XGBoost do, is one of them. What is negative, NaN or past
-    /// the largest category is none.
+    /// Whether a value is one of them. NaN, what is at most -1 and what is past the largest category never is.
     pub fn hold(&self, value: f64) -> bool {
-        if value.is_nan() || value <= -1.0 {
+        let excluded = match self.rounding {
+            Rounding::TowardZero => value <= -1.0,
+            Rounding::Down => value < 0.0,
+            // An infinite value has no fraction, and is past every set.
+            Rounding::Never => value < 0.0 || value.fract() != 0.0,
+        };
+        if excluded || value.is_nan() {
             return false;
         }
         // What is too large for the type becomes its largest number, which is past every set.

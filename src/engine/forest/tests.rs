@@ -63,7 +63,10 @@ fn test(plain: bool) -> impl Strategy<Value = Test> {
         return threshold.boxed();
     }
     let set = prop::collection::vec(prop_oneof![3 => 0_u32..5, 1 => 0_u32..200], 0..5);
-    let set = set.prop_map(|set| Test::OneOf(Categories::of(set).expect("small categories")));
+    let rounding = prop::sample::select(vec![Rounding::TowardZero, Rounding::Down, Rounding::Never]);
+    let set = (set, rounding).prop_map(|(set, rounding)| {
+        Test::OneOf(Categories::of(set).expect("small categories").rounded(rounding))
+    });
     prop_oneof![6 => threshold, 1 => number().prop_map(Test::Equal), 1 => set].boxed()
 }
 
@@ -296,15 +299,29 @@ fn missing_values_lead_where_their_libraries_send_them() {
 }
 
 #[test]
-fn a_category_is_a_whole_number_with_its_fraction_cut_off() {
-    let set = || Test::OneOf(Categories::of([0, 3, 64, 130]).expect("small"));
-    let left = [0.0, -0.5, 3.0, 3.9, 64.0, 130.0];
-    let right = [-1.0, 1.0, 4.0, 63.0, 65.0, 131.0, 192.0, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
-    for (values, side) in [(&left[..], Side::Left), (&right[..], Side::Right)] {
-        for &value in values {
-            assert_eq!(side_of(set(), Missing::Nan(Side::Right), value), side, "{value}");
+fn a_category_is_a_whole_number_and_a_fraction_what_the_library_makes_of_it() {
+    let whole = [0.0, -0.0, 3.0, 64.0, 130.0];
+    let none = [-1.0, 1.0, 4.0, 63.0, 65.0, 131.0, 192.0, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    for (rounding, in_the_set, not_in_it) in [
+        (Rounding::TowardZero, &[-0.5, -0.999, 3.9, 0.1][..], &[-1.5, 1.5][..]),
+        (Rounding::Down, &[3.9, 0.1], &[-0.5, -1e-300, -1.5]),
+        (Rounding::Never, &[], &[-0.5, 3.9, 0.1, 130.000_1]),
+    ] {
+        let set = || Test::OneOf(Categories::of([0, 3, 64, 130]).expect("small").rounded(rounding));
+        for (values, side) in [
+            (&whole[..], Side::Left),
+            (in_the_set, Side::Left),
+            (&none[..], Side::Right),
+            (not_in_it, Side::Right),
+        ] {
+            for &value in values {
+                let found = side_of(set(), Missing::Nan(Side::Right), value);
+                assert_eq!(found, side, "{rounding:?} {value}");
+            }
         }
     }
+    let without_zero = || Categories::of([3]).expect("small");
+    assert_eq!(without_zero().rounded(Rounding::Down), without_zero(), "nothing below 0 is in it");
     let empty = Categories::of([]).expect("empty");
     assert!(!empty.hold(0.0) && empty.words().is_empty());
     assert!(Categories::of([crate::limits::CATEGORIES_MAX as u32]).is_none());

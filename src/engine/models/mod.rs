@@ -11,7 +11,7 @@ use crate::forest::{Forest, ForestError, ForestSpec, Node};
 use crate::limits::{CHALLENGERS_MAX, FOREST_INPUTS_MAX, MODEL_VERSION_BYTES_MAX};
 use crate::snapshot::BuildError;
 
-pub(crate) use stage::{Challenged, score};
+pub(crate) use stage::{Challenged, score, uncount};
 pub use tally::{SCORE_BOUNDS, ScoreTally};
 
 /// What a model's score is for.

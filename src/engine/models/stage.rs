@@ -40,6 +40,28 @@ pub(crate) fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: 
     }
 }
 
+/// Takes back what was counted of a lane's scores.
+pub(crate) fn uncount(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
+    let models = &snapshot.models;
+    let champion = models.champion.iter().map(|_| Builtin::ModelScore);
+    let acting = champion.chain(models.anomaly.iter().map(|_| Builtin::AnomalyScore));
+    let mut place = 0;
+    for feature in acting {
+        if scratch.is_present(feature.id(), lane) {
+            let score = f64::from_bits(scratch.columns[feature.id().index()][lane]);
+            scratch.scores.uncount(place, score);
+        }
+        place += 1;
+    }
+    for at in 0..models.challengers.len() {
+        let challenged = &scratch.challenged[at];
+        if challenged.lanes >> lane & 1 != 0 {
+            let score = challenged.scores[lane];
+            scratch.scores.uncount(place + at, score);
+        }
+    }
+}
+
 /// The models whose scores are features.
 fn act(
     models: &Models,

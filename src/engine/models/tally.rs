@@ -21,10 +21,15 @@ impl ScoreTally {
     /// Counts a score.
     pub(crate) fn count(&mut self, model: usize, score: f64) {
         let bins = &mut self.models[model];
-        // Comparing with all bounds is faster than searching among so few.
-        let bin = SCORE_BOUNDS.iter().map(|bound| usize::from(score > *bound)).sum::<usize>();
-        bins.counts[bin] += 1;
+        bins.counts[bin(score)] += 1;
         bins.sum += score;
+    }
+
+    /// Takes back a score that was counted before its check is decided again.
+    pub(crate) fn uncount(&mut self, model: usize, score: f64) {
+        let bins = &mut self.models[model];
+        bins.counts[bin(score)] -= 1;
+        bins.sum -= score;
     }
 
     /// Gives each model's counts and sum, in the order of [`crate::Snapshot::models`], and empties them.
@@ -34,6 +39,11 @@ impl ScoreTally {
             (counts, sum)
         })
     }
+}
+
+fn bin(score: f64) -> usize {
+    // Comparing with all bounds is faster than searching among so few.
+    SCORE_BOUNDS.iter().map(|bound| usize::from(score > *bound)).sum()
 }
 
 #[cfg(test)]

@@ -64,14 +64,14 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
     let room = match window.aggregate {
         Aggregate::Count if exact > EXACT_COUNT_MAX + 1 => return fault("is exact beyond 64"),
         Aggregate::Count if window.status == Status::Attempt => Recent::room(capacity),
-        Aggregate::Count => Approved::room(capacity),
+        Aggregate::Count => held(window, Approved::room(capacity)),
         Aggregate::Sum(field) | Aggregate::Max(field)
             if !matches!(row(field).ty, Type::Int | Type::Money) =>
         {
             return fault("sums what is neither a whole number nor money");
         }
         Aggregate::Sum(_) if exact > 0 => return fault("is a sum, which has no exact range"),
-        Aggregate::Sum(_) => Approved::room(0),
+        Aggregate::Sum(_) => held(window, Approved::room(0)),
         Aggregate::Distinct(field) if row(field).ty != Type::Text => {
             return fault("tells apart what is not text");
         }
@@ -90,6 +90,14 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
     if !limits.is_empty() && window.status != Status::Approved {
         return fault("has a limit, which only approved features can have");
     }
+    if let Some(after_ms) = window.release_after_ms {
+        if window.status != Status::Approved {
+            return fault("has a time-out, which only approved features can have");
+        }
+        if !(WINDOW_MS_MIN..window.window_ms).contains(&after_ms) {
+            return fault("has a time-out outside 1 s to its window");
+        }
+    }
     let signature = signature(&policy.features, window);
     Ok(Laid {
         feature: window.feature,
@@ -100,6 +108,7 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
         currency: window.currency,
         window_ms: window.window_ms,
         span: Span::new(window.window_ms),
+        open: window.release_after_ms.map(Span::new),
         exact: window.exact,
         capacity: capacity as u16,
         room,
@@ -108,6 +117,11 @@ pub(super) fn laid(policy: &Policy, place: usize, window: &Window) -> Result<Lai
         tag: 0,
         signature,
     })
+}
+
+/// Room for an approved window: twice, where events without an outcome end with a time-out.
+fn held(window: &Window, room: Room) -> Room {
+    if window.release_after_ms.is_some() { room.with(room) } else { room }
 }
 
 /// Windows and breakers are kept by so many keys at most: each is one look-up of every check.
@@ -147,6 +161,7 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
         Aggregate::First => "first".to_owned(),
     };
     let key: Vec<&str> = window.key.iter().map(|&field| name(field)).collect();
+    let timeout = window.release_after_ms.map_or(String::new(), |ms| format!(" open {ms}"));
     // Sums of other decimals are other sums.
     let of_money = match window.aggregate {
         Aggregate::Sum(field) | Aggregate::Max(field) if features.row(field).ty == Type::Money => {
@@ -156,7 +171,7 @@ fn signature(features: &FeatureTable, window: &Window) -> String {
     };
     let currency = window.currency.as_ref().map_or("", wire::currency::text);
     format!(
-        "{} {aggregate} {:x} {} {} {:?} {currency} {of_money}",
+        "{} {aggregate} {:x} {} {} {:?} {currency} {of_money}{timeout}",
         name(window.feature),
         window.kinds.0,
         key.join(","),

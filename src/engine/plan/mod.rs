@@ -1,8 +1,10 @@
 //! Where each velocity feature and each breaker lies: those of one key side by side in one slot, and unchanged ones where they
 //! were before a reload.
 
+mod anew;
 mod checks;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use wire::Check;
@@ -13,7 +15,9 @@ use crate::limits::GROUPS_MAX;
 use crate::policy::{Aggregate, Mode, Policy, Status};
 use crate::program::Kinds;
 use crate::snapshot::BuildError;
-use crate::table::{Circuit, Far, PARTS_MAX, Payload, Room, Shape, Slots, Span, Terms, Word};
+use crate::table::{
+    Approved, Circuit, Far, Held, Holds, PARTS_MAX, Part, Payload, Room, Shape, Slots, Span, Terms, Word,
+};
 use crate::tables::{Bytes, Sizes, Tables};
 
 /// Windows and breakers of one key that lie together.
@@ -30,6 +34,11 @@ impl Group {
     fn worth(&self) -> (usize, usize) {
         let limited = self.windows.iter().filter(|window| !window.limits.is_empty()).count();
         (limited + self.breakers.len(), self.windows.len())
+    }
+
+    /// Kinds of event that its approved windows take in.
+    pub fn approved_kinds(&self) -> Kinds {
+        Kinds(self.of_status(Status::Approved).fold(0, |kinds, window| kinds | window.kinds.0))
     }
 
     /// Its windows of that status.
@@ -66,6 +75,8 @@ pub(crate) struct Laid {
     currency: Option<[u8; 3]>,
     pub window_ms: i64,
     pub span: Span,
+    /// Of approved events without an outcome, where they end with a time-out: their words are the second half.
+    pub open: Option<Span>,
     pub exact: u16,
     /// Events or values that there is room for exactly.
     capacity: u16,
@@ -105,10 +116,52 @@ impl Laid {
         (&payload.near()[near..near + self.room.near], payload.part(part, far..far + self.room.far))
     }
 
+    /// What an approved window holds of a key.
+    pub fn held<'a>(&'a self, payload: &Payload<'a>) -> Held<'a> {
+        let (near, far) = self.words(payload);
+        let Some(open) = &self.open else {
+            return Held::new(Approved::new(near, far, &self.span, self.exact), None);
+        };
+        let (standing_near, open_near) = near.split_at(near.len() / 2);
+        let (standing_far, open_far) = far.split(self.room.far / 2);
+        let standing = Approved::new(standing_near, standing_far, &self.span, self.exact);
+        Held::new(standing, Some(Approved::new(open_near, open_far, open, self.exact)))
+    }
+
+    /// Whether an event of that time has left the window, and what holds it if it is open.
+    pub fn is_over(&self, time_ms: i64, now_ms: i64) -> bool {
+        self.span.is_over(time_ms, now_ms) && self.open.is_none_or(|open| open.is_over(time_ms, now_ms))
+    }
+
     /// Whether the check is one of those that the window takes in.
     #[inline(always)]
     pub fn takes(&self, check: &Check<'_>) -> bool {
         self.kinds.has(check.kind) && self.currency.is_none_or(|currency| currency == check.currency)
+    }
+
+    /// What the table has to keep up: words of one kind, or of two where open reservations lie apart.
+    fn parts(&self) -> Vec<Part> {
+        let (Place { near, far, rare, part }, room) = (self.place, self.room);
+        let holds = match (self.aggregate, self.status) {
+            (Aggregate::Count, Status::Attempt) => Holds::Recent,
+            (Aggregate::Count | Aggregate::Sum(_), _) => Holds::Approved,
+            (Aggregate::Max(_), _) => Holds::Max,
+            (Aggregate::Distinct(_), _) => Holds::Distinct,
+            (Aggregate::First, _) => Holds::First,
+            (Aggregate::Last, _) => Holds::Time,
+        };
+        let of = |span: Span, near: Range<usize>, far: Range<usize>| {
+            let rare = rare..rare + room.rare;
+            Part { holds, at: part, near, far, rare, span }
+        };
+        let Some(open) = self.open else {
+            return vec![of(self.span, near..near + room.near, far..far + room.far)];
+        };
+        let (near_half, far_half) = (near + room.near / 2, far + room.far / 2);
+        vec![
+            of(self.span, near..near_half, far..far_half),
+            of(open, near_half..near + room.near, far_half..far + room.far),
+        ]
     }
 
     /// Bytes that it takes of each key, and beside them of a busy one.
@@ -148,7 +201,8 @@ impl Plan {
             let expiry_ms = longest_ms + CLOCK_BEHIND_MS_MAX + CLOCK_AHEAD_MS_MAX;
             let soon = windows.iter().map(|window| window.place.far..window.place.far + window.room.soon);
             let soon: Vec<_> = soon.collect();
-            let table = tables.velocity_table(shape, &soon, expiry_ms).map_err(BuildError::Size)?;
+            let parts = windows.iter().flat_map(Laid::parts).collect();
+            let table = tables.velocity_table(shape, &soon, parts, expiry_ms).map_err(BuildError::Size)?;
             plan.groups.push(Group { fields, table, windows, breakers });
         }
         Ok(plan)

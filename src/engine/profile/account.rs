@@ -59,8 +59,16 @@ impl Class {
     }
 }
 
-/// Reads the profile into the columns, then takes the check into it.
-pub(super) fn visit(words: &[Word], device: u64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+/// Reads the profile into the columns, then takes the check into it. `approved` are earlier checks of the account that are not
+/// committed yet.
+pub(super) fn visit(
+    words: &[Word],
+    device: u64,
+    check: &Check<'_>,
+    approved: &[(Kind, i64)],
+    lane: usize,
+    scratch: &mut Scratch,
+) {
     let time_ms = scratch.lanes[lane].time_ms;
     let since = |then_ms: i64| Scalar::Int((time_ms - then_ms).max(0) / 1000);
     let mut first = load(words, FIRST);
@@ -84,7 +92,7 @@ pub(super) fn visit(words: &[Word], device: u64, check: &Check<'_>, lane: usize,
         visit_place(words, (geo.lat, geo.lon), lane, scratch);
     }
     if let Some(amount) = scratch.lanes[lane].own_amount {
-        compare_amount(words, Class::of(check.kind), amount, lane, scratch);
+        compare_amount(words, check.kind, amount, approved, lane, scratch);
     }
     visit_hours(Hours(&words[HOURS]), lane, scratch);
 }
@@ -129,8 +137,20 @@ fn visit_place(words: &[Word], here: (f64, f64), lane: usize, scratch: &mut Scra
 }
 
 /// The amount against the account's approved ones of its class; while they are few, of all that it spends and moves.
-fn compare_amount(words: &[Word], class: Class, amount: i64, lane: usize, scratch: &mut Scratch) {
-    let held = |class: Class| Amounts::of(load(words, class.word()));
+pub(super) fn compare_amount(
+    words: &[Word],
+    kind: Kind,
+    amount: i64,
+    approved: &[(Kind, i64)],
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    let class = Class::of(kind);
+    let held = |class: Class| {
+        let of_class = approved.iter().filter(|(kind, _)| Class::of(*kind) as usize == class as usize);
+        let amounts = of_class.map(|&(_, amount)| amount);
+        Amounts::of(amounts.fold(load(words, class.word()), Amounts::added))
+    };
     let mut own = held(class);
     if !own.tell() && !matches!(class, Class::Received) {
         own = held(Class::Spent).and(held(Class::Moved));

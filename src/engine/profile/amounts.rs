@@ -43,9 +43,14 @@ impl Amounts {
         Amounts { count, mean, variance }
     }
 
+    /// What a word holds once it has taken an amount in.
+    pub fn added(held: u64, amount: i64) -> u64 {
+        Amounts::of(held).with(amount).word()
+    }
+
     /// Takes an amount into a word.
     pub fn add(word: &Word, amount: i64) {
-        let next = |held| Some(Amounts::of(held).with(amount).word());
+        let next = |held| Some(Amounts::added(held, amount));
         let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 

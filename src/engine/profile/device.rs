@@ -30,11 +30,13 @@ const ACCOUNT: u64 = (1 << ACCOUNT_BITS) - 1;
 /// Where the accounts of a word stand.
 const SHIFTS: [u32; 3] = [0, ACCOUNT_BITS, 2 * ACCOUNT_BITS];
 
-/// Reads the profile into the columns, then takes the check into it.
+/// Reads the profile into the columns, then takes the check into it. `bound_to` is the account that an earlier check binds the
+/// device to which is not committed yet.
 pub(super) fn visit(
     seed: &Seed,
     words: &[Word],
     account: u64,
+    bound_to: Option<u64>,
     check: &Check<'_>,
     lane: usize,
     scratch: &mut Scratch,
@@ -73,11 +75,23 @@ pub(super) fn visit(
     let changed = os_changed || model_changed || rooted_changed;
     scratch.set(Builtin::DeviceChanged.id(), lane, Scalar::Bool(changed));
     scratch.set(Builtin::DeviceRootedBefore.id(), lane, Scalar::Bool(bound & ROOTED_EVER != 0));
-    let (owner, own) = (bound & !FLAGS, bound & !FLAGS == account & !FLAGS);
-    scratch.set(Builtin::DeviceBound.id(), lane, Scalar::Bool(owner != 0 && own));
-    scratch.set(Builtin::DeviceBoundOther.id(), lane, Scalar::Bool(owner != 0 && !own));
+    see_owner(words, account, bound_to, lane, scratch);
     meet(&words[ACCOUNTS], account);
     scratch.set(Builtin::DeviceAccounts.id(), lane, Scalar::Int(count(&words[ACCOUNTS])));
+}
+
+/// Whether the device is bound to the account, or to another one.
+pub(super) fn see_owner(
+    words: &[Word],
+    account: u64,
+    bound_to: Option<u64>,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    let owner = bound_to.unwrap_or_else(|| load(words, BOUND)) & !FLAGS;
+    let own = owner == account & !FLAGS;
+    scratch.set(Builtin::DeviceBound.id(), lane, Scalar::Bool(owner != 0 && own));
+    scratch.set(Builtin::DeviceBoundOther.id(), lane, Scalar::Bool(owner != 0 && !own));
 }
 
 /// Binds the device to an account.

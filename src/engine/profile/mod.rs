@@ -10,13 +10,16 @@ mod device;
 mod hours;
 mod latest;
 
+use arrayvec::ArrayVec;
 use wire::{Check, Degraded, Kind};
 
 use crate::feature::Builtin;
-use crate::key;
+use crate::limits::LANES;
 use crate::scratch::Scratch;
+use crate::snapshot::Snapshot;
 use crate::table::{Ordering, Slots, Word};
 use crate::tables::Tables;
+use crate::{again, decide, key, verdict};
 
 pub use account::WORDS as ACCOUNT_WORDS;
 pub use device::WORDS as DEVICE_WORDS;
@@ -62,8 +65,42 @@ pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch:
     scratch.devices.prefetch_near(&tables.devices, now_ms, lanes);
 }
 
-/// Reads both profiles into the columns, then takes the check into them.
-pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
+/// Checks of a group that come before others of it, by what an approved one leaves in a profile. Most accounts come once a group,
+/// so that a few bits of their keys say that there is nothing to look for.
+#[derive(Default)]
+pub(crate) struct Earlier {
+    accounts: [u64; 8],
+    /// Lanes with an amount, and lanes that bind their device: those that are not denied for certain.
+    amounts: u64,
+    binds: u64,
+}
+
+impl Earlier {
+    /// Whether an account may have come before; it has from now on.
+    fn meet(&mut self, account: u64) -> bool {
+        let (word, bit) = ((account >> 6 & 7) as usize, 1 << (account & 63));
+        let met = self.accounts[word] & bit != 0;
+        self.accounts[word] |= bit;
+        met
+    }
+
+    /// Takes a check in for those that come after it.
+    fn take(&mut self, check: &Check<'_>, has_amount: bool, lane: usize) {
+        self.amounts |= u64::from(has_amount) << lane;
+        self.binds |= u64::from(check.kind == Kind::Bind) << lane;
+    }
+}
+
+/// Reads both profiles into the columns as they are if those before it in the group are allowed, then takes the check into them.
+pub(crate) fn visit(
+    tables: &Tables,
+    now_ms: i64,
+    checks: &[Check<'_>],
+    lane: usize,
+    earlier: &mut Earlier,
+    scratch: &mut Scratch,
+) {
+    let check = &checks[lane];
     let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
     let of_account = scratch.accounts.claim(&tables.accounts, lane, now_ms);
     let of_device = scratch.devices.claim(&tables.devices, lane, now_ms);
@@ -71,12 +108,63 @@ pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize
         scratch.lanes[lane].degraded |= Degraded::Profile.bit();
     }
     if let Some(found) = of_account {
-        account::visit(tables.accounts.payload(found.slot).near(), device, check, lane, scratch);
+        let before = if earlier.meet(account) && scratch.lanes[lane].own_amount.is_some() {
+            again::same(&scratch.accounts.keys, account) & earlier.amounts
+        } else {
+            0
+        };
+        let words = tables.accounts.payload(found.slot).near();
+        let amounts = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
+        let approved: ArrayVec<(Kind, i64), LANES> = decide::lanes(before).filter_map(amounts).collect();
+        account::visit(words, device, check, &approved, lane, scratch);
     }
     if let Some(found) = of_device {
+        let before = match earlier.binds {
+            0 => 0,
+            binds => again::same(&scratch.devices.keys, device) & binds,
+        };
+        let bound_to = (before != 0).then(|| scratch.accounts.keys[before.ilog2() as usize]);
         let words = tables.devices.payload(found.slot).near();
-        device::visit(&tables.seed, words, account, check, lane, scratch);
+        device::visit(&tables.seed, words, account, bound_to, check, lane, scratch);
     }
+    if !verdict::is_denied(lane, scratch) {
+        earlier.take(check, scratch.lanes[lane].own_amount.is_some(), lane);
+    }
+}
+
+/// Reads what approved checks leave in both profiles once more, now that all before this one are committed.
+pub(crate) fn visit_again(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    check: &Check<'_>,
+    lane: usize,
+    scratch: &mut Scratch,
+) {
+    if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
+        for feature in [Builtin::AmountMean, Builtin::AmountRatio, Builtin::AmountZscore] {
+            scratch.forget(snapshot, feature.id(), lane);
+        }
+        let words = tables.accounts.payload(slot).near();
+        account::compare_amount(words, check.kind, amount, &[], lane, scratch);
+    }
+    if let Some(slot) = scratch.devices.kept(lane) {
+        let account = scratch.accounts.keys[lane];
+        device::see_owner(tables.devices.payload(slot).near(), account, None, lane, scratch);
+    }
+}
+
+/// The lanes of `later` that have read a profile as if that lane were allowed.
+pub(crate) fn followers(checks: &[Check<'_>], lane: usize, later: u64, scratch: &Scratch) -> u64 {
+    let mut found = 0;
+    if scratch.lanes[lane].own_amount.is_some() {
+        let those = again::same(&scratch.accounts.keys, scratch.accounts.keys[lane]) & later;
+        let with_amount = decide::lanes(those).filter(|&at| scratch.lanes[at].own_amount.is_some());
+        found |= with_amount.fold(0, |mask, at| mask | 1 << at);
+    }
+    if checks[lane].kind == Kind::Bind && scratch.devices.keys[lane] != 0 {
+        found |= again::same(&scratch.devices.keys, scratch.devices.keys[lane]) & later;
+    }
+    found
 }
 
 /// Takes an approved check into the profiles: its amount into the account's own mean, a bind into the device.

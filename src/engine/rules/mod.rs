@@ -75,6 +75,16 @@ impl Registers {
         self.met(condition) >> lane & 1 != 0
     }
 
+    /// Takes a lane's truths from lane 0 of others, where the same program ran.
+    pub fn adopt(&mut self, program: &Program, other: &Registers, lane: usize) {
+        let bit = |from: u64| (from & 1) << lane;
+        let truths = self.truths.iter_mut().zip(&other.truths).take(usize::from(program.truths));
+        for (ours, theirs) in truths {
+            ours.truth = ours.truth & !(1 << lane) | bit(theirs.truth);
+            ours.fault = ours.fault & !(1 << lane) | bit(theirs.fault);
+        }
+    }
+
     fn put(&mut self, to: Truth, mask: Mask) {
         self.truths[usize::from(to.0)] = mask;
     }

@@ -9,7 +9,7 @@
 
 use super::payload::{Far, Room};
 use super::span::Span;
-use super::{Full, Permits, Reserved, Sum, Word};
+use super::{Displaced, Full, Permits, Reserved, Sum, Word};
 
 /// A view over the words of [`Approved::room`].
 #[derive(Clone, Copy)]
@@ -57,19 +57,41 @@ impl<'a> Approved<'a> {
             self.release(reserved.time_ms, delta);
         }
         let reserved = self.sum.reserve(time_ms, delta, max)?;
-        permits.take(reserved.time_ms);
+        let displaced = permits.take(reserved.time_ms);
         let current = self.sum.taken();
         if current > max {
-            self.release(reserved.time_ms, delta);
+            self.undo(reserved.time_ms, delta, displaced);
             return Err(Full { current: current - delta });
         }
-        Ok(Reserved { value: self.counted(reserved.time_ms, reserved.value), ..reserved })
+        let value = self.counted(reserved.time_ms, reserved.value);
+        Ok(Reserved { value, displaced, ..reserved })
+    }
+
+    /// Whether something is dated later than that, so far that it may have made something go.
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.sum.is_late(time_ms)
+    }
+
+    /// Lets go of what has expired: see [`Span::moved_forward`].
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        if let Some(permits) = &self.permits {
+            permits.keep_up(time_ms, rest_ms);
+        }
+        self.sum.keep_up(time_ms, rest_ms);
     }
 
     /// Gives a reservation back; nothing happens if it has left the window meanwhile.
     pub fn release(&self, time_ms: i64, delta: i64) {
         if let Some(permits) = &self.permits {
             permits.release(time_ms);
+        }
+        self.sum.release(time_ms, delta);
+    }
+
+    /// Gives a reservation back that was never approved: the permit that had to make room for it is there again.
+    pub fn undo(&self, time_ms: i64, delta: i64, displaced: Displaced) {
+        if let Some(permits) = &self.permits {
+            permits.undo(time_ms, displaced);
         }
         self.sum.release(time_ms, delta);
     }

@@ -138,7 +138,7 @@ mod tests {
 
         let payload = table.payload(slot(4));
         let recent = Recent::new(payload.near(), payload.part(0, 0..Recent::room(10).far), &span);
-        assert_eq!((1..=6).map(|n| recent.add(NOW_MS + n)).max(), Some(4), "so many or more");
+        assert_eq!((1..=6).map(|n| recent.add(NOW_MS + n).value).max(), Some(4), "so many or more");
         assert!(table.live_evictions() > 1, "what is lost is counted");
     }
 

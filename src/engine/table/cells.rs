@@ -5,16 +5,17 @@
 #![allow(unsafe_code)]
 
 use super::payload::Far;
-use super::span::CELLS;
+use super::slots::ERA_MS;
+use super::span::{CELLS, Span};
 use super::{Ordering, Word};
+use crate::limits::{SUB_WINDOWS, WINDOW_MS_MIN};
 
 /// A cell may be so many sub-windows ahead of an event that comes late; all others lie behind it.
 const AHEAD: u64 = 8_192;
 
 /// The cells of one window of one key. `BITS` are for what a cell holds, the rest numbers its sub-window.
 ///
-/// Sub-window numbers wrap after 2^(64 − BITS). A cell left over from a turn ago would count again, which is too much, never
-/// too little; or it would look as if it lay ahead: see [`Cells::put_surely`].
+/// Sub-window numbers begin again after 2^(64 − BITS); no cell is left for as long: see [`Cells::keep_up`].
 #[derive(Clone, Copy)]
 pub(super) struct Cells<'a, const BITS: u32> {
     pub near: &'a [Word],
@@ -27,6 +28,11 @@ pub(super) type Amounts<'a> = Cells<'a, 44>;
 pub(super) type Counts<'a> = Cells<'a, 28>;
 
 const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX as u64 <= Amounts::HELD_MAX);
+// Of the shortest window none is older when it is let go of.
+const _: () = assert!(
+    2 * ERA_MS / (WINDOW_MS_MIN / SUB_WINDOWS) + CELLS < (Amounts::TURN - AHEAD) as i64,
+    "numbers begin again after more than two eras"
+);
 
 impl<const BITS: u32> Cells<'_, BITS> {
     /// The largest that a cell holds.
@@ -139,6 +145,26 @@ impl<const BITS: u32> Cells<'_, BITS> {
                     Ordering::AcqRel,
                     Ordering::Acquire,
                 ) {
+                    Ok(_) => {
+                        expired(held & Self::HELD_MAX);
+                        break;
+                    }
+                    Err(seen) => held = seen,
+                }
+            }
+        }
+    }
+
+    /// Empties the cells that lie before the window of `time_ms`; all of them if nothing was written since before it. Numbers
+    /// begin again soonest after eighteen hours, those of windows so short that a rest of an era empties them.
+    pub fn keep_up(&self, span: &Span, time_ms: i64, rest_ms: i64, expired: impl Fn(u64)) {
+        let epoch = span.epoch(time_ms);
+        let before = |held: u64| span.is_over(-rest_ms.max(0), 0) || Self::age(held, epoch) >= CELLS;
+        for cell in self.near.iter().chain(self.far.used()) {
+            let mut held = cell.load(Ordering::Acquire);
+            while held & Self::HELD_MAX > 0 && before(held) {
+                let empty = held & !Self::HELD_MAX;
+                match cell.compare_exchange_weak(held, empty, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => {
                         expired(held & Self::HELD_MAX);
                         break;

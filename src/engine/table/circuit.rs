@@ -204,7 +204,10 @@ mod tests {
         #[test]
         fn one_word_does_what_the_states_written_out_do(
             (open_ms, half_open_ms, trials) in (1_i64..40, 1_i64..40, 1_u32..5),
-            events in prop::collection::vec((0_i64..12, prop::bool::weighted(0.2)), 1..200),
+            events in prop::collection::vec(
+                (prop_oneof![9 => 0_i64..12, 1 => 0_i64..1 << 38], prop::bool::weighted(0.2)),
+                1..200,
+            ),
         ) {
             let terms = Terms { open_ms, half_open_ms, trials };
             let (word, mut twin, mut now_ms) = (Word::new(0), Twin::default(), 1_767_607_200_000);

@@ -1,17 +1,20 @@
 //! How a key comes into a table: found, or given a slot of the line with more room, the one that was longest untouched.
 
-use super::slots::{ABANDONED, EMPTY, Found, LINE, PREPARING, Slots, head, tag, tag_of, touch, touched};
+use super::slots::{
+    ABANDONED, EMPTY, ERA_UNITS, Found, LINE, PREPARING, Slots, head, is_other_era, tag, tag_of, touch,
+    touched, units,
+};
 use super::{Ordering, Word, fence, scan, spin_loop};
 
 /// Turns to wait for a thread that is preparing a slot, before going on without.
 const SPINS: usize = 10_000;
 /// A slot touched within so many units after a batch entered is in the batch's hands; nothing is longer under way.
-pub(super) const HANDS_UNITS: u32 = 1 << 20;
+pub(super) const HANDS_UNITS: u32 = ERA_UNITS;
 
 /// Whether a slot touched then may be in the hands of a batch that entered at `pinned`.
 #[inline]
-fn in_hands(touched: u32, pinned: u32) -> bool {
-    touched.wrapping_sub(pinned) < HANDS_UNITS
+fn in_hands(touched: u64, pinned: u64) -> bool {
+    units(pinned, touched) < u64::from(HANDS_UNITS)
 }
 
 /// Whether a slot holds no key: it never had one, or was given up.
@@ -22,16 +25,19 @@ fn free(head: u64) -> bool {
 
 /// How long a slot was left alone. A time ahead of ours is that of a thread that entered later.
 #[inline]
-pub(super) fn idle(head: u64, now: u32) -> u32 {
-    match now.wrapping_sub(touched(head)) {
-        _ if free(head) => u32::MAX,
-        ahead if ahead > u32::MAX - HANDS_UNITS => 0,
-        idle => idle,
+pub(super) fn idle(head: u64, now: u64) -> u32 {
+    if free(head) {
+        return u32::MAX;
     }
+    let ahead = units(now, touched(head));
+    if (1..u64::from(HANDS_UNITS)).contains(&ahead) {
+        return 0;
+    }
+    units(touched(head), now).min(u64::from(u32::MAX - 1)) as u32
 }
 
 /// What a try came to.
-enum Step {
+pub(super) enum Step {
     Found(Found),
     /// Another thread was at it: try again.
     Retry,
@@ -50,7 +56,7 @@ impl Slots {
     fn find_or_evict(&self, idle: Option<usize>, key: u64, now_ms: i64) -> Option<Found> {
         let now = touch(now_ms);
         for _ in 0..SPINS {
-            let step = match self.own(self.tagged(key), key, now) {
+            let step = match self.own(self.tagged(key), key, now_ms) {
                 Step::None => self.evict(idle, key, now),
                 step => step,
             };
@@ -66,7 +72,7 @@ impl Slots {
     /// The slot of a key that is in the table, touched, so that it stays the key's for as long as the caller's pin.
     pub fn find(&self, key: u64, now_ms: i64) -> Option<usize> {
         for _ in 0..SPINS {
-            match self.own(self.tagged(key), key, touch(now_ms)) {
+            match self.own(self.tagged(key), key, now_ms) {
                 Step::Found(found) => return Some(found.slot),
                 Step::None => return None,
                 Step::Retry => spin_loop(),
@@ -78,7 +84,7 @@ impl Slots {
     /// [`Slots::find_or_claim`], with the slot that [`Slots::likely`] gave a moment ago.
     #[inline]
     pub(super) fn claim(&self, likely: u32, key: u64, now_ms: i64) -> Option<Found> {
-        match self.own_at(likely as usize, key, touch(now_ms)) {
+        match self.own_at(likely as usize, key, now_ms) {
             Step::Found(found) => Some(found),
             _ => {
                 let in_line = |first: usize| (first..first + LINE).contains(&(likely as usize));
@@ -133,9 +139,9 @@ impl Slots {
     }
 
     /// The key's own slot among those of its tag.
-    fn own(&self, mut tagged: u32, key: u64, now: u32) -> Step {
+    fn own(&self, mut tagged: u32, key: u64, now_ms: i64) -> Step {
         while tagged != 0 {
-            match self.own_at(self.slot(key, tagged), key, now) {
+            match self.own_at(self.slot(key, tagged), key, now_ms) {
                 Step::None => tagged &= tagged - 1,
                 step => return step,
             }
@@ -145,7 +151,8 @@ impl Slots {
 
     /// The slot if it is the key's own, touched.
     #[inline]
-    fn own_at(&self, slot: usize, key: u64, now: u32) -> Step {
+    fn own_at(&self, slot: usize, key: u64, now_ms: i64) -> Step {
+        let now = touch(now_ms);
         let Some(own) = self.heads.words().get(slot) else { return Step::None };
         let held = own.load(Ordering::Acquire);
         if tag_of(held) != tag(key) || touched(held) == PREPARING {
@@ -162,6 +169,9 @@ impl Slots {
         if self.shape.renewed && idle > self.expiry && !self.entered_since(held) {
             return self.take(slot, held, key, now);
         }
+        if self.shape.renewed && is_other_era(touched(held), now) {
+            return self.touch_anew(slot, held, key, now_ms, idle);
+        }
         // The touch keeps evicting threads away: either this exchange fails or theirs.
         let wanted = head(tag(key), now);
         let kept = own.compare_exchange(held, wanted, Ordering::AcqRel, Ordering::Acquire);
@@ -169,7 +179,7 @@ impl Slots {
     }
 
     /// Gives a slot of the line with more room to the key.
-    fn evict(&self, likely: Option<usize>, key: u64, now: u32) -> Step {
+    fn evict(&self, likely: Option<usize>, key: u64, now: u64) -> Step {
         let may = self.out_of_hands(now);
         let standing = |slot: usize| (slot, self.heads.words()[slot].load(Ordering::Acquire));
         // If nobody has touched it since, it still is the one to go.
@@ -182,7 +192,7 @@ impl Slots {
 
     /// The longest untouched slot of that line of a key's which has more slots that are free or expired; of both lines where
     /// neither has any. Given with its head; only slots that `may` go.
-    fn roomiest(&self, key: u64, now: u32, may: impl Fn(u64) -> bool) -> Option<(usize, u64)> {
+    fn roomiest(&self, key: u64, now: u64, may: impl Fn(u64) -> bool) -> Option<(usize, u64)> {
         let lines = self.places(key).into_iter().filter_map(|first| {
             let (mut room, mut idlest) = (0, None::<(u32, usize, u64)>);
             for (slot, head) in self.line(first) {
@@ -199,20 +209,20 @@ impl Slots {
     }
 
     /// The slot that was longest untouched among those that nobody can be working on, given with their heads.
-    pub(super) fn idlest(&self, slots: impl Iterator<Item = (usize, u64)>, now: u32) -> Option<(usize, u64)> {
+    pub(super) fn idlest(&self, slots: impl Iterator<Item = (usize, u64)>, now: u64) -> Option<(usize, u64)> {
         let may = self.out_of_hands(now);
         slots.filter(|(_, head)| may(*head)).max_by_key(|(_, head)| idle(*head, now))
     }
 
     /// Tells of a head whether nobody can be working on its slot.
-    fn out_of_hands(&self, now: u32) -> impl Fn(u64) -> bool + use<> {
+    fn out_of_hands(&self, now: u64) -> impl Fn(u64) -> bool + use<> {
         let pinned = self.pins.oldest_ms().map_or(now, touch);
         move |head| touched(head) != PREPARING && (free(head) || !in_hands(touched(head), pinned))
     }
 
     /// Makes a slot whose head was `held` the caller's alone, under its old tag until it is certain that nobody works on it:
     /// whoever looks for the old key waits that long. `false` if it is in somebody's hands after all.
-    pub(super) fn seize(&self, slot: usize, held: u64, old: u32, now: u32) -> bool {
+    pub(super) fn seize(&self, slot: usize, held: u64, old: u32, now: u64) -> bool {
         let own = &self.heads.words()[slot];
         if own.compare_exchange(held, head(old, PREPARING), Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
@@ -229,6 +239,10 @@ impl Slots {
                 return false;
             }
             if idle(held, now) < self.expiry {
+                // Every look-up reads it: written once a unit of time at most.
+                if self.evicted.load(Ordering::Relaxed) != now + 1 {
+                    self.evicted.store(now + 1, Ordering::Release);
+                }
                 self.live_evictions.raise();
             }
         }
@@ -236,12 +250,12 @@ impl Slots {
     }
 
     /// Whether a batch is in flight that may have found the slot when its head was this.
-    fn entered_since(&self, head: u64) -> bool {
+    pub(super) fn entered_since(&self, head: u64) -> bool {
         self.pins.oldest_ms().is_some_and(|pinned| in_hands(touched(head), touch(pinned)))
     }
 
     /// Takes a slot over for the key, whose head was `held`.
-    fn take(&self, slot: usize, held: u64, key: u64, now: u32) -> Step {
+    fn take(&self, slot: usize, held: u64, key: u64, now: u64) -> Step {
         let old = if held == EMPTY { tag(key) } else { tag_of(held) };
         if !self.seize(slot, held, old, now) {
             return Step::Retry;
@@ -268,7 +282,7 @@ impl Slots {
         if held != EMPTY {
             self.clear(slot);
         }
-        self.split(slot).0.store(key >> 32 << 32 | u64::from(now), Ordering::Release);
+        self.split(slot).0.store(key >> 32 << 32 | u64::from(now as u32), Ordering::Release);
         own.store(head(tag(key), now), Ordering::Release);
         Step::Found(Found { slot, fresh: true })
     }

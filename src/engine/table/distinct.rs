@@ -10,7 +10,7 @@ use super::sketch::Sketch;
 use super::span::{FREE, Span};
 use super::stamps::{self, Holds, Spot};
 use super::values;
-use super::{Ordering, Word, fence};
+use super::{Ordering, Reading, Word, fence};
 
 const STAMP: u64 = u32::MAX as u64;
 
@@ -53,24 +53,24 @@ impl<'a> Distinct<'a> {
 
     /// Takes a value in and gives the number of distinct ones, it included: exact up to the range, an estimate beyond.
     #[inline(always)]
-    pub fn add(&self, time_ms: i64, hash: u64) -> usize {
+    pub fn add(&self, time_ms: i64, hash: u64) -> Reading {
         match self.try_quiet(time_ms, hash) {
-            Some(Step::Counted) => self.count(time_ms).max(1),
+            Some(Step::Counted) => self.count(time_ms).at_least(1),
             _ => self.add_on(time_ms, hash),
         }
     }
 
     /// The same of a key that has many values, or that another thread is at.
-    fn add_on(&self, time_ms: i64, hash: u64) -> usize {
+    fn add_on(&self, time_ms: i64, hash: u64) -> Reading {
         loop {
             match self.try_quiet(time_ms, hash).unwrap_or_else(|| self.try_busy(time_ms, hash)) {
                 Step::Retry => {}
                 // An event too late to be told counts for itself.
-                Step::Counted => return self.count(time_ms).max(1),
+                Step::Counted => return self.count(time_ms).at_least(1),
                 Step::Late => {
                     // It may be among the others already, and must not count twice.
                     self.more.put(hash, time_ms);
-                    return self.count(time_ms).max(1);
+                    return self.count(time_ms).at_least(1);
                 }
             }
         }
@@ -162,28 +162,33 @@ impl<'a> Distinct<'a> {
     /// Distinct values within the window ending at `time_ms`: exact up to the range, an estimate beyond. Of a value only the
     /// latest time is known: one seen a little later than `time_ms` may have been seen before as well, and counts.
     #[inline(always)]
-    pub fn count(&self, time_ms: i64) -> usize {
+    pub fn count(&self, time_ms: i64) -> Reading {
         if let Some(words) = self.quiet() {
             let (four, _) = four::values(words, 0, self.span.ages_with_later(time_ms));
-            if four.overdue == 0 && four.free != 0 {
-                return four.count() as usize;
+            if four.free != 0 {
+                return Reading { value: i64::from(four.count()), late: four.later != 0 };
             }
         }
         self.count_on(time_ms)
     }
 
     /// The same of a key that has many values.
-    fn count_on(&self, time_ms: i64) -> usize {
+    fn count_on(&self, time_ms: i64) -> Reading {
         let ages = self.span.ages_with_later(time_ms);
-        let parts = [self.near, self.far.used()];
-        let seen = stamps::glance(parts, Holds::Value, ages);
-        if ages.overdue(seen.rank) {
-            parts.into_iter().for_each(|words| values::move_forward(words, self.span, time_ms));
-        }
+        let seen = stamps::glance([self.near, self.far.used()], Holds::Value, ages);
         let inside = seen.inside as usize;
         // If one of the N latest is before the window, so are all that made room for it.
         let more = seen.free.is_none() && ages.all_hold(seen.rank);
-        if more { inside + self.more.estimate(time_ms) } else { inside }
+        let value = if more { inside + self.more.estimate(time_ms) } else { inside };
+        Reading { value: value as i64, late: seen.later }
+    }
+
+    /// See [`Span::moved_forward`].
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        for words in [self.near, self.far.used()] {
+            values::keep_up(words, self.span, time_ms, rest_ms);
+        }
+        self.more.keep_up(time_ms, rest_ms);
     }
 }
 
@@ -235,12 +240,12 @@ mod tests {
         let words = words(4);
         let span = Span::new(10_000);
         let set = set(&words, &span);
-        let counts: Vec<usize> = (1..=70).map(|n| set.add(1_000_000 + n, spread(n as u64))).collect();
+        let counts: Vec<i64> = (1..=70).map(|n| set.add(1_000_000 + n, spread(n as u64)).value).collect();
         // Sixty-four values beyond the exact ones are still told apart; then each stands for two, and so on.
         assert_eq!(counts[..68], (1..=68).collect::<Vec<_>>());
         assert!((50..90).contains(&counts[69]), "{}", counts[69]);
-        assert!((50..90).contains(&set.add(1_000_071, spread(1))), "one seen before is none more");
-        assert_eq!(set.count(1_010_069), 2, "and exact again when few are left");
+        assert!((50..90).contains(&set.add(1_000_071, spread(1)).value), "one seen before is none more");
+        assert_eq!(set.count(1_010_069).value, 2, "and exact again when few are left");
     }
 
     #[test]
@@ -252,7 +257,7 @@ mod tests {
                     scope.spawn(|| set(&words, &Span::new(10_000)).add(1_000_000, spread(7)));
                 }
             });
-            assert_eq!(set(&words, &Span::new(10_000)).count(1_000_000), 1);
+            assert_eq!(set(&words, &Span::new(10_000)).count(1_000_000).value, 1);
         }
     }
 
@@ -271,7 +276,7 @@ mod tests {
                 now += step;
                 last_seen.insert(value, now);
                 let truth = last_seen.values().filter(|t| **t > now - window_ms).count();
-                prop_assert_eq!(set.add(now, spread(value + 1)), truth);
+                prop_assert_eq!(set.add(now, spread(value + 1)), Reading { value: truth as i64, late: false });
             }
         }
     }
@@ -283,11 +288,12 @@ mod tests {
         for value in 1..=4 {
             set.add(10_000, spread(value));
         }
-        assert_eq!(set.add(9_000, spread(4)), 4, "each may have been seen before nine as well");
-        assert!(set.add(5_000, spread(5)) >= 4);
-        assert_eq!(set.add(1_000, spread(4)), 1, "too late to be told");
-        assert_eq!(set.count(10_000), 4);
-        assert_eq!(set.count(13_000), 0);
+        let late = |value| Reading { value, late: true };
+        assert_eq!(set.add(9_000, spread(4)), late(4), "each may have been seen before nine as well");
+        assert!(set.add(5_000, spread(5)).value >= 4);
+        assert_eq!(set.add(1_000, spread(4)), late(1), "too late to be told");
+        assert_eq!(set.count(10_000), Reading { value: 4, late: false });
+        assert_eq!(set.count(13_000), Reading { value: 0, late: false });
     }
 
     #[test]
@@ -296,7 +302,7 @@ mod tests {
         let set = set(&words, &span);
         set.add(10_000, spread(1));
         set.add(12_000, spread(1));
-        assert_eq!(set.add(11_000, spread(2)), 2);
+        assert_eq!(set.add(11_000, spread(2)), Reading { value: 2, late: true });
     }
 
     #[test]
@@ -313,7 +319,7 @@ mod tests {
                     });
                 }
             });
-            assert_eq!(set(&words, &span).count(1_000_000), 12);
+            assert_eq!(set(&words, &span).count(1_000_000).value, 12);
         }
     }
 }

@@ -38,6 +38,17 @@ impl<'a> First<'a> {
         self.age_ms(time_ms)
     }
 
+    /// Whether something lies in a later sub-window than that.
+    #[inline]
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.newest.load(Ordering::Acquire) as i64 > self.span.epoch(time_ms)
+    }
+
+    /// Lets go of what has expired, however long ago: nothing was written for `rest_ms`.
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        self.cells.keep_up(self.span, time_ms, rest_ms, |_| {});
+    }
+
     /// Milliseconds since the first event of the window ending at `time_ms`; 0 where there is none.
     pub fn age_ms(&self, time_ms: i64) -> i64 {
         if self.newest.load(Ordering::Acquire) == 0 {

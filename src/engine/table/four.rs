@@ -15,8 +15,8 @@ pub(super) struct Four {
     pub inside: u32,
     /// Free places.
     pub free: u32,
-    /// Stamps that have to be moved forward.
-    pub overdue: u32,
+    /// Stamps that are later than the event that looks.
+    pub later: u32,
 }
 
 /// The four stamps of two words, and the words.
@@ -79,16 +79,18 @@ mod avx2 {
     #[target_feature(enable = "avx2")]
     fn four(stamps: __m128i, ages: Ages) -> Four {
         let all = |number: u32| _mm_set1_epi32(number.cast_signed());
-        // `low <= number < high`, of numbers without sign.
-        let within = |number, low: u32, high: u32| {
-            let above = _mm_sub_epi32(number, all(low));
-            _mm_cmpeq_epi32(_mm_min_epu32(above, all(high - low - 1)), above)
-        };
-        let behind = _mm_sub_epi32(all(ages.now), stamps);
+        // Numbers without sign.
+        let at_most = |numbers, high: u32| _mm_cmpeq_epi32(_mm_min_epu32(numbers, all(high)), numbers);
+        let at_least = |numbers, low: u32| _mm_cmpeq_epi32(_mm_max_epu32(numbers, all(low)), numbers);
+        // [`super::super::span::behind`].
+        let none_more = _mm_sub_epi32(all(ages.now.wrapping_sub(1)), stamps);
+        let behind = _mm_sub_epi32(none_more, at_most(stamps, ages.now));
         let free = _mm_cmpeq_epi32(stamps, _mm_setzero_si128());
         let taken = |mask: __m128i| bits(_mm_andnot_si128(free, mask));
-        let inside = taken(within(behind, 0, ages.units));
-        Four { inside, free: bits(free), overdue: taken(within(behind, ages.longest + 1, Ages::AHEAD)) }
+        let inside = taken(at_most(behind, ages.window - 1));
+        let not_later = _mm_andnot_si128(at_least(behind, Ages::AHEAD), at_least(behind, ages.later));
+        let free = bits(free);
+        Four { inside, free, later: !(bits(not_later) | free) & 0xf }
     }
 
     #[inline]
@@ -118,7 +120,7 @@ mod one_by_one {
         Four {
             inside: bits(stamps, |stamp| stamp != FREE && ages.holds(stamp)),
             free: bits(stamps, |stamp| stamp == FREE),
-            overdue: bits(stamps, |stamp| stamp != FREE && ages.overdue(ages.rank(stamp))),
+            later: bits(stamps, |stamp| stamp != FREE && ages.is_later(stamp)),
         }
     }
 
@@ -132,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Span;
-    use super::super::stamps::tests::{NOW_MS, stamp};
+    use super::super::stamps::tests::{both, stamp};
     use super::*;
 
     proptest! {
@@ -141,14 +143,15 @@ mod tests {
             held in prop::array::uniform4((stamp(), 0_u32..3)),
             window_ms in prop_oneof![Just(60_000_i64), 1_000_i64..2_592_000_000],
         ) {
-            let ages = Span::new(window_ms).ages(NOW_MS);
-            let [a, b, c, d] = held.map(|(stamp, _)| u64::from(stamp));
-            let words = [a | b << 32, c | d << 32].map(Word::new);
-            prop_assert_eq!(stamps(&words, ages), one_by_one::stamps(&words, ages));
-            prop_assert_eq!(stamps(&words, ages).0.count(), stamps(&words, ages).0.inside.count_ones());
-            let [a, b, c, d] = held.map(|(stamp, value)| Word::new(u64::from(value) << 32 | u64::from(stamp)));
-            let words = [[a, b], [c, d]];
-            prop_assert_eq!(values(&words, 1, ages), one_by_one::values(&words, 1, ages));
+            for ages in both(&Span::new(window_ms)) {
+                let [a, b, c, d] = held.map(|(stamp, _)| u64::from(stamp));
+                let words = [a | b << 32, c | d << 32].map(Word::new);
+                prop_assert_eq!(stamps(&words, ages), one_by_one::stamps(&words, ages));
+                prop_assert_eq!(stamps(&words, ages).0.count(), stamps(&words, ages).0.inside.count_ones());
+                let [a, b, c, d] = held.map(|(stamp, value)| Word::new(u64::from(value) << 32 | u64::from(stamp)));
+                let words = [[a, b], [c, d]];
+                prop_assert_eq!(values(&words, 1, ages), one_by_one::values(&words, 1, ages));
+            }
         }
     }
 }

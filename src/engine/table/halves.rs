@@ -41,10 +41,15 @@ impl Place<'_> {
     }
 
     /// Frees the place, if its word still holds this stamp there.
-    pub fn free(mut self) -> bool {
+    pub fn free(self) -> bool {
+        self.replace(FREE)
+    }
+
+    /// Writes another stamp here, if its word still holds this one there.
+    pub fn replace(mut self, other: u32) -> bool {
         let stamp = self.stamp;
         while self.stamp == stamp {
-            if self.exchange(FREE) {
+            if self.exchange(other) {
                 return true;
             }
             self.held = self.word.load(Ordering::Acquire);

@@ -16,11 +16,13 @@ mod fill;
 mod first;
 mod four;
 mod halves;
+mod held;
 #[cfg_attr(loom, path = "loom_memory.rs")]
 mod memory;
 mod payload;
 mod permits;
 mod pins;
+mod reading;
 mod recent;
 mod scan;
 mod sketch;
@@ -30,6 +32,7 @@ mod span;
 mod stamps;
 mod striped;
 mod sum;
+mod upkeep;
 mod values;
 mod vectors;
 
@@ -38,16 +41,19 @@ pub use blocks::PARTS_MAX;
 pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
 pub use first::First;
+pub use held::Held;
 pub use memory::Memory;
 pub use payload::{Far, Payload, Room};
-pub use permits::Permits;
+pub use permits::{Displaced, Permits};
 pub use pins::{Pin, Pins};
+pub use reading::Reading;
 pub use recent::Recent;
 pub use slots::{Found, Shape, Slots};
 pub use sought::Sought;
 pub use span::Span;
 pub use striped::Striped;
 pub use sum::{Full, Max, Reserved, Sum};
+pub use upkeep::{Holds, Part};
 pub use vectors::{Work, vectorised};
 
 /// The atomic word: the standard one, or loom's where the interleavings are explored.

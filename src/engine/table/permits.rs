@@ -14,12 +14,25 @@ const HEAD: usize = 3;
 /// Words of near times: four.
 const NEAR: usize = 2;
 
+/// Bits of the number beside the time of the latest displaced permit.
+const TURN_BITS: u32 = 20;
+
+/// A permit that had to make room, for whoever took its place to put it back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Displaced {
+    /// Its stamp, or [`FREE`] for none.
+    stamp: u32,
+    /// What the word of the latest displaced permit was made, and what it was before.
+    mark: u64,
+    before: u64,
+}
+
 /// A view over the words of [`Permits::room`].
 #[derive(Clone, Copy)]
 pub struct Permits<'a> {
     total: &'a Word,
     newest: &'a Word,
-    /// When the latest permit was taken that had to make room for another.
+    /// When the latest permit was taken that had to make room for another, and beside it a number that changes with each.
     displaced: &'a Word,
     near: &'a [Word],
     far: Far<'a>,
@@ -38,6 +51,17 @@ impl<'a> Permits<'a> {
     pub fn new(words: &'a [Word], far: Far<'a>, span: &'a Span) -> Permits<'a> {
         let (head, near) = words.split_at(HEAD);
         Permits { total: &head[0], newest: &head[1], displaced: &head[2], near: &near[..NEAR], far, span }
+    }
+
+    /// Gives back what has expired, as [`Permits::count`] does, and what only looks as if it had not: see [`Span::moved_forward`].
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        for place in self.times().filter(|place| place.stamp != FREE) {
+            let age_ms = self.span.age(place.stamp, time_ms);
+            if age_ms < rest_ms || (age_ms >= 0 && !self.span.holds(age_ms)) {
+                self.newest.fetch_max(time_ms as u64, Ordering::AcqRel);
+                self.clear(place);
+            }
+        }
     }
 
     #[inline]
@@ -87,14 +111,14 @@ impl<'a> Permits<'a> {
         }
         let time_ms = time_ms.max(self.newest.load(Ordering::Acquire) as i64);
         self.put(time_ms);
-        Ok(Reserved { value: total as i64 + 1, time_ms })
+        Ok(Reserved { value: total as i64 + 1, time_ms, displaced: Displaced::default() })
     }
 
     /// Whether the permits tell all there is: none that had to make room was taken within the window. Where this does not
     /// hold, permits that are given back would let too many in, and whoever asks has to ask the sum.
     #[inline]
     pub fn complete(&self, time_ms: i64) -> bool {
-        let displaced = self.displaced.load(Ordering::SeqCst) as i64;
+        let displaced = (self.displaced.load(Ordering::SeqCst) >> TURN_BITS) as i64;
         displaced == 0 || self.span.has_left(displaced, time_ms)
     }
 
@@ -107,15 +131,16 @@ impl<'a> Permits<'a> {
 
     /// Takes a permit at that time without regard to a maximum, for events that the sum decides. Where none is free the
     /// oldest makes room.
-    pub fn take(&self, time_ms: i64) {
+    pub fn take(&self, time_ms: i64) -> Displaced {
         self.count(time_ms);
         let free = |total: u64| (total < self.places(total)).then_some(total + 1);
         loop {
             if self.total.fetch_update(Ordering::SeqCst, Ordering::Acquire, free).is_ok() {
-                return self.put(time_ms);
+                self.put(time_ms);
+                return Displaced::default();
             }
-            if self.replace_oldest(time_ms) {
-                return;
+            if let Some(displaced) = self.replace_oldest(time_ms) {
+                return displaced;
             }
             // Every place is free: each belongs to a permit about to be written there, or one was given back meanwhile.
             spin_loop();
@@ -123,20 +148,48 @@ impl<'a> Permits<'a> {
     }
 
     /// Takes the place of the oldest permit that is written, if there is one that stays what it is.
-    fn replace_oldest(&self, time_ms: i64) -> bool {
+    fn replace_oldest(&self, time_ms: i64) -> Option<Displaced> {
         let age = |place: &Place<'_>| self.span.age(place.stamp, time_ms);
-        let Some(oldest) = self.times().filter(|place| place.stamp != FREE).max_by_key(age) else {
-            return false;
-        };
+        let oldest = self.times().filter(|place| place.stamp != FREE).max_by_key(age)?;
         let kept = age(&oldest).max(0);
-        self.displaced.fetch_max(self.span.time_ms(kept, time_ms) as u64, Ordering::SeqCst);
-        oldest.exchange(self.span.stamp(time_ms))
+        let taken_ms = self.span.time_ms(kept, time_ms) as u64;
+        // The number makes each mark another one, so that only the latest can be taken away again.
+        let marked = |before: u64| {
+            (before >> TURN_BITS).max(taken_ms) << TURN_BITS | before.wrapping_add(1) & ((1 << TURN_BITS) - 1)
+        };
+        let mut before = self.displaced.load(Ordering::Acquire);
+        loop {
+            match self.displaced.compare_exchange_weak(
+                before,
+                marked(before),
+                Ordering::SeqCst,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => break,
+                Err(seen) => before = seen,
+            }
+        }
+        let stamp = oldest.stamp;
+        oldest.exchange(self.span.stamp(time_ms)).then_some(Displaced { stamp, mark: marked(before), before })
     }
 
     /// Gives a permit back; nothing happens if it has expired meanwhile.
     pub fn release(&self, time_ms: i64) {
         let stamp = self.span.stamp(time_ms);
         let _ = self.times().any(|place| place.stamp == stamp && self.clear(place));
+    }
+
+    /// Gives a permit back as if it had never been taken: one that had to make room for it has its place again.
+    pub fn undo(&self, time_ms: i64, displaced: Displaced) {
+        if displaced.stamp == FREE {
+            return self.release(time_ms);
+        }
+        let stamp = self.span.stamp(time_ms);
+        if self.times().any(|place| place.stamp == stamp && place.replace(displaced.stamp)) {
+            let Displaced { mark, before, .. } = displaced;
+            // Where another permit had to make room since, the mark stays: that one is still missing.
+            let _ = self.displaced.compare_exchange(mark, before, Ordering::SeqCst, Ordering::Relaxed);
+        }
     }
 
     fn clear(&self, place: Place) -> bool {
@@ -205,6 +258,23 @@ mod tests {
         assert_eq!(value(6_000), Ok(2), "(t − w, t] no longer holds 5,000");
         stamps.release(5_500);
         assert_eq!(value(6_001), Ok(2));
+    }
+
+    #[test]
+    fn what_is_undone_leaves_the_permits_as_they_were() {
+        let (words, span) = (words(4), Span::new(10_000));
+        let permits = permits(&words, &span);
+        for n in 0..4 {
+            permits.take(100_000 + n);
+        }
+        let taken: Vec<_> = (0..3).map(|n| (101_000 + n, permits.take(101_000 + n))).collect();
+        assert!(!permits.complete(101_010));
+        for &(time_ms, displaced) in taken.iter().rev() {
+            permits.undo(time_ms, displaced);
+        }
+        assert!(permits.complete(101_010), "all that had to make room are there again");
+        assert_eq!(permits.count(101_010), 4);
+        assert_eq!(permits.count(110_001), 2, "at their own times");
     }
 
     #[test]

@@ -62,6 +62,11 @@ impl<'a> Sketch<'a> {
         loop {
             let before = level_word.load(Ordering::Acquire);
             let state = State::of(before);
+            if state.kept.max(state.counted) > Level(0) && self.is_empty(places, time_ms) {
+                // Whatever made the level rise is over: nobody may have looked since.
+                let _ = level_word.compare_exchange(before, 0, Ordering::AcqRel, Ordering::Acquire);
+                continue;
+            }
             if !state.kept.keeps(hash) {
                 return;
             }
@@ -80,6 +85,12 @@ impl<'a> Sketch<'a> {
                 return;
             }
         }
+    }
+
+    /// Whether every value that is kept has left every window.
+    fn is_empty(&self, places: &[Word], time_ms: i64) -> bool {
+        let ages = self.span.ages_with_later(time_ms);
+        values::sample(places, ages, Level(0), Level(0)).taken == 0
     }
 
     /// Keeps half as many values from now on, or as few as are counted. `false` where it cannot be fewer.
@@ -105,18 +116,22 @@ impl<'a> Sketch<'a> {
         }
     }
 
+    /// See [`Span::moved_forward`].
+    pub fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        if let Some((_, places)) = self.far.used().split_first() {
+            values::keep_up(places, self.span, time_ms, rest_ms);
+        }
+    }
+
     /// About how many distinct values the window ending at `time_ms` holds.
     pub fn estimate(&self, time_ms: i64) -> usize {
         let Some((level_word, places)) = self.far.used().split_first() else { return 0 };
         let before = level_word.load(Ordering::Acquire);
         let state = State::of(before);
         let ages = self.span.ages_with_later(time_ms);
-        let Sample { counted, taken, overdue } = values::sample(places, ages, state.counted, state.kept);
-        if overdue {
-            values::move_forward(places, self.span, time_ms);
-        }
+        let Sample { counted, taken } = values::sample(places, ages, state.counted, state.kept);
         let settled = state.kept == state.counted;
-        let next = if !settled && self.span.gone(self.span.age(self.span.stamp(state.since_ms), time_ms)) {
+        let next = if !settled && self.span.gone(time_ms - state.since_ms) {
             Some(State { counted: state.kept, ..state })
         } else if settled && state.kept > Level(0) && taken <= FEW {
             // As far as half of the places will most likely do.
@@ -203,6 +218,15 @@ mod tests {
                 "{before} then {after}: bias {bias:.3}, error {rms:.3}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_window_held_once_makes_no_later_one_inexact() {
+        let (words, span) = (words(), Span::new(1_000));
+        let sketch = sketch(&words, &span);
+        (0..5_000).for_each(|n| sketch.put(hash(1, n), 1_000_000));
+        (0..60).for_each(|n| sketch.put(hash(2, n), 1_060_000 + n as i64));
+        assert_eq!(sketch.estimate(1_060_100), 60);
     }
 
     #[test]

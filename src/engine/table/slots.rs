@@ -1,6 +1,6 @@
 //! A table of slots found by key: two lines of eight to choose from, lock-free claim and eviction.
 //!
-//! A slot has a head and a payload. The head is one word: 32 bits of the key and the time it was last touched; eight heads are
+//! A slot has a head and a payload. The head is one word: 28 bits of the key and the time it was last touched; eight heads are
 //! a cache line. A key may stand in either of two lines, and comes into the one with more room. That choice is what makes
 //! lines fill evenly (Azar, Broder, Karlin and Upfal 1999): the share of lines with one more live key than others falls by
 //! squares, where in one set of sixteen it would fall by Poisson's tail, one in thirteen at two thirds. The payload begins with
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::blocks::Blocks;
 use super::payload::Payload;
+use super::upkeep::Part;
 use super::{Memory, Ordering, Pins, Striped, Word};
 
 /// Slots of a line; a key may stand in two lines.
@@ -27,10 +28,18 @@ const HEAD_WORDS: usize = 2;
 pub(super) const EMPTY: u64 = 0;
 /// The tag of a slot given up by a thread that found its key elsewhere: free for eviction at once.
 pub(super) const ABANDONED: u32 = 1;
-/// The time of a slot that is being cleared for the key of its tag.
-pub(super) const PREPARING: u32 = u32::MAX;
-/// Milliseconds of the time in a head, as a power of two: sixteen, so that 32 bits last for two years.
-const TOUCH_SHIFT: u32 = 4;
+/// Bits of the time in a head, the lower ones: with units of sixteen milliseconds it begins again after 34 years.
+pub(super) const TIME_BITS: u32 = 36;
+const TIME: u64 = (1 << TIME_BITS) - 1;
+/// The time of a slot that is being cleared, or kept up, for the key of its tag.
+pub(super) const PREPARING: u64 = TIME;
+/// Milliseconds of the time in a head, as a power of two.
+pub(super) const TOUCH_SHIFT: u32 = 4;
+/// Units of an era, as a power of two: a slot is kept up at the first touch in each. No batch is under way for as long.
+const ERA_BITS: u32 = 20;
+pub(super) const ERA_UNITS: u32 = 1 << ERA_BITS;
+/// Milliseconds of an era: 4.7 hours.
+pub(super) const ERA_MS: i64 = (ERA_UNITS as i64) << TOUCH_SHIFT;
 
 /// What a payload is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,18 +84,22 @@ pub struct Slots {
     pub(super) shape: Shape,
     /// A key untouched for longer holds nothing of value: it is evicted first, and its eviction is no loss.
     pub(super) expiry: u32,
+    /// What lies in the slots, by part.
+    pub(super) parts: Vec<Part>,
     /// Lines of a block that are needed whenever a part of it is looked at, by part.
     soon: Vec<Range<usize>>,
     /// The parts that have such lines, a bit each.
     soon_parts: u64,
+    /// When a key last went before its time, and one; 0 if none has.
+    pub(super) evicted: Word,
     /// Keys that went before their time. Whoever puts a key in must not take from the others' caches what every look-up reads.
     pub(super) live_evictions: Arc<Striped>,
 }
 
 /// The time of a head.
 #[inline]
-pub(super) fn touch(now_ms: i64) -> u32 {
-    match (now_ms >> TOUCH_SHIFT) as u32 {
+pub(super) fn touch(now_ms: i64) -> u64 {
+    match (now_ms >> TOUCH_SHIFT) as u64 & TIME {
         PREPARING => 0,
         time => time,
     }
@@ -95,22 +108,34 @@ pub(super) fn touch(now_ms: i64) -> u32 {
 /// Any 64 bits as a tag that is no mark.
 #[inline]
 pub(super) fn tag(key: u64) -> u32 {
-    (key as u32).max(ABANDONED + 1)
+    (key as u32 & (1 << (u64::BITS - TIME_BITS)) - 1).max(ABANDONED + 1)
 }
 
 #[inline]
-pub(super) fn head(tag: u32, touched: u32) -> u64 {
-    u64::from(tag) << 32 | u64::from(touched)
+pub(super) fn head(tag: u32, touched: u64) -> u64 {
+    u64::from(tag) << TIME_BITS | touched
 }
 
 #[inline]
 pub(super) fn tag_of(head: u64) -> u32 {
-    (head >> 32) as u32
+    (head >> TIME_BITS) as u32
 }
 
 #[inline]
-pub(super) fn touched(head: u64) -> u32 {
-    head as u32
+pub(super) fn touched(head: u64) -> u64 {
+    head & TIME
+}
+
+/// Units from one time to another, the way round.
+#[inline]
+pub(super) fn units(from: u64, to: u64) -> u64 {
+    to.wrapping_sub(from) & TIME
+}
+
+/// Whether two times lie in different eras.
+#[inline]
+pub(super) fn is_other_era(one: u64, other: u64) -> bool {
+    (one ^ other) >> ERA_BITS != 0
 }
 
 /// What a table is built of.
@@ -149,8 +174,10 @@ impl Slots {
             shape,
             // A touch is dated up to one unit early.
             expiry: u32::try_from((expiry_ms >> TOUCH_SHIFT) + 2).unwrap_or(u32::MAX),
+            parts: Vec::new(),
             soon: Vec::new(),
             soon_parts: 0,
+            evicted: Word::new(0),
             live_evictions: Arc::default(),
         })
     }
@@ -164,6 +191,12 @@ impl Slots {
         let lines =
             |words: &Range<usize>| words.start / Memory::LINE_WORDS..words.end.div_ceil(Memory::LINE_WORDS);
         Slots { soon: soon.iter().map(lines).collect(), soon_parts, ..self }
+    }
+
+    /// The same with the windows that lie in its slots, by part.
+    #[must_use]
+    pub fn with_parts(self, parts: Vec<Part>) -> Slots {
+        Slots { parts, ..self }
     }
 
     /// The same with a count of evictions that other tables share and that outlives this one.
@@ -277,7 +310,27 @@ impl Slots {
     /// A slot given away was last touched an earlier unit of time, so those two lives of a key never share one.
     pub fn held_since(&self, slot: usize, time_ms: i64) -> bool {
         let claimed = self.split(slot).0.load(Ordering::Acquire) as u32;
-        touch(time_ms).wrapping_sub(claimed) < 1 << 31
+        (touch(time_ms) as u32).wrapping_sub(claimed) < 1 << 31
+    }
+
+    /// For how long, in milliseconds, nothing of a slot's key can have been lost: since the key came in, or since a key of the
+    /// table last went before its time. For ever if none has.
+    #[inline]
+    pub fn complete_ms(&self, slot: usize, now_ms: i64) -> i64 {
+        match self.evicted.load(Ordering::Acquire) {
+            0 => i64::MAX,
+            evicted => self.complete_since(slot, touch(now_ms), evicted - 1),
+        }
+    }
+
+    #[cold]
+    fn complete_since(&self, slot: usize, now: u64, evicted: u64) -> i64 {
+        let claimed = self.split(slot).0.load(Ordering::Acquire) as u32;
+        // Either may be that of a thread which entered later.
+        let held = (now as u32).wrapping_sub(claimed).cast_signed().max(0);
+        let quiet = units(evicted, now);
+        let quiet = if quiet > TIME / 2 { 0 } else { quiet as i64 };
+        quiet.max(i64::from(held)) << TOUCH_SHIFT
     }
 
     /// Keys evicted before their windows had expired, of this table and those that share its count.

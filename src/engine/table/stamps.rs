@@ -37,6 +37,8 @@ pub(super) struct Seen<'a> {
     pub rank: u32,
     /// The first that has this rank.
     pub oldest: Option<Spot<'a>>,
+    /// Whether any stamp is later than the event that looks.
+    pub later: bool,
 }
 
 /// Two runs of words, near ones and far ones, taken as one.
@@ -80,6 +82,7 @@ fn one_by_one(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
                 return Seen { free: spot, ..seen };
             }
             seen.inside += u32::from(ages.holds(stamp));
+            seen.later |= ages.is_later(stamp);
             if ages.rank(stamp) > seen.rank {
                 (seen.rank, seen.oldest) = (ages.rank(stamp), spot);
             }
@@ -92,16 +95,16 @@ fn one_by_one(parts: Parts<'_>, holds: Holds, ages: Ages) -> Seen<'_> {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::super::vectors::avx2::{WORDS, all, four, highest};
+    use super::super::vectors::avx2::{WORDS, all, behind, four, highest, later};
     use super::{Ages, Parts, Seen, Spot};
 
     /// The same as [`super::one_by_one`], but for the oldest where it is not asked for.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub fn look<const VALUE: bool, const OLDEST: bool>(parts: Parts<'_>, ages: Ages) -> Seen<'_> {
-        let (now, last, ahead) = (all(ages.now), all(ages.units - 1), all(Ages::AHEAD));
+        let (last, ahead) = (all(ages.window - 1), all(Ages::AHEAD));
         let nothing = _mm256_setzero_si256();
-        let (mut insides, mut ranks, mut vectors) = (nothing, nothing, nothing);
+        let (mut insides, mut ranks, mut vectors, mut laters) = (nothing, nothing, nothing, nothing);
         let mut free = None;
         let near = parts[0].len().div_ceil(WORDS);
         'parts: for (part, first) in parts.into_iter().zip([0, near]) {
@@ -109,11 +112,12 @@ mod avx2 {
                 let held = four(words);
                 // A value's stamp stands in both halves then, and the two say the same.
                 let stamps = if VALUE { _mm256_shuffle_epi32::<0b10_10_00_00>(held) } else { held };
-                let behind = _mm256_sub_epi32(now, stamps);
+                let behind = behind(ages.now, stamps);
                 // What a short vector has too much looks free.
                 let is_free = _mm256_cmpeq_epi32(stamps, nothing);
                 let inside = _mm256_cmpeq_epi32(_mm256_min_epu32(behind, last), behind);
                 insides = _mm256_sub_epi32(insides, _mm256_andnot_si256(is_free, inside));
+                laters = _mm256_or_si256(laters, _mm256_andnot_si256(is_free, later(behind, ages)));
                 let is_ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, ahead), behind);
                 let rank = _mm256_blendv_epi8(_mm256_add_epi32(behind, all(2)), all(1), is_ahead);
                 let most = _mm256_max_epu32(ranks, _mm256_andnot_si256(is_free, rank));
@@ -140,7 +144,7 @@ mod avx2 {
             let word = if word < near * WORDS { &parts[0][word] } else { &parts[1][word - near * WORDS] };
             Spot { word, half }
         });
-        Seen { inside, free, rank, oldest }
+        Seen { inside, free, rank, oldest, later: _mm256_movemask_epi8(laters) != 0 }
     }
 
     /// The sum of eight numbers.
@@ -187,6 +191,11 @@ pub(super) mod tests {
         ]
     }
 
+    /// The two ways to see ages.
+    pub fn both(span: &Span) -> [Ages; 2] {
+        [span.ages(NOW_MS), span.ages_with_later(NOW_MS)]
+    }
+
     proptest! {
         #[test]
         fn a_look_at_many_is_a_look_at_each(
@@ -198,15 +207,16 @@ pub(super) mod tests {
             let word = |at: usize, (low, high)| u64::from(taken(2 * at + 1, high)) << 32 | u64::from(taken(2 * at, low));
             let words: Vec<Word> = held.iter().enumerate().map(|(at, &held)| Word::new(word(at, held))).collect();
             let parts = words.split_at(near.min(words.len())).into();
-            let ages = Span::new(window_ms).ages(NOW_MS);
-            for holds in [Holds::Stamps, Holds::Value] {
+            let span = Span::new(window_ms);
+            for (ages, holds) in both(&span).into_iter().flat_map(|ages| [(ages, Holds::Stamps), (ages, Holds::Value)]) {
                 let [many, each] = [look(parts, holds, ages), one_by_one(parts, holds, ages)].map(|seen| {
                     let place = |spot: Spot<'_>| (std::ptr::from_ref(spot.word), spot.half);
-                    (seen.inside, seen.free.map(place), seen.rank, seen.oldest.map(place))
+                    (seen.inside, seen.later, seen.free.map(place), seen.rank, seen.oldest.map(place))
                 });
                 prop_assert_eq!(many, each);
                 let glance = glance(parts, holds, ages);
-                prop_assert_eq!((glance.inside, glance.free.is_some(), glance.rank), (each.0, each.1.is_some(), each.2));
+                let glanced = (glance.inside, glance.later, glance.free.is_some(), glance.rank);
+                prop_assert_eq!(glanced, (each.0, each.1, each.2.is_some(), each.3));
             }
         }
     }

@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use super::cells::Amounts;
 use super::payload::{Far, Room};
+use super::permits::Displaced;
 use super::span::{CELLS, Span};
 use super::{Ordering, Word, one_order};
 
@@ -25,6 +26,8 @@ pub struct Reserved {
     pub value: i64,
     /// The time the event is dated: what a release has to name.
     pub time_ms: i64,
+    /// The permit that had to make room for it.
+    pub displaced: Displaced,
 }
 
 /// A sliding sum of non-negative whole numbers: a view over the words of [`Sum::ROOM`].
@@ -108,7 +111,20 @@ impl<'a> Sum<'a> {
         let (epoch, time_ms) =
             if newest > epoch { (newest, self.span.begin_ms(newest)) } else { (epoch, time_ms) };
         self.put(epoch, delta);
-        Ok(Reserved { value: total as i64 + delta, time_ms })
+        Ok(Reserved { value: total as i64 + delta, time_ms, displaced: Displaced::default() })
+    }
+
+    /// Whether something lies in a later sub-window than that.
+    #[inline]
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.newest.load(Ordering::Acquire) as i64 > self.span.epoch(time_ms)
+    }
+
+    /// Lets go of what has expired, however long ago: nothing was written for `rest_ms`.
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        self.cells.keep_up(self.span, time_ms, rest_ms, |sum| {
+            self.total.fetch_sub(sum, Ordering::AcqRel);
+        });
     }
 
     /// Takes an added event out again; nothing happens if it has left the window meanwhile.
@@ -181,6 +197,17 @@ impl<'a> Max<'a> {
         // An event too old for the cells is too old for every later window as well.
         let _ = self.cells.put_surely(epoch, self.newest, |largest| largest.max(number as u64), |_| {});
         self.value(time_ms).max(number)
+    }
+
+    /// Whether something lies in a later sub-window than that.
+    #[inline]
+    pub fn is_late(&self, time_ms: i64) -> bool {
+        self.newest.load(Ordering::Acquire) as i64 > self.span.epoch(time_ms)
+    }
+
+    /// Lets go of what has expired, however long ago: nothing was written for `rest_ms`.
+    pub(super) fn keep_up(&self, time_ms: i64, rest_ms: i64) {
+        self.cells.keep_up(self.span, time_ms, rest_ms, |_| {});
     }
 
     /// Largest over the window ending at `time_ms`; 0 over none.

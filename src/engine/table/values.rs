@@ -22,7 +22,7 @@ pub(super) fn find(words: &[Word], value: u32) -> Option<usize> {
 }
 
 /// Which values a sample keeps: those whose hash begins with so many zeros, at most 31.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Level(pub u32);
 
 impl Level {
@@ -42,8 +42,6 @@ pub(super) struct Sample {
     pub counted: u32,
     /// Values in any window, of the level they are kept at.
     pub taken: u32,
-    /// Whether a stamp has to be moved forward.
-    pub overdue: bool,
 }
 
 /// What a sample says that is counted and kept at these levels.
@@ -75,14 +73,16 @@ pub(super) fn room(words: &[Word], ages: Ages, kept: Level) -> Option<usize> {
     one_by_one::room(words, ages, kept)
 }
 
-/// Moves stamps forward that are so old that they might be taken for young ones some day.
+/// Moves stamps forward that would be taken for young ones some day: see [`Span::moved_forward`].
 #[cold]
-pub(super) fn move_forward(words: &[Word], span: &Span, time_ms: i64) {
+pub(super) fn keep_up(words: &[Word], span: &Span, time_ms: i64, rest_ms: i64) {
     for word in words {
         let held = word.load(Ordering::Acquire);
         let stamp = held as u32;
-        let age = span.age(stamp, time_ms);
-        if let Some(later) = span.moved_forward(age, time_ms).filter(|_| stamp != FREE) {
+        if stamp == FREE {
+            continue;
+        }
+        if let Some(later) = span.moved_forward(stamp, time_ms, rest_ms) {
             let moved = held >> 32 << 32 | u64::from(later);
             let _ = word.compare_exchange(held, moved, Ordering::AcqRel, Ordering::Relaxed);
         }
@@ -107,7 +107,6 @@ mod one_by_one {
         for (value, stamp) in taken(words) {
             sample.counted += u32::from(ages.holds(stamp) && counted.keeps(value));
             sample.taken += u32::from(!ages.gone(stamp) && kept.keeps(value));
-            sample.overdue |= ages.overdue(ages.rank(stamp));
         }
         sample
     }
@@ -121,7 +120,7 @@ mod one_by_one {
 mod avx2 {
     use std::arch::x86_64::*;
 
-    use super::super::vectors::avx2::{WORDS, all, four, within};
+    use super::super::vectors::avx2::{WORDS, all, behind, four, within};
     use super::{Ages, Level, Sample, Word};
 
     /// A bit a word.
@@ -144,7 +143,7 @@ mod avx2 {
         let held = four(words);
         let stamps = _mm256_shuffle_epi32::<0b10_10_00_00>(held);
         let free = _mm256_cmpeq_epi32(stamps, _mm256_setzero_si256());
-        (_mm256_shuffle_epi32::<0b11_11_01_01>(held), _mm256_sub_epi32(all(now), stamps), free)
+        (_mm256_shuffle_epi32::<0b11_11_01_01>(held), behind(now, stamps), free)
     }
 
     /// [`Level::keeps`]: the product's upper bits are all zero.
@@ -180,20 +179,17 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
     pub fn sample(words: &[Word], ages: Ages, counted: Level, kept: Level) -> Sample {
-        let (mut sample, mut overdue) = (Sample::default(), _mm256_setzero_si256());
+        let mut sample = Sample::default();
         for words in words.chunks(WORDS) {
             let (values, behind, free) = halves(words, ages.now);
-            let inside = _mm256_and_si256(within(behind, 0, ages.units), keeps(counted, values));
+            let inside = _mm256_and_si256(within(behind, 0, ages.window), keeps(counted, values));
             let gone = _mm256_or_si256(free, within(behind, ages.gone, Ages::AHEAD));
             sample.counted += bits(_mm256_andnot_si256(free, inside)).count_ones();
             sample.taken += bits(_mm256_andnot_si256(gone, keeps(kept, values))).count_ones();
-            let late = within(behind, ages.longest + 1, Ages::AHEAD);
-            overdue = _mm256_or_si256(overdue, _mm256_andnot_si256(free, late));
             if bits(free) != 0 {
                 break;
             }
         }
-        sample.overdue = bits(overdue) != 0;
         sample
     }
 

@@ -30,6 +30,7 @@ pub(super) mod avx2 {
     use std::sync::atomic::{AtomicU8, Ordering};
 
     use super::super::Word;
+    use super::super::span::Ages;
 
     /// Words of a vector.
     pub const WORDS: usize = 4;
@@ -82,6 +83,31 @@ pub(super) mod avx2 {
     pub fn within(numbers: __m256i, low: u32, high: u32) -> __m256i {
         let (above, last) = (_mm256_sub_epi32(numbers, all(low)), all(high - low - 1));
         _mm256_cmpeq_epi32(_mm256_min_epu32(above, last), above)
+    }
+
+    /// [`super::super::span::behind`] of eight stamps.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn behind(now: u32, stamps: __m256i) -> __m256i {
+        let (none_more, not_later) =
+            (_mm256_sub_epi32(all(now.wrapping_sub(1)), stamps), not_after(stamps, now));
+        _mm256_sub_epi32(none_more, not_later)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn not_after(stamps: __m256i, now: u32) -> __m256i {
+        _mm256_cmpeq_epi32(_mm256_min_epu32(stamps, all(now)), stamps)
+    }
+
+    /// Which of eight stamps, so far behind, are later than the event that looks.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub fn later(behind: __m256i, ages: Ages) -> __m256i {
+        let ahead = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, all(Ages::AHEAD)), behind);
+        let not_later = _mm256_cmpeq_epi32(_mm256_max_epu32(behind, all(ages.later)), behind);
+        // Of what is not later only what lies ahead.
+        _mm256_or_si256(ahead, _mm256_xor_si256(not_later, _mm256_set1_epi32(-1)))
     }
 
     /// Two words.

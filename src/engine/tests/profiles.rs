@@ -272,3 +272,20 @@ fn an_event_that_comes_late_is_held_against_the_time_between_and_moves_no_place_
     assert_eq!(at(90_000_000, 0, SHANGHAI, Builtin::PlaceNew), 0.0);
     assert_eq!(at(90_001_000, 0, BEIJING, Builtin::PlaceNew), 0.0, "nor has either pushed the other out");
 }
+
+#[test]
+fn an_account_that_was_quiet_for_years_is_as_old_as_it_is() {
+    // Times in the heads of slots came again after 2^36 milliseconds once, stamps do after 2^32 less one.
+    for quiet_ms in
+        [49 * DAY_MS, (1 << 32) - 1, 365 * DAY_MS, 1 << 36, (1 << 36) + 7 * DAY_MS, 9 * 365 * DAY_MS]
+    {
+        let mut site = Site::new();
+        site.see(0, Kind::Login, "u", |_| {}, Builtin::AccountAge);
+        assert_eq!(
+            site.see(quiet_ms, Kind::Login, "u", |_| {}, Builtin::AccountAge),
+            Scalar::Int(quiet_ms / 1_000)
+        );
+        let idle = site.see(2 * quiet_ms, Kind::Login, "u", |_| {}, Builtin::AccountIdle);
+        assert_eq!(idle, Scalar::Int(quiet_ms / 1_000));
+    }
+}

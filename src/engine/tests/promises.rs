@@ -8,7 +8,7 @@ use engine::feature::{Builtin, Scalar};
 use engine::policy::{Aggregate, Mode, Status, Tier};
 use engine::record::Record;
 use engine::token::{Body, TokenKey, seal};
-use engine::{OutcomeEffect, Parts, Scratch, Sizes, Snapshot, Tables, outcome};
+use engine::{CheckState, OutcomeEffect, Parts, Scratch, Sizes, Snapshot, Tables, outcome};
 use site::{Draft, START_MS, ask, claim, small, snapshot, tables};
 use wire::{Check, Degraded, Kind, OutcomeKind, Value, Verdict};
 
@@ -85,7 +85,7 @@ fn a_passed_challenge_takes_what_every_limit_leaves_or_nothing() {
     let give_back = |id| outcome(&snapshot, &tables, START_MS + 2, id, OutcomeKind::Failed);
     assert_eq!(give_back("b"), OutcomeEffect::Noted, "it holds nothing");
     assert_eq!(give_back("a"), OutcomeEffect::GivenBack);
-    assert_eq!(pass(&snapshot, "b"), OutcomeEffect::Settled, "it was refused by its caller");
+    assert_eq!(pass(&snapshot, "b"), OutcomeEffect::NoChallenge(CheckState::Ended), "refused by its caller");
     assert_eq!(pass(&snapshot, "d"), OutcomeEffect::Taken);
     assert_eq!((give_back("c"), give_back("d")), (OutcomeEffect::GivenBack, OutcomeEffect::GivenBack));
 
@@ -119,7 +119,7 @@ fn a_limit_that_asks_for_a_challenge_hides_none_that_denies_and_what_passes_coun
     assert_eq!(pass("b"), OutcomeEffect::Taken);
     assert_eq!(spend("c", 500), (Verdict::Challenge, 1, Scalar::Money(3_000)), "what passed counts");
     assert_eq!(spend("d", 501), (Verdict::Deny, 2, Scalar::Money(3_001)), "no challenge lifts this one");
-    assert_eq!(pass("d"), OutcomeEffect::Noted, "a denied event has nothing to take");
+    assert_eq!(pass("d"), OutcomeEffect::NoChallenge(CheckState::Refused), "a denied event has none");
     assert_eq!(spend("e", 400), (Verdict::Challenge, 1, Scalar::Money(2_900)));
     assert_eq!(pass("c"), OutcomeEffect::Taken);
     assert!(matches!(pass("e"), OutcomeEffect::Full { max: 3_000, .. }));

@@ -33,6 +33,12 @@ struct Case {
     rows: usize,
     /// Whether raw scores must agree to the last bit.
     exact: bool,
+    /// Whether there are raw scores.
+    raw: bool,
+    /// What the import must say when it refuses the model; nothing if it must take it.
+    refused: Option<String>,
+    /// Largest difference in place of [`TOLERANCE`].
+    tolerance: Option<f64>,
     /// How many rows come with contributions.
     explained: usize,
     /// How many rows come with the scores of the library itself.
@@ -59,7 +65,8 @@ fn main() -> ExitCode {
     for case in &cases {
         let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match compare(case) {
-            Ok(found) => totals.take(&name, &found),
+            Ok(Some(found)) => totals.take(&name, &found),
+            Ok(None) => totals.refused(&name),
             Err(error) => totals.fail(&name, &error.to_string()),
         }
     }
@@ -71,6 +78,7 @@ fn main() -> ExitCode {
 struct Found {
     note: String,
     exact: bool,
+    tolerance: f64,
     rows: usize,
     trees: usize,
     /// Splits on the longest way to a leaf.
@@ -98,18 +106,28 @@ struct Library {
 
 impl Found {
     fn holds(&self) -> bool {
-        let scores = self.raw <= TOLERANCE && self.score <= TOLERANCE;
+        let scores = self.raw <= self.tolerance && self.score <= self.tolerance;
         let library = self.library.off as f64 <= self.library.rows as f64 * LIBRARY_SHARE;
         (self.equal == self.rows || !self.exact) && scores && self.parts <= self.parts_max && library
     }
 }
 
-fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
+/// How the scores of a model compare; nothing if it was refused and had to be.
+fn compare(folder: &Path) -> Result<Option<Found>, Box<dyn Error>> {
     let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
+    if let Some(reason) = &case.refused {
+        return match model::import::read_file(&folder.join(&case.file)) {
+            Ok(_) => Err(format!("{}: taken, and had to be refused: {reason}", case.note).into()),
+            Err(error) if error.to_string().contains(reason) => Ok(None),
+            Err(error) => {
+                Err(format!("{}: refused with `{error}`, and not with `{reason}`", case.note).into())
+            }
+        };
+    }
     let Artefact { forest, covers, .. } = imported(&folder.join(&case.file))?;
     let rows = numbers(&folder.join("rows.f64"), case.rows * case.width)?;
-    let (raw, score) =
-        (numbers(&folder.join("raw.f64"), case.rows)?, numbers(&folder.join("score.f64"), case.rows)?);
+    let raw = if case.raw { numbers(&folder.join("raw.f64"), case.rows)? } else { Vec::new() };
+    let score = numbers(&folder.join("score.f64"), case.rows)?;
     let ours_raw = scores(
         &ForestSpec { mean: false, transform: Transform::Identity, ..forest.clone() },
         &rows,
@@ -139,8 +157,9 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
             }
         }
     }
-    Ok(Found {
+    Ok(Some(Found {
         library,
+        tolerance: case.tolerance.unwrap_or(TOLERANCE),
         explained: case.explained,
         parts,
         parts_max: match forest.sums_as {
@@ -155,7 +174,7 @@ fn compare(folder: &Path) -> Result<Found, Box<dyn Error>> {
         equal: pairs().filter(|(ours, theirs)| equal(**ours, **theirs)).count(),
         raw: pairs().map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
         score: ours.iter().zip(&score).map(|(&ours, &theirs)| difference(ours, theirs)).fold(0.0, f64::max),
-    })
+    }))
 }
 
 /// The largest difference of a contribution or of the base, against 1 or all contributions together.
@@ -224,6 +243,8 @@ struct Models {
     models: usize,
     /// Models with all raw scores equal to the last bit.
     equal: usize,
+    /// Models that were refused, as they had to be.
+    refused: usize,
     rows: usize,
     trees: usize,
     trees_max: usize,
@@ -246,9 +267,17 @@ struct Totals {
 }
 
 impl Totals {
+    fn library(&mut self, name: &str) -> &mut Models {
+        self.libraries.entry(name.split('-').nth(1).unwrap_or(name).to_owned()).or_default()
+    }
+
+    fn refused(&mut self, name: &str) {
+        self.library(name).refused += 1;
+        self.passed += 1;
+    }
+
     fn take(&mut self, name: &str, found: &Found) {
-        let name_of_library = name.split('-').nth(1).unwrap_or(name).to_owned();
-        let library = self.libraries.entry(name_of_library).or_default();
+        let library = self.library(name);
         library.models += 1;
         library.equal += usize::from(found.equal == found.rows);
         library.rows += found.rows;
@@ -283,11 +312,15 @@ impl Totals {
 
     fn print(&self) {
         for (name, library) in &self.libraries {
-            let Models { models, equal, rows, trees, trees_max, depth_max, raw, score, .. } = library;
+            let Models { models, equal, refused, rows, trees, trees_max, depth_max, raw, score, .. } =
+                library;
             println!(
                 "{name}: {models} models of up to {trees_max} trees and {depth_max} splits deep, {trees} trees, {rows} rows; \
                  all raw scores equal to the last bit in {equal}; largest difference {raw:.1e} raw, {score:.1e} after the transform"
             );
+            if *refused > 0 {
+                println!("{name}: {refused} models refused, each with the reason that it must have");
+            }
             if library.explained > 0 {
                 let Models { explained, parts, .. } = library;
                 println!("{name}: contributions of {explained} rows, largest difference {parts:.1e}");

@@ -160,10 +160,3 @@ fn a_file_of_ten_gigabytes_is_refused_by_its_length() {
     });
     assert!(taken.bytes_max <= BYTES_MAX, "{taken:?}");
 }
-
-#[test]
-fn files_often_given_for_a_model_are_named_with_what_to_do_instead() {
-    refused(b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x08sklearn", "a pickle or joblib file");
-    refused(br#"{"name": "tree", "version": "v4", "num_class": 1}"#, "dump_model");
-    refused(b"{\n  \"name\": \"tree\",\n  \"version\": \"v4\"}", "write the model with its save_model");
-}

@@ -7,6 +7,7 @@
 mod grow;
 mod isolation;
 mod lightgbm;
+mod mistaken;
 mod onnx;
 mod proto;
 mod size;
@@ -150,17 +151,31 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's first bytes show. ONNX has no mark of its own and is what is left.
-    pub fn of(bytes: &[u8]) -> Format {
-        match bytes {
-            [b't', b'r', b'e', b'e', b'\n' | b'\r', ..] => Format::LightGbm,
+    /// The format that a file's first bytes show.
+    pub fn of(bytes: &[u8]) -> Option<Format> {
+        match bytes.trim_ascii_start() {
+            [b't', b'r', b'e', b'e', b'\n' | b'\r', ..] => Some(Format::LightGbm),
             // After the brace UBJSON has the type of the first key's length; JSON has a quote or space.
-            [b'{', b'L' | b'l' | b'I' | b'i' | b'U' | b'#' | b'$', ..] => Format::XgboostUbj,
-            [b'{' | b' ' | b'\n' | b'\r' | b'\t', ..] => Format::XgboostJson,
-            _ => Format::Onnx,
+            [b'{', b'L' | b'l' | b'I' | b'i' | b'U' | b'#' | b'$', ..] => Some(Format::XgboostUbj),
+            [b'{', ..] => Some(Format::XgboostJson),
+            // A message begins with one of its fields, a number or a length of bytes; and it is no text.
+            _ => match bytes.first() {
+                Some(_) if bytes.iter().take(256).all(is_text) => None,
+                Some(key) if ONNX_FIELDS.contains(&(key >> 3)) && matches!(key & 7, 0 | 2) => {
+                    Some(Format::Onnx)
+                }
+                _ => None,
+            },
         }
     }
 }
+
+fn is_text(byte: &u8) -> bool {
+    byte.is_ascii_graphic() || byte.is_ascii_whitespace()
+}
+
+/// Fields of ONNX's model: version 1, producer 2 and 3, domain 4, version 5, text 6, graph 7, operators 8.
+const ONNX_FIELDS: std::ops::RangeInclusive<u8> = 1..=8;
 
 impl std::fmt::Display for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -182,6 +197,8 @@ pub enum ImportError {
     TooLong,
     /// Another file than a model that can be read: what it is, and what to do instead.
     Mistaken(&'static str),
+    /// What no format begins with.
+    Unknown,
     /// Not a whole file of its format.
     Unreadable(Format, String),
     /// Understood, but nothing that a forest of one score can say.
@@ -196,6 +213,10 @@ impl std::fmt::Display for ImportError {
             ImportError::File(error) => error.fmt(f),
             ImportError::TooLong => write!(f, "longer than {IMPORT_BYTES_MAX} bytes"),
             ImportError::Mistaken(what) => f.write_str(what),
+            ImportError::Unknown => f.write_str(
+                "no known format: neither LightGBM text, XGBoost JSON or UBJSON, nor ONNX; write the model with its library's \
+                 save_model, or with skl2onnx's to_onnx",
+            ),
             ImportError::Unreadable(format, why) => write!(f, "read as {format}: {why}"),
             ImportError::Unsupported(format, why) => write!(f, "{format}, not supported: {why}"),
             ImportError::Forest(error) => error.fmt(f),
@@ -222,10 +243,11 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
     if bytes.len() as u64 > IMPORT_BYTES_MAX {
         return Err(ImportError::TooLong);
     }
-    if let Some(what) = mistaken(bytes) {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Some(what) = mistaken::mistaken(bytes) {
         return Err(ImportError::Mistaken(what));
     }
-    let format = Format::of(bytes);
+    let format = Format::of(bytes).ok_or(ImportError::Unknown)?;
     let read = match format {
         Format::LightGbm => lightgbm::read(bytes),
         Format::XgboostJson => xgboost::read_json(bytes),
@@ -260,22 +282,6 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
         notes: draft.notes,
     })
 }
-
-/// Files that are often given instead of a model, by their first bytes.
-fn mistaken(bytes: &[u8]) -> Option<&'static str> {
-    if let [0x80, 2..=5, ..] = bytes {
-        return Some(
-            "a pickle or joblib file, which is a program for Python to run: write the model with its library's save_model, or \
-             with skl2onnx's to_onnx if it is scikit-learn's",
-        );
-    }
-    let first = bytes.iter().take(64).copied().filter(|byte| !byte.is_ascii_whitespace());
-    let dumped = first.take(DUMPED.len()).eq(DUMPED.iter().copied());
-    dumped.then_some("what LightGBM's dump_model tells: write the model with its save_model, which is text")
-}
-
-/// How the JSON of LightGBM's `dump_model` begins.
-const DUMPED: &[u8] = br#"{"name":"tree","#;
 
 /// Each number's share of their sum; nothing without a sum.
 fn shares(numbers: &[f64]) -> Vec<f64> {

@@ -107,6 +107,8 @@ pub struct Tensor {
 pub const FLOAT: i32 = 1;
 /// Type of a `uint8` tensor.
 pub const UINT8: i32 = 2;
+/// Type of an `int32` tensor.
+pub const INT32: i32 = 6;
 /// Type of an `int64` tensor.
 pub const INT64: i32 = 7;
 /// Type of a `double` tensor.

@@ -26,6 +26,10 @@ fn models_of_each_format_and_of_old_versions_answer_as_their_libraries_did() {
         sample!(Onnx, "onnx", "GradientBoostingClassifier.onnx", 1e-7),
         sample!(Onnx, "onnx", "RandomForestRegressor.onnx", 1e-7),
         sample!(Onnx, "onnx", "IsolationForest.onnx", 1e-7),
+        // By onnxmltools, of weights that are all above 0; with zipmap=False; and by skl2onnx with zipmap="columns".
+        sample!(Onnx, "onnx", "allpositive-logistic-xgb.onnx", 1e-7),
+        sample!(Onnx, "onnx", "lightgbm-zipmap-false.onnx", 1e-7),
+        sample!(Onnx, "onnx", "sklearn-zipmap-columns.onnx", 1e-7),
     ] {
         let read = read(model).unwrap();
         assert_eq!(read.format, format, "{name}");

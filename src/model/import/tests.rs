@@ -4,10 +4,8 @@
 use engine::forest::{Forest, Precision, Transform};
 use engine::limits;
 use proptest::prelude::*;
-use prost::Message as _;
 
-use super::fixtures::{LIGHTGBM, XGBOOST, classifier, floats, integers, node, onnx, raw, refused, regressor};
-use super::proto::{Attribute, Model, Node, Tensor};
+use super::fixtures::{LIGHTGBM, XGBOOST, onnx, raw, refused, regressor};
 use super::*;
 
 const NAN: f64 = f64::NAN;
@@ -126,6 +124,72 @@ fn xgboost_bases_of_old_and_new_files_are_margins_after_the_link() {
     }
 }
 
+/// What each version answers to a row whose trees give 0; `bench/parity/edges.py` asks the latest for every objective.
+#[test]
+fn xgboost_base_scores_at_the_ends_are_what_their_version_makes_of_them() {
+    let logit = |base: f32| -(1.0 / base - 1.0).ln();
+    for objective in ["binary:logistic", "reg:logistic"] {
+        for (base, before, from) in [
+            ("[1E-30]", Some(logit(1e-30)), Some(logit(1e-6))),
+            ("[1E-7]", Some(logit(1e-7)), Some(logit(1e-6))),
+            ("[1E-6]", Some(logit(1e-6)), Some(logit(1e-6))),
+            ("[2E-6]", Some(logit(2e-6)), Some(logit(2e-6))),
+            ("[9.9999994E-1]", Some(logit(0.999_999_94)), Some(logit(1.0 - 1e-6))),
+            // The labels were all 0, or all 1.
+            ("[0E0]", None, Some(logit(1e-6))),
+            ("[1E0]", None, Some(logit(1.0 - 1e-6))),
+            ("[1.5E0]", None, None),
+            ("[-5E-1]", None, None),
+        ] {
+            for (version, expected) in
+                [("1,6,2", before), ("3,1,3", before), ("3,2,0", from), ("4,0,0", from)]
+            {
+                let model = XGBOOST
+                    .replace("[5E-1]", base)
+                    .replace("3,2,0", version)
+                    .replace("binary:logistic", objective);
+                match expected {
+                    Some(margin) => {
+                        let found = read(model.as_bytes()).unwrap().forest.base;
+                        assert_eq!(found, f64::from(margin), "{objective} {base} {version}");
+                    }
+                    None => refused(model.as_bytes(), "cannot start"),
+                }
+            }
+        }
+    }
+    for objective in ["count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft"] {
+        let model = |base: &str| XGBOOST.replace("[5E-1]", base).replace("binary:logistic", objective);
+        assert_eq!(read(model("[1E-7]").as_bytes()).unwrap().forest.base, f64::from(1e-7_f32.ln()));
+        refused(model("[0E0]").as_bytes(), "cannot start");
+    }
+}
+
+#[test]
+fn categories_between_minus_one_and_zero_are_what_each_library_makes_of_them() {
+    // Of category 0 and what is beside it: LightGBM cuts fractions off, to XGBoost what is below 0 is no category.
+    let lightgbm = LIGHTGBM.replace("cat_threshold=2 2", "cat_threshold=1 2");
+    let xgboost = XGBOOST.replace(r#""categories":[2,3]"#, r#""categories":[0,3]"#);
+    let rows = [0.0, -0.0, -1e-30, -0.5, -0.999, -1.0, 0.999, 1.0].map(|kind| [2.0, kind]);
+    let (yes, no) = (-7.5, -7.0);
+    let found = raw(&read(lightgbm.as_bytes()).unwrap().forest, &rows);
+    assert_eq!(found, [yes, yes, yes, yes, yes, no, yes, no]);
+    let (yes, no) = (1.0, 0.5);
+    let forest = read(xgboost.as_bytes()).unwrap().forest;
+    assert_eq!(raw(&forest, &rows), [yes, yes, no, no, no, no, yes, no]);
+    // The form that is stored says so too.
+    let text = crate::file::encode(&forest.trees, 2, &Covers::default());
+    assert!(text.contains("1 +{0,3}"), "{text}");
+    assert_eq!(crate::file::decode(&text).unwrap().trees, forest.trees);
+}
+
+#[test]
+fn categories_of_old_versions_of_xgboost_are_noted() {
+    let note = |version: &str| read(XGBOOST.replace("3,2,0", version).as_bytes()).unwrap().notes;
+    assert!(note("1,6,2")[0].starts_with("XGBoost before 1.7 sends some categories"));
+    assert_eq!(note("1,7,0"), Vec::<String>::new());
+}
+
 #[test]
 fn xgboost_dart_weights_its_trees() {
     let model = XGBOOST
@@ -142,10 +206,11 @@ fn xgboost_models_that_cannot_be_said_are_refused_with_the_reason() {
         (r#""num_target":"1""#, r#""num_target":"2""#, "several classes or targets"),
         ("binary:logistic", "multi:softprob", "several classes"),
         ("binary:logistic", "reg:fashion", "`reg:fashion` is not known"),
-        (r#""gbtree""#, r#""gblinear""#, "only trees are read"),
+        (r#""gbtree""#, r#""gblinear""#, "the booster `gblinear`: only trees are read; train with"),
+        (r#""trees":"#, r#""stumps":"#, "the booster has no `trees`"),
         ("[5E-1]", "[5E-1,3E-1]", "several base scores"),
         ("[5E-1]", "half", "base_score is `half`"),
-        ("[5E-1]", "1E0", "base is infinite"),
+        ("[5E-1]", "[1.5E0]", "from which `binary:logistic` cannot start"),
         (r#""size_leaf_vector":"1""#, r#""size_leaf_vector":"3""#, "leaves of several numbers"),
         (r#""num_feature":"2""#, r#""num_feature":"10000000000""#, "10000000000 inputs"),
         ("[1,-1,3,-1,-1]", "[1,-1,0,-1,-1]", "reached twice"),
@@ -187,169 +252,6 @@ fn many_splits_over_one_large_category_are_refused_before_memory_fills() {
         numbers(&|node| u8::from(is_split(node)).to_string()),
     );
     refused(model.as_bytes(), "too many categories");
-}
-
-#[test]
-fn every_mode_of_onnx_asks_what_it_says() {
-    let rows = [[1.0, 0.0], [1.5, 0.0], [2.0, 0.0], [NAN, 0.0]];
-    for (mode, tracks, expected) in [
-        ("BRANCH_LEQ", 0, [0.25, 0.25, 1.0, 1.0]),
-        ("BRANCH_LEQ", 1, [0.25, 0.25, 1.0, 0.25]),
-        ("BRANCH_LT", 0, [0.25, 1.0, 1.0, 1.0]),
-        ("BRANCH_GT", 0, [1.0, 1.0, 0.25, 1.0]),
-        ("BRANCH_GTE", 1, [1.0, 0.25, 0.25, 0.25]),
-        ("BRANCH_EQ", 0, [1.0, 0.25, 1.0, 1.0]),
-        ("BRANCH_NEQ", 0, [0.25, 1.0, 0.25, 0.25]),
-    ] {
-        let read = read(&onnx(vec![regressor(mode, tracks)], proto::FLOAT)).unwrap();
-        assert_eq!(raw(&read.forest, &rows), expected, "{mode} {tracks}");
-    }
-}
-
-#[test]
-fn onnx_answers_for_the_second_class_as_the_runtime_does() {
-    for (class, weights, post, transform) in [
-        (0, [0.25, 1.0], "LOGISTIC", Transform::Identity),
-        (0, [-0.25, 1.0], "LOGISTIC", Transform::Logistic { slope: 1.0 }),
-        (0, [-0.25, 1.0], "NONE", Transform::Identity),
-        (1, [0.25, 1.0], "LOGISTIC", Transform::Logistic { slope: 1.0 }),
-    ] {
-        let forest = read(&onnx(vec![classifier(class, weights, post)], proto::FLOAT)).unwrap().forest;
-        assert_eq!(forest.transform, transform, "{class} {weights:?} {post}");
-        assert_eq!(raw(&forest, &[[2.0, 0.0]]), [1.0]);
-    }
-    let mut three = classifier(0, [0.25, 1.0], "NONE");
-    three.attributes.push(integers("classlabels_strings", &[]));
-    for attribute in &mut three.attributes {
-        if attribute.name == "classlabels_int64s" {
-            attribute.integers = vec![0, 1, 2];
-        }
-    }
-    refused(&onnx(vec![three], proto::FLOAT), "3 classes");
-    let mut based = classifier(1, [0.25, 1.0], "LOGISTIC");
-    based.attributes.push(floats("base_values", &[0.0, 0.5]));
-    refused(&onnx(vec![based], proto::FLOAT), "runtimes do not agree");
-}
-
-#[test]
-fn onnx_tensors_of_doubles_keep_their_digits() {
-    let mut node = regressor("BRANCH_LEQ", 0);
-    node.attributes.retain(|attribute| attribute.name != "target_weights");
-    let raw_bytes = [0.1_f64, 0.7].map(f64::to_le_bytes).concat();
-    let tensor = Some(Tensor { kind: proto::DOUBLE, raw: raw_bytes, ..Tensor::default() });
-    node.attributes.push(Attribute {
-        name: "target_weights_as_tensor".to_owned(),
-        tensor,
-        ..Attribute::default()
-    });
-    let forest = read(&onnx(vec![node], proto::DOUBLE)).unwrap().forest;
-    assert_eq!(forest.inputs_as, Precision::Double);
-    assert_eq!(raw(&forest, &[[1.5, 0.0], [1.5_f64.next_up(), 0.0]]), [0.1, 0.7]);
-}
-
-#[test]
-fn onnx_pipelines_pass_where_they_change_nothing() {
-    let scaler =
-        |by| node("Scaler", "x", "y", vec![floats("offset", &[0.0, 0.0]), floats("scale", &[by, 1.0])]);
-    let mut trees = regressor("BRANCH_LEQ", 0);
-    trees.inputs = vec!["y".to_owned()];
-    let cast =
-        node("Cast", "x", "y", vec![Attribute { name: "to".to_owned(), integer: 1, ..Attribute::default() }]);
-    assert!(read(&onnx(vec![scaler(1.0), trees.clone()], proto::FLOAT)).is_ok());
-    let read = read(&onnx(vec![cast, trees.clone()], proto::DOUBLE)).unwrap();
-    assert_eq!(read.forest.inputs_as, Precision::Single);
-    refused(&onnx(vec![scaler(2.0), trees.clone()], proto::FLOAT), "`Scaler` before the trees");
-    refused(&onnx(vec![trees.clone()], proto::FLOAT), "nothing makes `y`");
-    let after = node("Mul", "score", "twice", vec![]);
-    refused(&onnx(vec![regressor("BRANCH_LEQ", 0), after], proto::FLOAT), "`Mul` after the trees");
-    refused(
-        &onnx(vec![regressor("BRANCH_LEQ", 0), regressor("BRANCH_LEQ", 0)], proto::FLOAT),
-        "2 tree ensembles",
-    );
-    refused(&onnx(vec![node("Gemm", "x", "y", vec![])], proto::FLOAT), "its operations are Gemm");
-}
-
-/// An isolation forest of one tree, as skl2onnx spells it out; the parts that are not looked at are left out.
-fn isolation() -> Vec<Node> {
-    let mut trees = regressor("BRANCH_LEQ", 0);
-    trees.attributes.retain(|attribute| attribute.name != "target_weights");
-    trees.attributes.push(floats("target_weights", &[1.0, 2.0]));
-    let table = |values: &[f32]| vec![integers("keys_int64s", &[1, 2]), floats("values_floats", values)];
-    let join = |operation: &str, inputs: [&str; 2], output: &str| Node {
-        inputs: inputs.map(str::to_owned).to_vec(),
-        ..node(operation, "", output, vec![])
-    };
-    vec![
-        trees,
-        node("Cast", "score", "a", vec![]),
-        node("Cast", "score", "b", vec![]),
-        node("LabelEncoder", "a", "rows", table(&[1.0, 3.0])),
-        node("LabelEncoder", "b", "depths", table(&[2.0, 2.0])),
-        node("Reshape", "rows", "rows2", vec![]),
-        join("Equal", ["rows2", "two"], "is_two"),
-        join("Add", ["depths", "rest"], "sum"),
-        join("Div", ["sum", "divisor"], "quotient"),
-        node("Neg", "quotient", "negative", vec![]),
-        join("Pow", ["two", "negative"], "power"),
-    ]
-}
-
-#[test]
-fn an_isolation_forest_answers_by_the_length_of_paths() {
-    let constant = |name: &str, number: f32| Tensor {
-        kind: proto::FLOAT,
-        floats: vec![number],
-        name: name.to_owned(),
-        ..Tensor::default()
-    };
-    let model = |nodes: Vec<Node>| {
-        let mut model = Model::decode(&*onnx(nodes, proto::FLOAT)).unwrap();
-        let graph = model.graph.as_mut().unwrap();
-        graph.constants = vec![constant("two", 2.0), constant("divisor", 4.0)];
-        model.encode_to_vec()
-    };
-    let read = read(&model(isolation())).unwrap();
-    assert_eq!(read.forest.transform, Transform::Isolation { path: 4.0 });
-    // One split above a leaf of one row; above a leaf of three, what a search among three takes besides.
-    let among_three = 2.0 * (2.0_f32.ln() + 0.577_215_7) - 4.0 / 3.0;
-    let found = raw(&read.forest, &[[1.0, 0.0], [2.0, 0.0]]);
-    assert_eq!(found[0], 1.0);
-    assert!((found[1] - f64::from(1.0 + among_three)).abs() < 1e-6, "{found:?}");
-    assert_eq!(read.forest.score(found[0]), 2.0_f64.powf(-0.25));
-    // Without its table of rows it is no isolation forest, and its trees are followed by other operations.
-    let mut other = isolation();
-    other.remove(6);
-    refused(&model(other), "after the trees");
-}
-
-#[test]
-fn broken_onnx_is_refused_with_the_reason() {
-    let change = |name: &str, integers: &[i64]| {
-        let mut node = regressor("BRANCH_LEQ", 0);
-        for attribute in node.attributes.iter_mut().filter(|attribute| attribute.name == name) {
-            attribute.integers = integers.to_vec();
-        }
-        onnx(vec![node], proto::FLOAT)
-    };
-    refused(&change("nodes_truenodeids", &[0, 0, 0]), "no root leads to");
-    refused(&change("nodes_truenodeids", &[2, 0, 0]), "two roots");
-    refused(&change("nodes_truenodeids", &[7, 0, 0]), "leads to node 7");
-    refused(&change("nodes_nodeids", &[0, 1, 1]), "two nodes 1");
-    refused(&change("nodes_nodeids", &[0, 1]), "differ in length");
-    refused(&change("nodes_featureids", &[2, 0, 0]), "reads input 2 of 2");
-    refused(&change("nodes_featureids", &[-1, 0, 0]), "an input below 0");
-    let mut circle = regressor("BRANCH_LEQ", 0);
-    circle.inputs = vec!["y".to_owned()];
-    let turn = [node("Identity", "z", "y", vec![]), node("Identity", "y", "z", vec![])];
-    refused(&onnx([&[circle][..], &turn].concat(), proto::FLOAT), "nothing makes");
-    refused(&onnx(vec![regressor("BRANCH_SIDEWAYS", 0)], proto::FLOAT), "BRANCH_SIDEWAYS");
-    refused(&onnx(vec![regressor("BRANCH_LEQ", 0)], 8), "inputs of type 8");
-    let whole = onnx(vec![regressor("BRANCH_LEQ", 0)], proto::FLOAT);
-    for length in 0..whole.len() {
-        assert!(read(&whole[..length]).is_err(), "cut to {length} bytes");
-    }
-    // A field that claims ten gigabytes.
-    refused(b"\x3a\x80\xc8\xaf\xa0\x25", "read as ONNX");
 }
 
 proptest! {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use engine::forest::{Categories, Missing, Precision, Side, Test, Transform};
+use engine::forest::{Categories, Missing, Precision, Rounding, Side, Test, Transform};
 use engine::limits::FOREST_INPUTS_MAX;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -136,7 +136,9 @@ struct Inner {
 
 #[derive(Deserialize)]
 struct Model {
-    trees: Vec<Tree>,
+    /// Of a booster of trees.
+    #[serde(default)]
+    trees: Option<Vec<Tree>>,
     #[serde(default)]
     cats: Cats,
     #[serde(default)]
@@ -231,10 +233,22 @@ fn draft(file: File) -> Result<Draft, Refusal> {
     let model = match (gradient_booster.name.as_str(), gradient_booster.model, gradient_booster.gbtree) {
         ("gbtree", Some(model), _) | ("dart", _, Some(Inner { model })) => model,
         ("gbtree" | "dart", ..) => return Err("the booster has no trees".to_owned().into()),
-        (other, ..) => return unsupported(format!("the booster `{other}`: only trees are read")),
+        (other, ..) => {
+            return unsupported(format!(
+                "the booster `{other}`: only trees are read; train with booster=gbtree or dart"
+            ));
+        }
     };
-    if weights.as_ref().is_some_and(|weights| weights.len() != model.trees.len()) {
+    let rounds = model.iteration_indptr.len().saturating_sub(1);
+    let forest = model.trees.ok_or_else(|| "the booster has no `trees`".to_owned())?;
+    if weights.as_ref().is_some_and(|weights| weights.len() != forest.len()) {
         return Err("there is not one weight_drop for each tree".to_owned().into());
+    }
+    let (transform, link) = link(&objective.name)?;
+    let base = link.margin(base_score(&param.base_score)?, &file.version);
+    if !base.is_finite() {
+        let (base, objective) = (&param.base_score, &objective.name);
+        return Err(format!("base_score is `{base}`, from which `{objective}` cannot start").into());
     }
     let inputs = count(&param.num_feature, "num_feature")?;
     let mut trees = Grower::new(inputs)?;
@@ -245,18 +259,22 @@ fn draft(file: File) -> Result<Draft, Refusal> {
     for (mark, kind) in categorical.iter_mut().zip(&types) {
         *mark = kind == "c";
     }
-    for (number, tree) in model.trees.iter().enumerate() {
+    for (number, tree) in forest.iter().enumerate() {
         let weight = weights.as_ref().map(|weights| weights[number]);
         grow(tree, weight, &mut trees, &mut categorical, &mut gains)?;
     }
 
-    let (transform, margin) = link(&objective.name)?;
-    let base = margin(base_score(&param.base_score)?);
     let mut notes = Vec::new();
+    if categorical.contains(&true) && file.version.as_slice() < &CATEGORIES_FROM[..] {
+        notes.push(
+            "XGBoost before 1.7 sends some categories that training did not see to the side of missing values; here all go to the \
+             left, as in later versions that read this file"
+                .to_owned(),
+        );
+    }
     if !model.cats.enc.is_empty() {
         notes.push("categories have names: give their codes, 0 for the first".to_owned());
     }
-    let rounds = model.iteration_indptr.len().saturating_sub(1);
     let best = file.learner.attributes.best_iteration.and_then(|best| best.parse::<usize>().ok());
     if let Some(best) = best
         && best + 1 < rounds
@@ -296,13 +314,39 @@ fn base_score(text: &str) -> Result<f32, Refusal> {
     }
 }
 
-/// From the saved base score to what the sum starts from.
-type Margin = fn(f32) -> f32;
+/// The version whose meaning of categories the reader has.
+const CATEGORIES_FROM: [u32; 2] = [1, 7];
 
-/// `PredTransform` of an objective, and its `ProbToMargin`: the base is saved as a score and summed as a margin.
-fn link(objective: &str) -> Result<(Transform, Margin), Refusal> {
-    let same = |base: f32| base;
-    let logit = |base: f32| -(1.0 / base - 1.0).ln();
+/// The version from which the base score of a logistic objective is held within [`BASE_MIN`] of 0 and 1.
+const BASE_HELD_FROM: [u32; 2] = [3, 2];
+const BASE_MIN: f32 = 1e-6;
+
+/// `ProbToMargin` of an objective: the base is saved as a score and summed as a margin.
+#[derive(Clone, Copy)]
+enum Link {
+    Identity,
+    Log,
+    Logit,
+}
+
+impl Link {
+    /// What the sum starts from.
+    fn margin(self, base: f32, version: &[u32]) -> f32 {
+        match self {
+            Link::Identity => base,
+            Link::Log => base.ln(),
+            Link::Logit => {
+                // 0 and 1 are scores too there; what lies outside is refused by every version.
+                let held = version >= &BASE_HELD_FROM[..] && (0.0..=1.0).contains(&base);
+                let base = if held { base.clamp(BASE_MIN, 1.0 - BASE_MIN) } else { base };
+                -(1.0 / base - 1.0).ln()
+            }
+        }
+    }
+}
+
+/// `PredTransform` of an objective, and its link.
+fn link(objective: &str) -> Result<(Transform, Link), Refusal> {
     Ok(match objective {
         "reg:squarederror"
         | "reg:linear"
@@ -313,11 +357,11 @@ fn link(objective: &str) -> Result<(Transform, Margin), Refusal> {
         | "reg:quantileerror"
         | "rank:pairwise"
         | "rank:ndcg"
-        | "rank:map" => (Transform::Identity, same),
-        "binary:logistic" | "reg:logistic" => (Transform::Logistic { slope: 1.0 }, logit),
-        "binary:hinge" => (Transform::Step, same),
+        | "rank:map" => (Transform::Identity, Link::Identity),
+        "binary:logistic" | "reg:logistic" => (Transform::Logistic { slope: 1.0 }, Link::Logit),
+        "binary:hinge" => (Transform::Step, Link::Identity),
         "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => {
-            (Transform::Exponential, f32::ln)
+            (Transform::Exponential, Link::Log)
         }
         "multi:softmax" | "multi:softprob" => return unsupported("several classes: a score is one number"),
         other => return unsupported(format!("the objective `{other}` is not known")),
@@ -372,7 +416,7 @@ fn grow(
             let set =
                 range.and_then(|range| tree.categories.get(range)).ok_or("its categories are not there")?;
             let set = Categories::of(set.iter().copied()).ok_or("a category is past the largest allowed")?;
-            let test = Test::OneOf(set);
+            let test = Test::OneOf(set.rounded(Rounding::Down));
             return Ok(Step::Split {
                 input,
                 test,

@@ -23,8 +23,11 @@ use wire::Kind;
 
 use crate::diagnostic::{Code, Place, Sink};
 use crate::limits::{TENANTS_MAX, TESTS_MAX, VALUES_MAX};
+use crate::source::Sources;
 use crate::yaml::fields::Fields;
+use crate::yaml::load::{Room, load};
 use crate::yaml::{Data, Node, Word, values};
+use crate::{Options, empty};
 
 /// Every declaration of every file, in the order of the files.
 #[derive(Default)]
@@ -47,6 +50,24 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// Every file's declarations.
+    pub(crate) fn of(sources: &Sources, options: Option<Options>, sink: &mut Sink) -> Document {
+        let mut document = Document::default();
+        let mut room = Room::default();
+        for (file, source) in sources.files().iter().enumerate() {
+            let errors = sink.errors();
+            let root = load(file as u16, &source.text, &mut room, sink);
+            // What cannot be read was told of.
+            if let Some(options) = options.filter(|_| sink.errors() == errors && !source.refused) {
+                empty::file(file as u16, &source.name, root.as_ref(), options, sink);
+            }
+            if let Some(root) = root.filter(|root| !root.is_null()) {
+                document.read(&root, sink);
+            }
+        }
+        document
+    }
+
     /// Takes in one file's tree.
     pub(crate) fn read(&mut self, root: &Node, sink: &mut Sink) {
         let Some(mut fields) = Fields::of(root, "a rule file", sink) else { return };

@@ -17,6 +17,8 @@ pub(crate) struct Builder {
     program: Program,
     truths: HashMap<Op, Truth>,
     numbers: HashMap<Op, Number>,
+    /// By number register, the place of the instruction that writes it.
+    made: Vec<usize>,
     words: HashMap<Op, Words>,
     texts: HashMap<Vec<u8>, TextId>,
     patterns: HashMap<String, u16>,
@@ -77,10 +79,16 @@ impl Builder {
         }
         let to = Number(self.program.numbers);
         if self.push(make(to)) {
+            self.made.push(self.program.ops.len() - 1);
             self.program.numbers += 1;
             self.numbers.insert(shape, to);
         }
         to
+    }
+
+    /// The instruction that writes a number register.
+    pub(crate) fn number_op(&self, number: Number) -> Option<Op> {
+        self.program.ops.get(*self.made.get(usize::from(number.0))?).copied()
     }
 
     /// The register of a text instruction.

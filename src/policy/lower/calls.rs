@@ -344,6 +344,9 @@ impl Expression<'_, '_> {
             };
             return Ok(self.lowering.builder.always(truth));
         }
+        if let (Text::Feature(id), Text::Constant(part)) = (&a, &b) {
+            self.check_part(test, *id, &String::from_utf8_lossy(part), arg);
+        }
         let (a, b): (TextSource, TextSource) = (self.text_source(&a), self.text_source(&b));
         Ok(self.lowering.builder.truth(|to| Op::Text { to, test, a, b }))
     }

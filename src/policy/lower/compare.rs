@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use cel_core::SpannedExpr;
+use engine::limits::EXACT_COUNT_MAX;
 use engine::policy::Witness;
 use engine::program::{Comparison, Op, Source, Truth};
 
@@ -105,8 +106,12 @@ impl Expression<'_, '_> {
             (Some(_), None) => return self.compare_numbers(flipped(comparison), b, a, tree),
             _ => {}
         }
-        if let (Source::Feature(feature), Some(constant)) = (a.source, b.constant()) {
-            self.check_range(feature, comparison, constant, b, tree);
+        match (a.source, b.constant()) {
+            (Source::Feature(feature), Some(constant)) => {
+                self.check_range(feature, comparison, constant, b, tree);
+            }
+            (Source::Register(_), Some(constant)) => self.ask_of_counts(comparison, a, constant, tree),
+            _ => {}
         }
         match (a.unit, b.unit) {
             (x, y) if x == y => Ok(self.emit(x, comparison, a.source, b.source)),
@@ -188,10 +193,15 @@ impl Expression<'_, '_> {
             let weight = if self.is_velocity(feature) { Weight::Velocity } else { Weight::Number };
             self.quote(weight, Witness { feature, threshold: b, ty });
             // Beyond what can be held exactly, a constant asks for nothing.
-            let constant = bits as i64;
-            if unit == Unit::Int && (0..=engine::limits::EXACT_COUNT_MAX as i64).contains(&constant) {
-                let held = self.lowering.asked().thresholds.entry(feature).or_insert(constant);
-                *held = constant.max(*held);
+            const MOST: i64 = EXACT_COUNT_MAX as i64;
+            match (comparison, bits as i64) {
+                _ if unit != Unit::Int => {}
+                // As `> 64` and `<= 64`.
+                (Comparison::GreaterOrEqual | Comparison::Less, constant) if constant == MOST + 1 => {
+                    self.ask(feature, MOST);
+                }
+                (_, constant @ 0..=MOST) => self.ask(feature, constant),
+                _ => {}
             }
         }
         self.lowering.builder.truth(|to| Op::Compare { to, ty, comparison, a, b })

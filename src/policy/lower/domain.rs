@@ -43,6 +43,7 @@ impl Expression<'_, '_> {
             let label = "expected an address and how many bits of it count, such as 10.0.0.0/8";
             return self.refuse(Code::OutOfRange, &network.span, message, label);
         };
+        self.check_network(parsed, network);
         let network = self.lowering.builder.network(parsed);
         let a = self.text_source(&address);
         Ok(self.lowering.builder.truth(|to| Op::InNetwork { to, a, network }))

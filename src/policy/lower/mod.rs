@@ -10,6 +10,7 @@ mod compare;
 mod decimal;
 mod domain;
 mod expression;
+mod linear;
 mod list;
 mod money;
 mod names;
@@ -17,6 +18,7 @@ mod number;
 mod pattern;
 mod ranges;
 mod renumber;
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod text;

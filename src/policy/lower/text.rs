@@ -42,6 +42,7 @@ impl Expression<'_, '_> {
                         let same = comparison == Comparison::Equal;
                         return Ok(if same { is } else { self.lowering.builder.not(is) });
                     }
+                    self.check_spelling(*id, &name, tree);
                 }
             }
         }
@@ -75,7 +76,7 @@ impl Expression<'_, '_> {
         let message = format!("`{}` is no {what}", values::shortened(name));
         let fault = Diagnostic::error(Code::OutOfRange, self.text.place(&tree.span), message)
             .label(format!("expected {}", values::listed(&known)))
-            .nearest(name, known.iter().copied(), self.sink);
+            .nearest(&name.to_lowercase(), known.iter().copied(), self.sink);
         self.sink.push(fault);
         Err(super::Refused)
     }

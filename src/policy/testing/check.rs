@@ -1,13 +1,12 @@
 //! Reads the fields of a test's check, under the names that expressions use.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use engine::feature::{Builtin, FeatureId, Scalar, Type};
 use uuid::Uuid;
-use wire::{Check, DeviceClass, ExtValue, Geo, Kind, Text};
+use wire::{Check, DeviceClass, ExtValue, Field, FieldValue, Form, Kind, Text};
 
-use super::{Given, instant_ms};
+use super::Given;
 use crate::diagnostic::{Code, Diagnostic, Place, Sink};
 use crate::document::closed;
 use crate::symbols::Symbols;
@@ -27,15 +26,15 @@ pub(super) struct Reader<'s> {
     check: Check<'static>,
     /// Read once the currency says what its decimals are.
     amount: Option<&'s Node>,
-    geo: Geo,
     features: Vec<(FeatureId, Scalar)>,
     lists: Vec<u16>,
 }
 
 impl<'s> Reader<'s> {
     pub(super) fn new(symbols: &'s Symbols, states: bool) -> Reader<'s> {
-        let check = Check::new("test", Kind::Pay, "test-account");
-        let geo = Geo { lat: f64::NAN, lon: f64::NAN };
+        let mut check = Check::new("test", Kind::Pay, "test-account");
+        // What a test does not say is what most events of the policy have.
+        check.currency = symbols.currencies.first().copied().unwrap_or(check.currency);
         Reader {
             symbols,
             states,
@@ -43,7 +42,6 @@ impl<'s> Reader<'s> {
             kind_stated: false,
             check,
             amount: None,
-            geo,
             features: Vec::new(),
             lists: Vec::new(),
         }
@@ -75,13 +73,9 @@ impl<'s> Reader<'s> {
             let fault = Diagnostic::error(Code::MissingKey, place, "a check needs `kind`");
             sink.push(fault.label("expected `kind: claim` or another kind"));
         }
-        match (self.geo.lat.is_nan(), self.geo.lon.is_nan()) {
-            (true, true) => {}
-            (false, false) => self.check.geo = Some(self.geo),
-            _ => {
-                sink.error(Code::MissingKey, place, "a place needs both `geo.lat` and `geo.lon`");
-                return None;
-            }
+        if self.check.geo.is_some_and(|geo| geo.lat.is_nan() || geo.lon.is_nan()) {
+            sink.error(Code::MissingKey, place, "a place needs both `geo.lat` and `geo.lon`");
+            return None;
         }
         if let Some(node) = self.amount {
             let decimals = wire::currency::decimals(self.check.currency).unwrap_or(2);
@@ -105,78 +99,50 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// A field of the table of fields, in the form that checks have it in; or what the policy adds.
     fn set(&mut self, name: &str, word: &Word, node: &'s Node, sink: &mut Sink) {
-        let check = &mut self.check;
-        let text = match name {
-            "account" => &mut check.account,
-            "counterparty" => &mut check.counterparty,
-            "device" | "device.id" => &mut check.device.id,
-            "device.imei" => &mut check.device.imei,
-            "device.mac" => &mut check.device.mac,
-            "device.os" => &mut check.device.os,
-            "device.model" => &mut check.device.model,
-            "device.app" => &mut check.device.app,
-            "channel" => &mut check.channel,
-            "campaign" => &mut check.campaign,
-            "inviter" => &mut check.inviter,
-            "utm" => &mut check.utm,
-            "text" => &mut check.text,
-            "token" => &mut check.token,
-            "qr" => &mut check.qr,
-            _ => return self.set_other(name, word, node, sink),
-        };
-        if let Some(value) = values::scalar(node, "text", sink) {
-            *text = Text::from(value.to_owned());
-        }
-    }
-
-    fn set_other(&mut self, name: &str, word: &Word, node: &'s Node, sink: &mut Sink) {
-        let check = &mut self.check;
-        match name {
-            "kind" => {
+        let path = if name == "device" { "device.id" } else { name };
+        match Field::from_path(path) {
+            // A test has no use for an id of its own, and none for a deadline.
+            None | Some(Field::Id | Field::BudgetUs) => self.set_feature(name, word, node, sink),
+            Some(Field::Time) if !self.states => self.set_feature(name, word, node, sink),
+            Some(Field::Amount) => self.amount = Some(node),
+            Some(Field::Kind) => {
                 let kinds = closed(Kind::ALL, Kind::name);
                 self.kind_stated = true;
                 self.kind = values::choice(node, "a kind of event", &kinds, sink);
             }
-            "device.class" => {
+            Some(field) => {
+                if let Some(value) = self.value(field, node, sink) {
+                    field.put(&mut self.check, value);
+                }
+            }
+        }
+    }
+
+    /// The value of a field, read as checks are.
+    fn value(&self, field: Field, node: &Node, sink: &mut Sink) -> Option<FieldValue<'static>> {
+        let form = field.form();
+        match form {
+            Form::Flag => values::boolean(node, sink).map(FieldValue::Flag),
+            Form::Level => values::integer(node, 0..=3, sink).map(FieldValue::Whole),
+            Form::Fraction => values::decimal(node, 0.0..=1.0, sink).map(FieldValue::Decimal),
+            Form::Latitude => values::decimal(node, -90.0..=90.0, sink).map(FieldValue::Decimal),
+            Form::Longitude => values::decimal(node, -180.0..=180.0, sink).map(FieldValue::Decimal),
+            Form::Class => {
                 let classes = closed(DeviceClass::ALL, DeviceClass::name);
-                check.device.class =
-                    values::choice(node, "a device class", &classes, sink).unwrap_or(DeviceClass::Phone);
+                values::choice(node, "a device class", &classes, sink).map(FieldValue::Class)
             }
-            "device.emulator" => check.device.emulator = values::boolean(node, sink).unwrap_or_default(),
-            "device.rooted" => check.device.rooted = values::boolean(node, sink).unwrap_or_default(),
-            "geo.lat" => self.geo.lat = values::decimal(node, -90.0..=90.0, sink).unwrap_or_default(),
-            "geo.lon" => self.geo.lon = values::decimal(node, -180.0..=180.0, sink).unwrap_or_default(),
-            "amount" => self.amount = Some(node),
-            "kyc" => check.kyc = values::integer(node, 0..=3, sink).map(|n| n as u8),
-            "factors" => check.factors = values::integer(node, 0..=3, sink).map(|n| n as u8),
-            "biometric.face" => check.face = values::decimal(node, 0.0..=1.0, sink),
-            "biometric.voice" => check.voice = values::decimal(node, 0.0..=1.0, sink),
-            "currency" => {
-                if let Some(code) = values::currency(node, sink)
-                    && self.symbols.check_currency((Some(code), node.place), sink)
-                {
-                    check.currency = code;
-                }
+            Form::Currency => values::currency(node, sink)
+                .filter(|code| self.symbols.check_currency((Some(*code), node.place), sink))
+                .map(FieldValue::Currency),
+            Form::Packet => values::scalar(node, "a packet", sink).map(packet).map(FieldValue::Packet),
+            _ => {
+                let text = values::scalar(node, "text", sink)?;
+                form.read(Cow::Owned(text.to_owned()))
+                    .map_err(|refusal| sink.error(Code::OutOfRange, node.place, refusal.to_string()))
+                    .ok()
             }
-            "ip" => {
-                check.ip =
-                    values::scalar(node, "an address", sink).and_then(|text| text.parse::<IpAddr>().ok());
-                if check.ip.is_none() {
-                    sink.error(Code::OutOfRange, node.place, "expected an IPv4 or IPv6 address");
-                }
-            }
-            "time" if self.states => {
-                check.time_ms = values::scalar(node, "a time", sink).and_then(instant_ms);
-                if check.time_ms.is_none() {
-                    let label = "expected a time such as 2026-03-01T08:00:00Z";
-                    sink.push(
-                        Diagnostic::error(Code::OutOfRange, node.place, "this is not a time").label(label),
-                    );
-                }
-            }
-            "packet" => check.packet = values::scalar(node, "a packet", sink).map(packet),
-            _ => self.set_feature(name, word, node, sink),
         }
     }
 

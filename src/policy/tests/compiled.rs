@@ -68,6 +68,53 @@ rules:
 }
 
 #[test]
+fn a_comparison_with_a_computed_count_asks_what_the_count_itself_would() {
+    let exact_below = |when: &str, exact: &str| {
+        let text = format!(
+            "
+features: {{ many: {{ count: claim, by: device, window: 10m{exact} }} }}
+rules: [ {{ id: a, tier: deny, when: '{when}', reason: {{ code: R1, text: t }} }} ]
+"
+        );
+        let compiled = policy::compile_sources(&[("p.yaml", &text)]);
+        let warned = compiled.diagnostics.iter().any(|fault| fault.message.contains("by way of arithmetic"));
+        let bundle = compiled.bundle.unwrap_or_else(|| panic!("{when}: {:?}", compiled.diagnostics));
+        (bundle.policy.windows[0].exact, warned)
+    };
+    // A count below this is exact: one more than what it is compared with.
+    for (when, below) in [
+        ("many >= 5", 6),
+        ("many - 1 >= 4", 6),
+        ("4 <= many - 1", 6),
+        ("many * 2 >= 10", 6),
+        ("many + many >= 10", 6),
+        ("10 - many <= 5", 6),
+        ("-many <= -5", 6),
+        ("3 * (many - 2) + 1 == 10", 6),
+        ("double(many) >= 5.0", 6),
+        ("double(many) / 2.0 > 2.4", 6),
+        ("0.5 * double(many) >= 2.5", 6),
+        // Division of whole numbers: five and seven halves are two and three.
+        ("many / 2 >= 2", 7),
+        ("int(double(many) * 0.5) >= 2", 7),
+        ("many > 64", 65),
+        ("many >= 65", 65),
+        ("many < 65", 65),
+        ("65 <= many", 65),
+        ("many - 1 >= 64", 65),
+        ("double(many) >= 65.0", 65),
+        ("many >= 66", 0),
+        ("many - 10 >= 60", 0),
+    ] {
+        assert_eq!(exact_below(when, ""), (below, false), "{when}");
+    }
+    for when in ["many % 3 == 0", "many * many >= 25", "(device_new ? many : 0) >= 5", "100 / many < 20"] {
+        assert_eq!(exact_below(when, ""), (0, true), "{when}");
+        assert_eq!(exact_below(when, ", exact: 30"), (31, false), "{when}");
+    }
+}
+
+#[test]
 fn what_a_warning_of_exactness_advises_ends_it() {
     let text = |measure: &str, exact: &str, n: u8| {
         format!(

@@ -32,13 +32,14 @@ const MAPS: [(&str, &str); 15] = [
 ];
 
 /// Each closed set of the schema, and a file with a strange word in place of one of its members.
-const SETS: [(&str, &str); 22] = [
+const SETS: [(&str, &str); 23] = [
     ("/$defs/kind", "rules: [{ on: ? }]"),
     ("/$defs/challenge", "rules: [{ tier: challenge, challenge: ? }]"),
     ("/$defs/challenge", "settings: { band_challenge: ? }"),
     ("/$defs/verdict", "tests: [{ name: n, given: { kind: pay }, expect: ? }]"),
     ("/$defs/refusal", "rules: [{ tier: guard, verdict: ? }]"),
     ("/$defs/refusal", "limits: [{ then: ? }]"),
+    ("/$defs/limit/properties/absent", "limits: [{ absent: ? }]"),
     ("/$defs/refusal", "breakers: [{ then: ? }]"),
     ("/$defs/extra_field/properties/type", "schema: { a: { type: ? } }"),
     ("/$defs/extra_field/properties/for", "schema: { a: { type: int, for: ? } }"),
@@ -145,6 +146,7 @@ fn example(name: &str, of: &Value) -> String {
         ("ip", ..) => "192.0.2.1".to_owned(),
         ("time", ..) => "2026-03-01T08:00:00Z".to_owned(),
         ("currency", ..) => "CNY".to_owned(),
+        ("device.mac", ..) => "02:00:5e:10:00:01".to_owned(),
         ("lists", ..) => "[vip]".to_owned(),
         ("geo", ..) => "{ lat: 1, lon: 2 }".to_owned(),
         ("biometric", ..) => "{ face: 0.5 }".to_owned(),

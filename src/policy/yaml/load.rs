@@ -243,8 +243,9 @@ impl<'a> Tree<'a> {
 
     /// The place without the white space behind it, which block collections and scalars take in.
     fn trimmed(&self, place: Place) -> Place {
-        let text = self.text.get(place.start as usize..place.end as usize).unwrap_or("");
-        Place { end: place.start + text.trim_end().len() as u32, ..place }
+        let start = self.text.floor_char_boundary(place.start as usize);
+        let end = self.text.ceil_char_boundary(place.end as usize).max(start);
+        Place { start: start as u32, end: (start + self.text[start..end].trim_end().len()) as u32, ..place }
     }
 }
 

@@ -228,48 +228,38 @@ pub(crate) fn currency(node: &Node, sink: &mut Sink) -> Option<[u8; 3]> {
     .ok()
 }
 
-/// A length of time with its unit, in milliseconds; `ms` only where `fine`.
-fn span_ms(text: &str, fine: bool) -> Option<i64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" if fine => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(unit_ms)
-}
-
 /// The length of a window, 1 s to 30 d.
 pub(crate) fn window(node: &Node, sink: &mut Sink) -> Option<i64> {
     let text = scalar(node, "a window such as 10m", sink)?;
-    match span_ms(text, false) {
-        Some(ms) if (WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&ms) => Some(ms),
-        found => {
-            let message = match found {
-                Some(_) => format!("a window of {text} is out of range"),
-                None => format!("`{}` is not a window", shortened(text)),
-            };
-            let label = "expected a number with its unit s, m, h or d, from 1s to 30d";
+    let label = "expected a length of time such as 10m, 1h30m or 1w, from 1s to 30d";
+    match wire::duration::parse_ms(text) {
+        Ok(ms) if (WINDOW_MS_MIN..=WINDOW_MS_MAX).contains(&ms) => return Some(ms),
+        Ok(_) => {
+            let message = format!("a window of {} is out of range", shortened(text));
             sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
-            None
+        }
+        Err(error) => {
+            let message = format!("`{}` is not a window", shortened(text));
+            let fault = Diagnostic::error(Code::OutOfRange, node.place, message);
+            sink.push(fault.label(label).help(error.to_string()));
         }
     }
+    None
 }
 
 /// A moment of a test, from its start.
 pub(crate) fn moment(node: &Node, sink: &mut Sink) -> Option<i64> {
     let text = scalar(node, "a time such as 90s", sink)?;
-    let ms = span_ms(text, true);
-    if ms.is_none() {
-        let message = format!("`{}` is not a time", shortened(text));
-        let label = "expected a number with its unit ms, s, m, h or d";
-        sink.push(Diagnostic::error(Code::OutOfRange, node.place, message).label(label));
+    match wire::duration::parse_ms(text) {
+        Ok(ms) => Some(ms),
+        Err(error) => {
+            let message = format!("`{}` is not a time", shortened(text));
+            let label = "expected a length of time from the start, such as 90s, 1h30m or 1w";
+            let fault = Diagnostic::error(Code::OutOfRange, node.place, message);
+            sink.push(fault.label(label).help(error.to_string()));
+            None
+        }
     }
-    ms
 }
 
 /// A text cut to what fits a message.

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use wire::money::Major;
 use wire::{Challenge, Degraded, Verdict};
 
-use crate::events::show_instant;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, thousands};
+use events::show_instant;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  riskctl journal export data/journal --rules rules --out decisions.ndjson\n  \
@@ -166,12 +166,9 @@ impl Names<'_> {
 
 /// Of every velocity feature whether its value is certainly the true one, however little memory the daemon had for busy keys.
 fn exact(policy: &Policy, record: &Record) -> Value {
-    let placed = record.degraded & Degraded::Velocity.bit() == 0;
     let exact = policy.windows.iter().map(|window| {
         let row = policy.features.row(window.feature);
-        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
-        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
-        (row.name.clone(), json!(placed && value < window.certain_below(0)))
+        (row.name.clone(), json!(record.window_value(window, row.missing, window.certain_below(None)).1))
     });
     Value::Object(exact.collect())
 }

@@ -30,7 +30,7 @@ pub struct Options {
 /// Prints the figures.
 pub fn run(options: &Options) -> Outcome {
     let forest = model::load(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
-    let data = options.source.read(&forest.inputs, false)?;
+    let data = options.source.read(&forest.inputs, &[], false)?;
     let quality = report::scored(&forest, &data)
         .and_then(|scored| report::quality(&scored))
         .ok_or("the rows hold no fraud or no honest event: nothing to measure")?;

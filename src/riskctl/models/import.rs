@@ -10,7 +10,7 @@ use model::{Artefact, CoverOf, Dataset, inputs, scale};
 
 use super::describe::{command, fitted};
 use super::held;
-use super::table::{self, Columns};
+use super::table::{self, Columns, Reading};
 use super::train::CalibrationName;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
@@ -40,6 +40,8 @@ pub struct Options {
     /// tells of none; best are those trained on
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// Column of --data with the score that the library gave: the model is held to it, row by row
     #[arg(long, value_name = "NAME", requires = "data")]
     score: Option<String>,
@@ -161,7 +163,13 @@ fn reproduced(
 ) -> Result<Result<Dataset, String>, Failure> {
     let mut columns = forest.inputs.clone();
     columns.extend(options.score.clone());
-    let columns = Columns { features: &columns, label: options.label.as_deref(), time: None };
+    let columns = Columns {
+        features: &columns,
+        without: &[],
+        label: options.label.as_deref(),
+        time: None,
+        na: &options.reading.na,
+    };
     let data = table::read(data, &columns, i64::MIN, i64::MAX)?;
     if data.is_empty() {
         return Err("--data has no rows".into());

@@ -8,7 +8,7 @@ use model::{Artefact, Dataset, walk};
 use serde_json::{Map, Value, json};
 
 use super::contributions::Explained;
-use super::table::{self, Columns};
+use super::table::{self, Columns, Reading};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 use crate::replay::{Column, OutFile};
@@ -34,6 +34,8 @@ pub struct Options {
     /// A CSV or Parquet file with a column for each input
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// What each input did to the raw score too: Shapley values, which with the base are the raw score
     #[arg(long)]
     contributions: bool,
@@ -119,7 +121,13 @@ fn rows(artefact: &Artefact, options: &Options) -> Result<Dataset, Failure> {
             Ok(rows)
         }
         (None, Some(data)) => {
-            let columns = Columns { features: &forest.inputs, label: None, time: None };
+            let columns = Columns {
+                features: &forest.inputs,
+                without: &[],
+                label: None,
+                time: None,
+                na: &options.reading.na,
+            };
             table::read(data, &columns, i64::MIN, i64::MAX)
         }
         (None, None) => Err("either --given or --data".into()),

@@ -89,6 +89,15 @@ pub fn rows(
         }
     }
     bar.finish_and_clear();
+    if let Some(last) = data.len().checked_sub(1) {
+        let evicted: u64 = driver.fill(data.time_ms(last)).iter().map(|table| table.evictions).sum();
+        if evicted > 0 {
+            print::note(&format!(
+                "the tables forgot {} before their time, so that some features are too low: simulate fewer events or accounts",
+                print::counted(evicted as usize, "key")
+            ));
+        }
+    }
     Ok(data)
 }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use events::{Table, parse_instant};
 use model::Dataset;
 
 use super::simulated;
-use super::table::{self, Columns};
-use crate::events::parse_instant;
+use super::table::{self, Columns, Reading};
 use crate::outcome::Failure;
 
 /// The column of the event time that `riskctl replay --out` writes.
@@ -19,6 +19,8 @@ pub struct Source {
     /// CSV or Parquet with a column a feature, one for the label and one for the time
     #[arg(long, value_name = "FILE", required_unless_present = "sim_events", conflicts_with = "sim_events")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// So many simulated events instead, sent through the engine with the policy of --rules
     #[arg(long, value_name = "N", requires = "rules")]
     sim_events: Option<usize>,
@@ -31,7 +33,7 @@ pub struct Source {
     /// Column that says fraud: true or 1
     #[arg(long, value_name = "COLUMN", default_value = "_label")]
     label: String,
-    /// Column of the event time: Unix milliseconds, a day, or RFC 3339. Without one, and without `_time_ms`, rows are taken
+    /// Column of the event time: a typed time, Unix milliseconds, a day, or RFC 3339. Without one, and without `_time_ms`, rows are taken
     /// to be in time order
     #[arg(long, value_name = "COLUMN")]
     time: Option<String>,
@@ -47,28 +49,37 @@ pub struct Source {
 }
 
 impl Source {
-    /// The rows, with these features or, if none is named, with all. Labels may be missing as a column where they are only
+    /// The rows, with these features or, if none is named, with all, but `without` those. Labels may be missing as a column where they are only
     /// measured with.
     ///
     /// # Errors
     /// If the file cannot be read, a feature is unknown or the rules do not compile.
-    pub fn read(&self, features: &[String], without_labels: bool) -> Result<Dataset, Failure> {
+    pub fn read(
+        &self,
+        features: &[String],
+        without: &[String],
+        without_labels: bool,
+    ) -> Result<Dataset, Failure> {
         let (from_ms, to_ms) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
         match (&self.data, self.sim_events, &self.rules) {
             (Some(path), _, _) => {
-                let columns = table::columns(path)?;
-                let there = |name: &str| columns.iter().any(|column| column == name);
-                let label = (!without_labels || there(&self.label)).then_some(self.label.as_str());
-                let time = self.time.as_deref().or(Some(TIME).filter(|name| there(name)));
+                let table = Table::open(path)?;
+                let label = (!without_labels || table.has(&self.label)).then_some(self.label.as_str());
+                let time = self.time.as_deref().or(Some(TIME).filter(|name| table.has(name)));
                 if time.is_none() && (self.from.is_some() || self.to.is_some()) {
                     return Err(Failure(format!(
                         "--from and --to need a time; there is no column `{TIME}`: see --time"
                     )));
                 }
-                table::read(path, &Columns { features, label, time }, from_ms, to_ms)
+                let columns = Columns { features, without, label, time, na: &self.reading.na };
+                table::read(path, &columns, from_ms, to_ms)
             }
             (None, Some(events), Some(rules)) => {
                 let rows = simulated::rows(rules, events, self.sim_accounts, self.seed, features)?;
+                if let Some(unknown) = without.iter().find(|name| !rows.inputs().contains(name)) {
+                    return Err(Failure(format!("--exclude {unknown}: there is no such feature")));
+                }
+                let rows = rows.without(without);
                 Ok(rows.filter(|row| (from_ms..to_ms).contains(&rows.time_ms(row))))
             }
             _ => Err("either --data, or --sim-events with --rules".into()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use engine::feature::FeatureTable;
 use engine::forest::Calibration;
+use events::show_instant;
 use model::calibrate::{self, Method};
 use model::manifest::{Kind, Training};
 use model::report::{self, Report};
@@ -15,7 +16,7 @@ use model::{CoverOf, Covers, Dataset, Settings};
 use super::describe::{self, command};
 use super::said::Said;
 use super::source::Source;
-use crate::events::show_instant;
+use crate::lengths;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
@@ -41,17 +42,17 @@ pub struct Options {
     /// Features to train on; all columns whose names do not begin with `_` by default
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     features: Vec<String>,
-    /// Features to leave out
+    /// Columns to leave out; they are not read
     #[arg(long, visible_alias = "exclude", value_delimiter = ',', value_name = "NAME,…")]
     without: Vec<String>,
-    /// The latest rows, kept to measure on: a share of all, such as 0.2, or the last days, such as 7d
-    #[arg(long, value_name = "PART", default_value = "0.2")]
+    /// The latest rows, kept to measure on: a share of all, such as 0.2, or the last days, such as 7d or 1w
+    #[arg(long, value_name = "PART", default_value = "0.2", value_parser = lengths::part)]
     held_out: Part,
     /// The latest of the rows before those, kept to choose the number of trees and to calibrate
-    #[arg(long, value_name = "PART", default_value = "0.2")]
+    #[arg(long, value_name = "PART", default_value = "0.2", value_parser = lengths::part)]
     validation: Part,
-    /// Days before validation and held-out rows that are left out: labels take so long to arrive
-    #[arg(long, value_name = "DAYS", default_value_t = 0.0)]
+    /// Days before validation and held-out rows that are left out, or a length of time such as 1w: labels take so long to arrive
+    #[arg(long, value_name = "DAYS", default_value = "0", value_parser = lengths::days)]
     gap_days: f64,
     /// How scores become probabilities, on the validation rows
     #[arg(long, value_enum, default_value_t = CalibrationName::Isotonic)]
@@ -140,9 +141,6 @@ pub fn run(options: &Options) -> Outcome {
     // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
     let constant = data.constant_inputs();
     let data = data.without(&constant);
-    if !(options.gap_days >= 0.0 && options.gap_days < 1e5) {
-        return Err("--gap-days: expected a number of days".into());
-    }
     let until_ms = options.source.to;
     let mut validation = options.validation;
     if settings.kind == Kind::Isolation {
@@ -237,14 +235,11 @@ fn settings(options: &Options) -> Settings {
 }
 
 fn read(options: &Options, without_labels: bool) -> Result<Dataset, Failure> {
-    let data = options.source.read(&options.features, without_labels)?;
+    let data = options.source.read(&options.features, &options.without, without_labels)?;
     if data.is_empty() {
         return Err("there are no rows; see --from and --to".into());
     }
-    match options.without.iter().find(|name| !data.inputs().contains(name)) {
-        Some(name) => Err(Failure(format!("--without {name}: there is no such feature"))),
-        None => Ok(data.without(&options.without)),
-    }
+    Ok(data)
 }
 
 fn calibration(options: &Options, forest: &engine::forest::ForestSpec, validation: &Dataset) -> Calibration {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use engine::feature::{FeatureId, FeatureTable, Scalar, Type};
-use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables};
-use wire::{Check, Degraded, OutcomeKind, Verdict};
+use engine::{Decision, Fill, Now, Parts, Scratch, Sizes, Snapshot, Tables};
+use wire::{Check, OutcomeKind, Verdict};
 
 use crate::outcome::Failure;
 
@@ -25,8 +25,10 @@ pub struct Answered {
     pub verdict: Verdict,
     /// Model and rules together.
     pub score: f64,
-    /// Whether the event time was out of bounds, which a replay must not let happen.
-    pub skewed: bool,
+    /// Set of [`wire::Degraded`].
+    pub degraded: u16,
+    /// Whether it is the answer to an earlier event of the same id.
+    pub replayed: bool,
 }
 
 impl Driver {
@@ -43,7 +45,7 @@ impl Driver {
             velocity_keys: entries,
             busy_keys: entries,
             list_entries: 1,
-            decisions: 1 << 16,
+            decisions: entries.max(1 << 16),
             seed: [7; 16],
         };
         let tables = Tables::new(&sizes).map_err(|error| Failure::of("tables", error))?;
@@ -63,6 +65,20 @@ impl Driver {
     pub fn columns(&self) -> Vec<(FeatureId, String, Type)> {
         let numbers = self.features.iter().filter(|(id, row)| row.ty != Type::Text && !id.is_score());
         numbers.map(|(id, row)| (id, row.name.clone(), row.ty)).collect()
+    }
+
+    /// Whether the daemon would take that body as a check: by its decoder, and by the policy's schema.
+    ///
+    /// # Errors
+    /// The field at fault, with what was expected.
+    pub fn admit(&self, body: &[u8]) -> Result<(), String> {
+        let check = wire::json::decode_check(body).map_err(|error| error.to_string())?;
+        self.snapshot.admit(&check).map_err(|error| error.to_string())
+    }
+
+    /// How full the tables are.
+    pub fn fill(&self, now_ms: i64) -> Vec<Fill<'static>> {
+        self.tables.fill(now_ms)
     }
 
     /// Decides a batch of at most 64 checks at that time.
@@ -85,7 +101,8 @@ impl Driver {
         Answered {
             verdict: decision.verdict,
             score: decision.score,
-            skewed: decision.degraded & Degraded::ClockSkew.bit() != 0,
+            degraded: decision.degraded,
+            replayed: decision.replayed,
         }
     }
 

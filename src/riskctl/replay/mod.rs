@@ -1,32 +1,36 @@
 //! `riskctl replay`: an event stream from a file through the engine, in event time, and how good the answers were.
 
 mod driver;
+mod findings;
 mod judged;
 mod out;
 mod report;
+mod tally;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use engine::Parts;
-use engine::feature::{Builtin, FeatureId, Type};
+use engine::feature::{FeatureTable, Type};
 use engine::forest::ForestSpec;
 use engine::policy::Policy;
-use wire::Check;
+use events::{Event, JsonType, Mapping, ReadError, Stream, Table, parse_instant};
 
-pub use driver::{Answered, Driver};
-use judged::{Judged, Known, Names};
+pub use driver::Driver;
+use findings::Fault;
 pub use out::{Column, OutFile};
 use report::Report;
+use tally::Tally;
 
-use crate::events::{Event, Mapping, Rows, Stream, parse_instant};
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules\n  \
+    riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules \\\n    \
+    --entries 262144\n  \
     riskctl replay stream.parquet --map models/maps/card_stream.toml --rules models/card_stream/rules --model model \\\n    \
     --from 2018-08-08 --to 2018-08-15 --known-since 2018-07-25\n  \
     riskctl replay stream.csv --map map.toml --rules rules --out features.parquet";
@@ -74,6 +78,9 @@ pub struct Options {
     /// Table entries of the engine for accounts, devices and velocity keys
     #[arg(long, default_value_t = 1 << 17)]
     entries: usize,
+    /// Go on where a replay would end, and count in the report what it ends for
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FAULT,…")]
+    allow: Vec<Fault>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -82,14 +89,14 @@ pub struct Options {
 /// Replays and reports.
 pub fn run(options: &Options) -> Outcome {
     let mapping = Mapping::read(&options.map)?;
-    let rows = Rows::open(&options.file)?;
-    let bar = print::progress(rows.length(), "replaying");
-    let stream = Stream::new(&mapping, rows)
-        .map_err(|Failure(message)| Failure::of(options.file.display(), message))?;
+    let table = Table::open(&options.file)?;
+    let bar = print::progress(table.length(), "replaying");
     let policy = match &options.rules {
         Some(rules) => crate::rules::compile(rules)?,
         None => Policy::default(),
     };
+    let mut stream = Stream::new(&mapping, table, &ext_types(&policy.features))
+        .map_err(|error| Failure::of(options.file.display(), error))?;
     let load = |folder: &PathBuf| crate::models::load(folder, &policy.features);
     let forest = options.model.as_ref().map(load).transpose()?;
     let anomaly = options.anomaly.as_ref().map(load).transpose()?;
@@ -103,22 +110,41 @@ pub fn run(options: &Options) -> Outcome {
     let to_ms = options.to.unwrap_or(i64::MAX);
     // Taking the tables' memory is no part of the rate.
     let started = Instant::now();
-    for event in stream {
-        let event = event?;
+    let mut latest_ms = i64::MIN;
+    while let Some(event) = stream.next_event(&|body| driver.admit(body)) {
+        let event = match event {
+            Ok(event) => event,
+            Err(ReadError::Row(place, why)) => {
+                tally.findings.refuse(place, &why)?;
+                continue;
+            }
+            Err(error) => return Err(Failure::of(options.file.display(), error)),
+        };
         if event.time_ms >= to_ms {
+            // What is out of order may still be followed by what comes before the end.
+            if options.allow.contains(&Fault::Late) {
+                continue;
+            }
             break;
         }
+        if event.late {
+            tally.findings.late(&event, latest_ms)?;
+        }
+        latest_ms = latest_ms.max(event.time_ms);
         let far = |first: &Event| event.time_ms - first.time_ms > wire::limits::CLOCK_BEHIND_MS_MAX;
         if batch.len() == usize::from(options.batch) || batch.first().is_some_and(far) {
             tally.take(&mut driver, &batch)?;
             batch.clear();
         }
         if event.truth.is_some() {
+            tally.findings.row();
             bar.inc(1);
         }
         batch.push(event);
     }
     tally.take(&mut driver, &batch)?;
+    tally.fill(&driver)?;
+    tally.findings.end(stream.labels())?;
     bar.finish_and_clear();
     if let Some(out) = tally.out.take() {
         out.finish()?;
@@ -135,148 +161,19 @@ pub fn run(options: &Options) -> Outcome {
         events: tally.events,
         seconds: started.elapsed().as_secs_f64(),
         engine_seconds: driver.seconds(),
-        skewed: tally.skewed,
+        findings: &tally.findings,
     };
     report.print(options.json);
     Ok(Ended::Clean)
 }
 
-/// What is kept of the answers.
-struct Tally {
-    from_ms: i64,
-    judged: Vec<Judged>,
-    accounts: Names,
-    scenarios: Names,
-    known: Option<Known>,
-    out: Option<OutFile>,
-    features: Vec<FeatureId>,
-    events: u64,
-    skewed: u64,
-}
-
-/// Columns of the out file that are no features.
-const META: [&str; 9] =
-    ["_id", "_time_ms", "_account", "_kind", "_verdict", "_score", "_anomaly_score", "_label", "_scenario"];
-
-impl Tally {
-    fn new(options: &Options, columns: Vec<(FeatureId, String, Type)>) -> Result<Tally, Failure> {
-        let out = match &options.out {
-            Some(path) => Some(OutFile::create(path, out_columns(&columns))?),
-            None => None,
-        };
-        let after_ms = (options.known_after_days * DAY_MS as f64) as i64;
-        Ok(Tally {
-            // Without a start the days of the report begin with its first event.
-            from_ms: options.from.unwrap_or(i64::MIN),
-            judged: Vec::new(),
-            accounts: Names::default(),
-            scenarios: Names::default(),
-            known: options.known_since.map(|since_ms| Known::new(since_ms, after_ms)),
-            out,
-            features: columns.into_iter().map(|(id, ..)| id).collect(),
-            events: 0,
-            skewed: 0,
-        })
-    }
-
-    /// Decides a batch and takes note of the answers.
-    fn take(&mut self, driver: &mut Driver, batch: &[Event]) -> Result<(), Failure> {
-        let Some(last) = batch.last() else { return Ok(()) };
-        let mut checks: Vec<Check<'_>> = Vec::with_capacity(batch.len());
-        for event in batch {
-            let check = wire::json::decode_check(&event.body);
-            checks.push(check.map_err(|error| Failure(format!("a row makes no check: {error}")))?);
-        }
-        driver.decide(last.time_ms, &checks);
-        for (lane, (event, check)) in batch.iter().zip(&checks).enumerate() {
-            let answer = driver.answer(lane);
-            self.events += 1;
-            self.skewed += u64::from(answer.skewed);
-            self.note(driver, lane, event, check, &answer)?;
-        }
-        Ok(())
-    }
-
-    fn note(
-        &mut self,
-        driver: &Driver,
-        lane: usize,
-        event: &Event,
-        check: &Check<'_>,
-        answer: &Answered,
-    ) -> Result<(), Failure> {
-        let Some(truth) = &event.truth else { return Ok(()) };
-        let account = self.accounts.number(&check.account);
-        if self.from_ms == i64::MIN {
-            self.from_ms = event.time_ms;
-        }
-        if event.time_ms >= self.from_ms {
-            let day_start_ms = event.time_ms - (event.time_ms - self.from_ms).rem_euclid(DAY_MS);
-            if !self.known.as_ref().is_some_and(|known| known.has(account, day_start_ms)) {
-                self.judged.push(Judged {
-                    time_ms: event.time_ms,
-                    account,
-                    scenario: self.scenarios.number(&truth.scenario),
-                    fraud: truth.fraud,
-                    verdict: answer.verdict,
-                    score: answer.score,
-                    amount_minor: check.amount_minor.unwrap_or(0),
-                });
-            }
-            if let Some(out) = &mut self.out {
-                let texts = [
-                    &*check.id,
-                    "",
-                    &*check.account,
-                    check.kind.name(),
-                    answer.verdict.name(),
-                    "",
-                    "",
-                    "",
-                    &*truth.scenario,
-                ];
-                let odd = driver.value(Builtin::AnomalyScore.id(), lane);
-                for ((column, text), name) in out.columns.iter_mut().zip(texts).zip(META) {
-                    match column {
-                        Column::Text(values) => values.push(text.to_owned()),
-                        Column::Int(values) => values.push(event.time_ms),
-                        Column::Double(_) if name == "_anomaly_score" => column.push(odd),
-                        Column::Double(values) => values.push(answer.score),
-                        Column::Bool(values) => values.push(truth.fraud),
-                    }
-                }
-                for (column, feature) in out.columns[META.len()..].iter_mut().zip(&self.features) {
-                    column.push(driver.value(*feature, lane));
-                }
-                out.end_row()?;
-            }
-        }
-        if truth.fraud
-            && let Some(known) = &mut self.known
-        {
-            known.fraud(account, event.time_ms);
-        }
-        Ok(())
-    }
-}
-
-fn out_columns(features: &[(FeatureId, String, Type)]) -> Vec<(String, Column)> {
-    let meta = META.map(|name| {
-        let column = match name {
-            "_time_ms" => Column::Int(Vec::new()),
-            "_score" | "_anomaly_score" => Column::Double(Vec::new()),
-            "_label" => Column::Bool(Vec::new()),
-            _ => Column::Text(Vec::new()),
-        };
-        (name.to_owned(), column)
-    });
-    let features = features.iter().map(|(_, name, ty)| {
-        let column = match ty {
-            Type::Bool => Column::Bool(Vec::new()),
-            Type::Double => Column::Double(Vec::new()),
-            Type::Int | Type::Money | Type::Text => Column::Int(Vec::new()),
-        };
-        (name.clone(), column)
-    });
-    meta.into_iter().chain(features).collect()
+/// Of what type in JSON a policy declares its own fields.
+fn ext_types(features: &FeatureTable) -> BTreeMap<String, JsonType> {
+    let of = |ty: Type| match ty {
+        Type::Bool => JsonType::Bool,
+        Type::Text => JsonType::Text,
+        Type::Int | Type::Money | Type::Double => JsonType::Number,
+    };
+    let own = features.iter().filter_map(|(_, row)| Some((row.name.strip_prefix("ext.")?, of(row.ty))));
+    own.map(|(name, json)| (name.to_owned(), json)).collect()
 }

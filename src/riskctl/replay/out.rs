@@ -61,7 +61,8 @@ pub struct OutFile {
     /// Values of the rows to come; every column has as many.
     pub columns: Vec<Column>,
     rows: usize,
-    format: Format,
+    /// Absent once the file is whole.
+    format: Option<Format>,
 }
 
 enum Format {
@@ -90,7 +91,7 @@ impl OutFile {
         } else {
             Format::Parquet(Box::new(parquet_writer(file, &names, &columns).map_err(|error| failed(&error))?))
         };
-        Ok(OutFile { path: path.to_path_buf(), draft, columns, rows: 0, format })
+        Ok(OutFile { path: path.to_path_buf(), draft, columns, rows: 0, format: Some(format) })
     }
 
     /// Ends a row: the caller has pushed one value to each column.
@@ -109,25 +110,38 @@ impl OutFile {
     pub fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         let failed = |error: &dyn std::fmt::Display| Failure::of(self.path.display(), error);
-        match self.format {
-            Format::Csv(mut writer) => writer.flush().map_err(|error| failed(&error))?,
-            Format::Parquet(writer) => {
+        match self.format.take() {
+            Some(Format::Csv(mut writer)) => writer.flush().map_err(|error| failed(&error))?,
+            Some(Format::Parquet(writer)) => {
                 writer.close().map_err(|error| failed(&error))?;
             }
+            None => {}
         }
         std::fs::rename(&self.draft, &self.path).map_err(|error| failed(&error))
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
         let written = match &mut self.format {
-            Format::Csv(writer) => {
+            Some(Format::Csv(writer)) => {
                 write_csv(writer, &self.columns, self.rows).map_err(|error| error.to_string())
             }
-            Format::Parquet(writer) => write_group(writer, &self.columns).map_err(|error| error.to_string()),
+            Some(Format::Parquet(writer)) => {
+                write_group(writer, &self.columns).map_err(|error| error.to_string())
+            }
+            None => Ok(()),
         };
         self.columns.iter_mut().for_each(Column::clear);
         self.rows = 0;
         written.map_err(|error| Failure::of(self.path.display(), error))
+    }
+}
+
+impl Drop for OutFile {
+    /// A run that ended early leaves no draft.
+    fn drop(&mut self) {
+        if self.format.is_some() {
+            let _ = std::fs::remove_file(&self.draft);
+        }
     }
 }
 
@@ -202,7 +216,7 @@ fn write_csv(writer: &mut csv::Writer<File>, columns: &[Column], rows: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::{Cell, Rows};
+    use events::Table;
 
     #[test]
     fn both_formats_give_back_what_was_written() {
@@ -229,9 +243,10 @@ mod tests {
             }
             assert!(!path.exists(), "no file before it is whole");
             out.finish().unwrap();
-            let rows = Rows::open(&path).unwrap();
-            assert_eq!(rows.columns(), ["id", "flag", "count", "ratio"]);
-            let rows: Vec<Vec<Cell>> = rows.map(Result::unwrap).collect();
+            let table = Table::open(&path).unwrap();
+            assert_eq!(table.columns(), ["id", "flag", "count", "ratio"]);
+            let rows = table.rows(&["id", "flag", "count", "ratio"], &[]).unwrap();
+            let rows: Vec<_> = rows.map(|row| row.unwrap().cells).collect();
             assert_eq!(rows.len(), 3);
             assert_eq!(rows[1][0].to_text().as_deref(), Some("a,1"));
             assert_eq!(rows[1][1].to_float(), Some(1.0));

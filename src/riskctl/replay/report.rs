@@ -1,12 +1,13 @@
 //! The quality report of a replay: ranking, verdicts and money, overall and by kind of fraud.
 
+use events::show_instant;
 use model::quality::{CardEvent, Curve, Scored, card_precision};
 use serde_json::{Value, json};
 use wire::Verdict;
 use wire::money::Major;
 
+use super::findings::Findings;
 use super::judged::{Judged, Names};
-use crate::events::show_instant;
 use crate::print::{self, Table};
 
 const DAY_MS: i64 = 86_400_000;
@@ -35,8 +36,8 @@ pub struct Report<'a> {
     pub seconds: f64,
     /// Seconds within the engine.
     pub engine_seconds: f64,
-    /// Events flagged `clock_skew`; none must be.
-    pub skewed: u64,
+    /// What was amiss, and allowed.
+    pub findings: &'a Findings,
 }
 
 impl Report<'_> {
@@ -136,7 +137,8 @@ impl Report<'_> {
                 "replayed_events": self.events,
                 "events_per_second": rate(self.seconds),
                 "engine_events_per_second": rate(self.engine_seconds),
-                "clock_skewed": self.skewed,
+                "clock_skewed": self.findings.clock_skewed(),
+                "findings": self.findings.json(),
             })));
             return;
         }
@@ -164,9 +166,7 @@ impl Report<'_> {
             print::thousands(self.events),
             print::thousands(rate(self.engine_seconds)),
         );
-        if self.skewed > 0 {
-            text += &format!("warning  {} events were flagged clock_skew\n", print::thousands(self.skewed));
-        }
+        text += &self.findings.text();
         print::out(&text);
     }
 }

@@ -18,6 +18,9 @@ pub const EXAMPLES: &str = "Example:\n  riskctl rules check rules";
 pub struct Options {
     /// Directory of rule files
     rules: PathBuf,
+    /// Warn of files that declare nothing and of a policy that decides nothing, and do not refuse them
+    #[arg(long)]
+    allow_empty: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -25,7 +28,8 @@ pub struct Options {
 
 /// Prints the diagnostics; exit code 1 when there is an error among them.
 pub fn run(options: &Options) -> Outcome {
-    let compiled = policy::compile_dir(&options.rules);
+    let compiled =
+        policy::compile_dir_with(&options.rules, policy::Options { allow_empty: options.allow_empty });
     let count = |severity: Severity| compiled.diagnostics.iter().filter(|d| d.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     if options.json {

@@ -1,10 +1,11 @@
 //! `riskctl rules demoted` and `rules turn-on`: what the daemon's guard has in shadow, and having it act again.
 
 use clap::Args;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::http::{Actor, AdminAddress, segment};
-use crate::outcome::{Ended, Failure, Outcome};
+use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table};
 
 pub const SHOW_EXAMPLES: &str = "Example:\n  riskctl rules demoted";
@@ -33,18 +34,24 @@ pub struct TurnOn {
 
 /// Exit code 1 when something is demoted.
 pub fn show(options: &Show) -> Outcome {
-    let value = options.admin.call("GET", "/v1/demoted", "application/json", b"")?;
-    let rows = value["demoted"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let reply = options.admin.send("GET", "/v1/demoted", "application/json", b"")?;
+    let Demoted { demoted: rows } = reply.json(200)?;
     let ended = if rows.is_empty() { Ended::Clean } else { Ended::Found };
     if options.json {
-        print::out(&print::pretty(&value));
+        print::out(&print::pretty(&reply.json::<Value>(200)?));
     } else if rows.is_empty() {
         print::out("nothing is demoted\n");
     } else {
-        let columns = ["id", "time", "refused", "checks", "share_max_percent", "learned"];
-        let mut table = Table::new(&columns);
-        for row in rows {
-            table.row(columns.iter().map(|column| row[*column].clone()));
+        let mut table = Table::new(&["id", "time", "refused", "checks", "share_max_percent", "learned"]);
+        for Row { id, time, refused, checks, share_max_percent, learned } in rows {
+            table.row([
+                json!(id),
+                json!(time),
+                json!(refused),
+                json!(checks),
+                json!(share_max_percent),
+                json!(learned),
+            ]);
         }
         table.print(false);
     }
@@ -56,12 +63,32 @@ pub fn turn_on(options: &TurnOn) -> Outcome {
     let TurnOn { id, actor, admin } = options;
     let path = format!("/v1/demoted/{}", segment(id));
     let reply = admin.change("DELETE", &path, "application/json", b"", actor)?;
-    if reply.status == 404 {
+    if reply.is_not_found() {
         print::out(&format!("{id} is not demoted\n"));
         return Ok(Ended::Found);
     }
-    let value: Value = reply.json()?;
-    let by = value["by"].as_str().ok_or_else(|| Failure("the daemon does not say who".to_owned()))?;
+    let TurnedOn { by } = reply.json(200)?;
     print::out(&format!("{id} acts again, turned on by {by}\n"));
     Ok(Ended::Clean)
+}
+
+/// Shapes of replies: what must be there for them to be believed. More may be.
+#[derive(Deserialize)]
+struct Demoted {
+    demoted: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    time: String,
+    refused: u64,
+    checks: u64,
+    share_max_percent: f64,
+    learned: bool,
+}
+
+#[derive(Deserialize)]
+struct TurnedOn {
+    by: String,
 }

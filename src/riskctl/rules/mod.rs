@@ -12,7 +12,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use engine::policy::Policy;
-use policy::{Bundle, Sources};
+use policy::{Bundle, Code, Sources};
 
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
@@ -67,15 +67,24 @@ pub fn compile(folder: &Path) -> Result<Policy, Failure> {
     bundle(folder).map(|(bundle, _)| bundle.policy)
 }
 
-/// The bundle of a directory, with the texts that its places point into.
+/// The bundle of a directory, with the texts that its places point into. Files that declare nothing are warned of and not
+/// refused: whoever replays or prices rules decides nothing by them.
 ///
 /// # Errors
 /// As [`compile`].
 pub fn bundle(folder: &Path) -> Result<(Bundle, Sources), Failure> {
-    let compiled = policy::compile_dir(folder);
-    let diagnostics = compiled.render(io::stderr().is_terminal());
-    match compiled.bundle {
-        Some(bundle) => Ok((bundle, compiled.sources)),
-        None => Err(Failure(format!("{} does not compile\n{}", folder.display(), diagnostics.trim_end()))),
+    let mut compiled = policy::compile_dir_with(folder, policy::Options { allow_empty: true });
+    let color = io::stderr().is_terminal();
+    match compiled.bundle.take() {
+        Some(bundle) => {
+            compiled.diagnostics.retain(|fault| fault.code == Code::Empty);
+            eprint!("{}", compiled.render(color));
+            Ok((bundle, compiled.sources))
+        }
+        None => Err(Failure(format!(
+            "{} does not compile\n{}",
+            folder.display(),
+            compiled.render(color).trim_end()
+        ))),
     }
 }

@@ -18,6 +18,9 @@ pub const EXAMPLES: &str = "Example:\n  riskctl rules test rules";
 pub struct Options {
     /// Directory of rule files
     rules: PathBuf,
+    /// Warn of files that declare nothing and of a policy that decides nothing, and do not refuse them
+    #[arg(long)]
+    allow_empty: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -25,7 +28,17 @@ pub struct Options {
 
 /// Prints the tests that fail; exit code 1 when there is one.
 pub fn run(options: &Options) -> Outcome {
-    let (bundle, sources) = super::bundle(&options.rules)?;
+    let (bundle, sources) = if options.allow_empty {
+        super::bundle(&options.rules)?
+    } else {
+        let compiled = policy::compile_dir(&options.rules);
+        let shown = compiled.render(io::stderr().is_terminal());
+        let folder = options.rules.display();
+        let bundle = compiled
+            .bundle
+            .ok_or_else(|| Failure(format!("{folder} does not compile\n{}", shown.trim_end())))?;
+        (bundle, compiled.sources)
+    };
     let failed = policy::testing::run(&bundle);
     let (all, held) = (bundle.tests.len(), bundle.tests.len().saturating_sub(failed.len()));
     if options.json {

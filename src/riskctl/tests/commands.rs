@@ -177,7 +177,7 @@ fn a_fault_in_the_stream_is_named() {
     for (from, to, expected) in [
         ("customer3,10.00", "customer3,10.005", "at most two decimals"),
         ("customer3,10.00", ",10.00", "account"),
-        ("180,customer3", "soon,customer3", "row 5"),
+        ("180,customer3", "soon,customer3", "line 5"),
         ("180,customer3", "1,customer3", "sort = true"),
         ("who", "whom", "no column `who`"),
     ] {
@@ -195,7 +195,7 @@ fn rules_are_checked_tested_priced_and_tried() {
     assert!(ends(0, &["rules", "check", &rules]).contains("2 rules, 1 velocity feature,"));
     assert!(ends(0, &["rules", "test", &rules]).contains("1 of 1 tests hold"));
     assert_eq!(json(&["rules", "cost", &rules, "--json"])["rules"].as_array().unwrap().len(), 2);
-    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.5\n");
+    assert_eq!(ends(0, &["rules", "eval", "amount + 1.50", "--given", r#"{"amount": "2.00"}"#]), "3.50\n");
     let (valued, _) = file(
         "values.yaml",
         "values: { cap: 200.00 }\nrules:\n- { id: r, tier: deny, when: amount > cap, reason: { code: R, text: t } }\n",
@@ -304,6 +304,38 @@ fn a_percentile_of_ones_own_promises_what_so_many_deviations_do() {
 }
 
 #[test]
+fn money_is_exact_and_what_is_rounded_or_of_two_types_is_said() {
+    let eval = |code, expression: &str, amount: &str| {
+        let given = format!(r#"{{"amount": "{amount}"}}"#);
+        ends(code, &["rules", "eval", expression, "--given", &given])
+    };
+    for (expression, amount, value) in [
+        ("amount + 0.29 >= 170.99", "170.70", "true"),
+        ("amount == 4.35 * 3.0 && amount == 13.0 + 0.05", "13.05", "true"),
+        (
+            "amount % 100 == 0 && max(amount, 5.00) - min(amount, 5.00) == abs(5.00 - amount)",
+            "300.00",
+            "true",
+        ),
+        ("amount * 0.07", "9.00", "0.63"),
+        ("amount * 1.005", "1.00", "1.005"),
+    ] {
+        assert_eq!(eval(0, expression, amount), format!("{value}\n"), "{expression}");
+    }
+    assert!(eval(1, "amount > 1.005", "1.00").contains("at most two decimals"));
+    assert!(eval(1, "duration(\"1h\") > 60", "1.00").contains("does not take duration and int"));
+    let rule = |text: &str| {
+        let (folder, _) = file("r.yaml", text);
+        ends(0, &["rules", "check", folder.path().to_str().unwrap()])
+    };
+    let when = |when: &str| {
+        rule(&format!("rules: [{{ id: r, tier: deny, when: {when}, reason: {{ code: R, text: t }} }}]\n"))
+    };
+    assert!(when("amount * amount_ratio > 5.00").contains("rounded to a double"));
+    assert!(!when("double(amount) * amount_ratio > 5.0").contains("rounded"));
+}
+
+#[test]
 fn what_the_project_ships_holds() {
     for rules in ["rules", "models/card_stream/rules", "models/cloudwalk/rules"] {
         ends(0, &["rules", "check", rules]);
@@ -377,4 +409,68 @@ fn check_gives_an_editor_every_fault_of_a_directory_with_its_place() {
 fn the_schema_that_is_printed_is_the_one_that_is_shipped() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules/schema.json");
     assert_eq!(ends(0, &["rules", "schema"]), std::fs::read_to_string(shipped).unwrap());
+}
+
+#[test]
+fn white_space_that_is_not_ascii_is_a_fault_with_a_place_and_not_a_panic() {
+    let rule = |when: &str| {
+        format!("rules:\n- id: r\n  tier: deny\n  when: {when}\n  reason: {{ code: R, text: t }}\n")
+    };
+    for space in ["\u{3000}", "\u{a0}", "\u{85}", "\u{2009}", "\u{2028}", "\u{2029}", "\u{200b}"] {
+        for when in [
+            format!("amount{space}> 5.00"),
+            format!("amount >{space}5.00"),
+            format!("'amount > {space} 5.00'"),
+        ] {
+            let (folder, _) = file("r.yaml", &rule(&when));
+            let folder = folder.path().display().to_string();
+            let shown = ends(1, &["rules", "check", &folder]);
+            assert!(shown.contains("r.yaml:4:") && shown.contains("U+"), "{when:?}: {shown}");
+            assert!(!shown.contains(space), "shown by a sign that can be seen: {shown:?}");
+            ends(1, &["rules", "check", &folder, "--json"]);
+            ends(2, &["rules", "test", &folder]);
+        }
+        ends(1, &["rules", "eval", &format!("1{space}< 2")]);
+    }
+}
+
+#[test]
+fn files_that_declare_nothing_are_refused_unless_they_are_allowed() {
+    let (folder, path) = file("good.yaml", "bands: { deny: 0.9 }\n");
+    let folder = folder.path().display().to_string();
+    ends(0, &["rules", "check", &folder]);
+    for text in ["", "# nothing yet\n", "{}\n", "rules:\n"] {
+        std::fs::write(path.with_file_name("empty.yaml"), text).unwrap();
+        let shown = ends(1, &["rules", "check", &folder]);
+        assert!(shown.contains("empty.yaml declares nothing") && shown.contains("--allow-empty"), "{shown}");
+        ends(2, &["rules", "test", &folder]);
+        let shown = ends(0, &["rules", "check", &folder, "--allow-empty"]);
+        assert!(shown.contains("Warning: empty.yaml declares nothing"), "{shown}");
+        ends(0, &["rules", "test", &folder, "--allow-empty"]);
+    }
+    std::fs::remove_file(path.with_file_name("empty.yaml")).unwrap();
+    std::fs::write(&path, "rules: []\n").unwrap();
+    assert!(ends(1, &["rules", "check", &folder]).contains("the policy decides nothing"));
+    assert!(ends(0, &["rules", "check", &folder, "--allow-empty"]).contains("the policy decides nothing"));
+}
+
+#[test]
+fn lengths_of_time_have_units_in_flags() {
+    let (folder, _) = file("token.keys", &format!("1 {}\n", "ab".repeat(32)));
+    let keys = folder.path().join("token.keys").display().to_string();
+    let mint = ["token", "mint", "0192f6c4-7c1e-7000-8000-000000000001", "--keys", &keys, "--valid-seconds"];
+    for length in ["90", "90s", "1h30m", "1w"] {
+        let token = ends(0, &[&mint[..], &[length]].concat());
+        ends(0, &["token", "verify", token.trim(), "--keys", &keys]);
+    }
+    for length in ["0", "1mo", "5 min", "-1s", "0.5s"] {
+        ends(
+            2,
+            &[&mint[..], &[&format!("--valid-seconds={length}")]]
+                .concat()
+                .into_iter()
+                .filter(|word| *word != "--valid-seconds")
+                .collect::<Vec<_>>(),
+        );
+    }
 }

@@ -74,6 +74,36 @@ fn a_lightgbm_file_becomes_a_model_that_scores_rows() {
     assert!(both.contains("\"raw\"") && both.contains("0.6065306597126334"), "{both}");
 }
 
+/// Every kind of file that is given for a model: `src/model/import/mistaken.rs`.
+#[test]
+fn a_file_that_is_no_model_is_named_with_the_way_out() {
+    let place = Place::new();
+    let old =
+        [&[0; 136][..], &15_u64.to_le_bytes(), b"binary:logistic", &6_u64.to_le_bytes(), b"gbtree"].concat();
+    let linear = r#"{"version":[3,0,5],"learner":{"learner_model_param":{"base_score":"5E-1","num_feature":"2"},
+        "objective":{"name":"binary:logistic"},"gradient_booster":{"name":"gblinear","model":{"weights":[1,2]}}}}"#;
+    let cases: [(&[u8], &str, &str); 8] = [
+        (b"", "an empty file", "the copy failed"),
+        (b"\x1f\x8b\x08\0", "a compressed file", "gunzip"),
+        (b"\x80\x04\x95\0", "a pickle or joblib file", "to_onnx"),
+        (&old, "XGBoost's old binary format", "xgboost<3.1"),
+        (linear.as_bytes(), "the booster `gblinear`", "train with booster=gbtree"),
+        (b"<?xml version=\"1.0\"?><PMML>", "PMML", "save_model"),
+        (b"\xff\xfet\0", "UTF-16", "iconv"),
+        (b"hello\n", "no known format", "save_model"),
+    ];
+    for (bytes, what, way_out) in cases {
+        std::fs::write(place.path("given"), bytes).unwrap();
+        let said = place.ends(1, &["import", "given", "--out", "mine"]);
+        assert!(said.starts_with("refused: ") && said.contains(what) && said.contains(way_out), "{said}");
+        assert!(!place.path("mine").exists(), "{what}");
+    }
+    let said = place.ends(2, &["import", ".", "--out", "mine"]);
+    assert!(said.contains("it is a folder, and a file is expected"), "{said}");
+    place.write("marked.txt", &format!("\u{feff}{MODEL}"));
+    place.ends(0, &["import", "marked.txt", "--features", "amount,kyc", "--out", "mine"]);
+}
+
 /// The rows of a Parquet file as the library itself reads them: name and number of each column.
 fn read(path: &Path) -> Vec<Vec<(String, f64)>> {
     let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
@@ -223,7 +253,7 @@ fn what_cannot_be_taken_over_is_refused_with_its_reason() {
         (MODEL.replace("poisson", "multiclass num_class:3"), "several classes"),
         (MODEL.replace("is_linear=0", "is_linear=1"), "linear tree"),
         (MODEL.replace("end of trees", ""), "cut off"),
-        ("nothing".to_owned(), "read as ONNX"),
+        ("nothing".to_owned(), "no known format"),
     ] {
         place.write("model.txt", &text);
         let said = place.ends(1, &["import", "model.txt"]);

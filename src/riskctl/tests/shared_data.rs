@@ -66,6 +66,44 @@ fn cloudwalk() -> Result<(), Failed> {
     expect("better than chance by far", number(&report["ranking"][0]["AUC"]) > 0.7, &report)
 }
 
+/// What a training on one of the small faulty inputs says.
+fn train(file: &str, more: &[&str]) -> Result<(Value, String), Failed> {
+    let folder = tempfile::tempdir()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_riskctl"))
+        .current_dir(root())
+        .args(["model", "train", "--json", "--label", "is_fraud", "--trees", "2", "--out"])
+        .arg(folder.path().join("mine"))
+        .arg("--data")
+        .arg(data().join("faults").join(file))
+        .args(more)
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(format!("{file}: {told}").into());
+    }
+    Ok((serde_json::from_slice(&output.stdout)?, told))
+}
+
+fn faulty_inputs() -> Result<(), Failed> {
+    let (timed, _) =
+        train("time-microseconds.parquet", &["--time", "at", "--held-out", "2d", "--gap-days", "1"])?;
+    let year = |key: &str| timed["training"][key].as_str().is_some_and(|at| at.starts_with("202"));
+    expect("times are of our years", year("from") && year("to"), &timed)?;
+    for (file, more) in [
+        ("decimal-unused.parquet", &["--features", "amount,hour"][..]),
+        ("decimal-unused.parquet", &[]),
+        ("gzip.parquet", &[]),
+        ("text-column.csv", &["--exclude", "merchant"]),
+        ("label-True-False.csv", &[]),
+    ] {
+        train(file, more)?;
+    }
+    let (indexed, told) = train("index-column.csv", &[])?;
+    expect("the index is told", told.contains("is the index of a table"), &Value::from(told))?;
+    let importances = indexed["held_out"]["importances"].as_array().cloned().unwrap_or_default();
+    expect("the index is no input", importances.iter().all(|input| input["input"] != ""), &indexed)
+}
+
 fn main() {
     let arguments = Arguments::from_args();
     let trial = |file: &str, name: &str, run: fn() -> Result<(), Failed>| {
@@ -77,6 +115,7 @@ fn main() {
     };
     let trials = vec![
         trial("card_stream.parquet", "the_card_stream_replays_in_event_time", card_stream),
+        trial("faults/README.md", "the_small_faulty_inputs_are_read", faulty_inputs),
         trial("cloudwalk_chargebacks.csv", "the_chargebacks_replay_in_event_time", cloudwalk),
     ];
     libtest_mimic::run(&arguments, trials).exit();

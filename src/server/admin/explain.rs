@@ -86,15 +86,13 @@ fn features(record: &Record, facts: &Facts) -> Map<String, Value> {
     features
 }
 
-/// Of every velocity feature whether its value is certainly the true one; one that is not may be above it.
+/// Of every velocity feature whether its value is certainly the true one; one that is not may be above it, and of an event that
+/// came late below it.
 fn exact(record: &Record, facts: &Facts) -> Map<String, Value> {
-    let placed = record.degraded & Degraded::Velocity.bit() == 0;
     let windows = facts.policy.windows.iter().zip(&facts.certain_below);
     let exact = windows.map(|(window, &below)| {
         let row = facts.policy.features.row(window.feature);
-        let recorded = record.features.iter().find(|(id, _)| *id == window.feature.0);
-        let value = recorded.map_or(row.missing.bits(), |(_, bits)| *bits) as i64;
-        (row.name.clone(), json!(placed && value < below))
+        (row.name.clone(), json!(record.window_value(window, row.missing, below).1))
     });
     exact.collect()
 }

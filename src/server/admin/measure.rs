@@ -22,6 +22,10 @@ pub fn read_off(shared: &Shared) {
     metrics.gauge("riskd_lists_damaged", Vec::new(), shared.lists.damaged() as f64);
 
     let now_ms = shared.clock.now_ms();
+    metrics.gauge("riskd_clock_distance_seconds", Vec::new(), shared.clock.apart_ms() as f64 / 1000.0);
+    for (direction, steps) in ["back", "ahead"].into_iter().zip(shared.clock.steps()) {
+        metrics.counter("riskd_clock_steps_total", label("direction", direction), steps);
+    }
     for table in shared.tables.fill(now_ms) {
         metrics.gauge("riskd_table_entries", label("table", table.name), table.entries as f64);
         metrics.gauge("riskd_table_capacity", label("table", table.name), table.capacity as f64);

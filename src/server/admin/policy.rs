@@ -3,24 +3,48 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine::feature::FeatureId;
 use engine::policy::Mode;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use wire::ErrorCode;
 
 use super::lists::blocking;
 use super::{Admin, Fault};
 use crate::activation::{Activation, Refusal};
-use crate::reload::LastReload;
+use crate::reload::{LastReload, Request};
+
+/// What a reload is asked to do beside.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReloadQuery {
+    allow_empty: bool,
+}
 
 /// Puts the files as they are now in force.
-pub async fn reload(State(admin): State<Admin>) -> Result<Response, Fault> {
+pub async fn reload(
+    State(admin): State<Admin>,
+    query: Result<Query<ReloadQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Fault> {
+    let Query(query) = query.map_err(|error| Fault::new(ErrorCode::Malformed, "query", error.body_text()))?;
+    let request = Request { cause: "admin call", allow_empty: query.allow_empty };
     blocking(move || {
-        Ok(match admin.reloader.reload("admin call") {
-            Ok(active) => Json(summary(&active)).into_response(),
-            Err(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, Json(refused(&refusal))).into_response(),
+        Ok(match admin.reloader.reload(request) {
+            Ok(active) => {
+                let mut body = summary(&active);
+                body["taken_away"] = json!(&*active.taken_away);
+                Json(body).into_response()
+            }
+            Err(refusal) => {
+                let status = match *refusal {
+                    Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                    _ => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                (status, Json(refused(&refusal))).into_response()
+            }
         })
     })
     .await
@@ -146,7 +170,11 @@ fn refused(refusal: &Refusal) -> Value {
         Refusal::Policy(faulty) => format!("{} errors; what was in force stays", faulty.errors),
         _ => refusal.to_string(),
     };
-    body["error"] = json!({ "code": "out_of_range", "field": refusal.reason(), "message": message });
+    let code = match refusal {
+        Refusal::Internal(_) => ErrorCode::Internal,
+        _ => ErrorCode::OutOfRange,
+    };
+    body["error"] = json!({ "code": code.name(), "field": refusal.reason(), "message": message });
     body
 }
 
@@ -162,6 +190,8 @@ fn last_reload(last: &LastReload) -> Value {
     let mut shown = last.refusal.as_deref().map_or_else(|| json!({}), faults);
     if let Some(refusal) = &last.refusal {
         shown["reason"] = json!(refusal.reason());
+    } else {
+        shown["taken_away"] = json!(&*last.taken_away);
     }
     shown["result"] = json!(if last.refusal.is_some() { "refused" } else { "activated" });
     shown["cause"] = json!(last.cause);

@@ -2,6 +2,7 @@
 //! the two together. Unknown keys are errors: a misspelt limit must not leave the default in force unnoticed.
 
 mod address;
+mod duration;
 mod fault;
 mod load;
 
@@ -143,15 +144,18 @@ impl Default for Tables {
 pub struct Policy {
     /// Their directory: one directory is one policy.
     pub dir: PathBuf,
+    /// Whether files without a key, and a policy that decides nothing, are put in force: most are files cut off by accident.
+    pub allow_empty: bool,
     /// Whether changes of the rules or models are put in force by themselves.
     pub watch: bool,
     /// How long the folders have to be left alone before that.
+    #[serde(deserialize_with = "duration::ms")]
     pub watch_quiet_ms: u64,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { dir: PathBuf::from("rules"), watch: false, watch_quiet_ms: 500 }
+        Policy { dir: PathBuf::from("rules"), allow_empty: false, watch: false, watch_quiet_ms: 500 }
     }
 }
 
@@ -195,6 +199,7 @@ impl Default for Models {
 #[serde(deny_unknown_fields, default)]
 pub struct Drift {
     /// How far back traffic counts.
+    #[serde(deserialize_with = "duration::s")]
     pub horizon_s: u64,
     /// Checks that are looked at, each second; a fair sample of what there is more. 0 for none at all.
     pub checks_per_second_max: usize,
@@ -258,6 +263,7 @@ pub struct Journal {
     /// What happens when the disk is full or slow.
     pub mode: JournalMode,
     /// Milliseconds between syncs: what a power cut may cost.
+    #[serde(deserialize_with = "duration::ms")]
     pub commit_interval_ms: u64,
     /// Size at which a segment is closed and the next begun.
     pub segment_bytes_max: u64,
@@ -297,6 +303,7 @@ pub struct Tokens {
     /// File with the keys, newest first; empty is `token.keys` in the data folder, made at first start.
     pub keys_file: PathBuf,
     /// How long a new token is good for when its request does not say.
+    #[serde(deserialize_with = "duration::s")]
     pub valid_seconds: u32,
 }
 
@@ -384,14 +391,19 @@ pub struct Limits {
     /// Streams of one QUIC connection. A few long-lived ones carry more than many short ones.
     pub streams_max: u32,
     /// Time for the head of a request to arrive, and for a kept connection to ask again.
+    #[serde(deserialize_with = "duration::ms")]
     pub header_timeout_ms: u64,
     /// Time for the body of a request, or the rest of a frame once begun, to arrive.
+    #[serde(deserialize_with = "duration::ms")]
     pub body_timeout_ms: u64,
     /// Time without a frame after which a QUIC connection is closed.
+    #[serde(deserialize_with = "duration::ms")]
     pub idle_timeout_ms: u64,
     /// Time a caller may take to read its answers before it is cut off.
+    #[serde(deserialize_with = "duration::ms")]
     pub write_timeout_ms: u64,
     /// Age of a worker's backlog from which checks are refused with the fallback verdict.
+    #[serde(deserialize_with = "duration::ms")]
     pub backlog_ms_max: u64,
     /// QUIC datagram size, in bytes. Above 6,500 kernels silently drop what is sent in one call with others.
     pub quic_mtu_bytes: u16,
@@ -420,8 +432,10 @@ impl Default for Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct Drain {
     /// Time between `/readyz` turning false and the doors closing, for load balancers to notice.
+    #[serde(deserialize_with = "duration::ms")]
     pub announce_ms: u64,
     /// Time for work in hand to finish.
+    #[serde(deserialize_with = "duration::ms")]
     pub timeout_ms: u64,
 }
 

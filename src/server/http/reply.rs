@@ -98,7 +98,7 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Forbidden => StatusCode::UNAUTHORIZED,
-        ErrorCode::InFlight | ErrorCode::LimitReached => StatusCode::CONFLICT,
+        ErrorCode::InFlight | ErrorCode::LimitReached | ErrorCode::NoOpenChallenge => StatusCode::CONFLICT,
         ErrorCode::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_REQUEST,

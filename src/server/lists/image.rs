@@ -190,7 +190,7 @@ fn hasher(lists: &Lists) -> blake3::Hasher {
 }
 
 /// What a list's hashes are made of: the way of matching and the form of its values.
-fn hashing_code(list: &KnownList) -> u8 {
+pub(super) fn hashing_code(list: &KnownList) -> u8 {
     let matching = match list.matching {
         Matching::Exact => 0,
         Matching::Network => 1,

@@ -176,6 +176,10 @@ impl Metrics {
             ("riskd_journal_lost_total", "Decisions that could not be logged, by cause."),
             ("riskd_journal_failures_total", "Writes and syncs of the journal that failed."),
             ("riskd_list_change_failures_total", "Changes of list entries that could not be written."),
+            (
+                "riskd_clock_steps_total",
+                "Steps of the system's clock by more than a second, by direction; the daemon's time does not follow one back.",
+            ),
             ("riskd_table_evictions_total", "Live entries pushed out of a full table, over all reloads."),
         ];
         let gauges = [
@@ -184,6 +188,10 @@ impl Metrics {
             ("riskd_journal_bytes", "Bytes of all segments kept."),
             ("riskd_lists_writable", "Whether the latest change of list entries could be written."),
             ("riskd_lists_damaged", "Lists whose entries on disk are damaged; what is in force is whole."),
+            (
+                "riskd_clock_distance_seconds",
+                "How far the daemon's time is ahead of the system's clock; negative behind it.",
+            ),
             (
                 "riskd_table_entries",
                 "Entries in each table of which something is known that has not expired; of a large one to half a percent.",

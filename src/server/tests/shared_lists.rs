@@ -29,7 +29,7 @@ fn comes_back_whole(file: &str, matching: Matching, stranger: &str) -> Result<()
         let (store, lists) = (ListStore::open(folder.path())?, Lists::new(1 << 20, Seed::new([1; 16])));
         let form = match matching {
             Matching::Network => wire::Form::Address,
-            _ => wire::Form::Identifier,
+            _ => wire::Form::Memo,
         };
         let list = KnownList::new(&lists, "real", matching, form).ok_or("no memory")?;
         store.load(&lists, &list, NOW_MS)?;

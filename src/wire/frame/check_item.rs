@@ -222,11 +222,11 @@ pub(super) fn put_check(check: &Check<'_>, out: &mut Vec<u8>) -> Result<(), Deco
     out.push(check.kind.code());
     let mut present = put_fixed(check, out);
     for (at, field) in TEXTS.into_iter().enumerate() {
-        let FieldValue::Text(text) = field.of(check) else {
-            if at < REQUIRED {
-                return Err(bounds::missing(field.path()).at(field.path()));
-            }
-            continue;
+        let text = match field.of(check) {
+            FieldValue::Text(text) => text,
+            // That it has to be there is for the reader to say, who answers in its place.
+            _ if at < REQUIRED => Cow::Borrowed(""),
+            _ => continue,
         };
         bounds::text(&text, field.form().bytes_max().unwrap_or(0)).map_err(|why| why.at(field.path()))?;
         present |= text_bit(at);

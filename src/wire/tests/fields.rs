@@ -50,7 +50,7 @@ fn spellings(form: Form) -> (&'static [&'static [&'static str]], &'static [&'sta
         Form::Kind => (&[&["pay", "Pay", "PAY"]], &["", "refund", "pay "]),
         Form::Class => (&[&["pos", "POS"]], &["", "tablet"]),
         Form::Currency => {
-            (&[&["CNY", "cny"], &["JPY", "jpy"], &["KWD"]], &["", "RMB", "XXX", "XAU", "CN", "cn¥"])
+            (&[&["CNY", "cny"], &["JPY", "jpy"], &["KWD"]], &["", "RMB", "XTS", "XAU", "CN", "cn¥"])
         }
         Form::Address => (
             &[&["203.0.113.9", "::ffff:203.0.113.9"], &["2001:db8::9", "2001:DB8:0:0::9"]],

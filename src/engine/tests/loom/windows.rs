@@ -32,7 +32,7 @@ fn approved<T>(words: &Words, act: impl FnOnce(Approved<'_>) -> T) -> T {
 }
 
 fn recent(words: &Words, time_ms: i64) -> i64 {
-    Recent::new(&words.0, Far::new(&words.1, &words.2), &Span::new(16_000)).add(time_ms)
+    Recent::new(&words.0, Far::new(&words.1, &words.2), &Span::new(16_000)).add(time_ms).value
 }
 
 fn distinct<T>(words: &Words, act: impl FnOnce(Distinct<'_>) -> T) -> T {
@@ -122,9 +122,9 @@ fn events_that_come_at_once_are_all_counted() {
 fn a_value_brought_twice_at_once_counts_once() {
     loom::model(|| {
         let words = words(Distinct::room(2));
-        let add = |words: &Words| distinct(words, |set| set.add(NOW_MS, 7 << 40));
+        let add = |words: &Words| distinct(words, |set| set.add(NOW_MS, 7 << 40).value);
         race(&words, add, add);
-        assert_eq!(distinct(&words, |set| set.count(NOW_MS)), 1);
+        assert_eq!(distinct(&words, |set| set.count(NOW_MS).value), 1);
     });
 }
 
@@ -132,12 +132,12 @@ fn a_value_brought_twice_at_once_counts_once() {
 fn values_that_go_on_into_the_far_words_at_once_are_all_kept() {
     loom::model(|| {
         let words = words(Distinct::room(6));
-        let add = |value: u64| move |words: &Words| distinct(words, |set| set.add(NOW_MS, value << 40));
+        let add = |value: u64| move |words: &Words| distinct(words, |set| set.add(NOW_MS, value << 40).value);
         for value in 1..=4 {
             add(value)(&words);
         }
         race(&words, add(5), add(6));
-        assert_eq!(distinct(&words, |set| set.count(NOW_MS)), 6);
+        assert_eq!(distinct(&words, |set| set.count(NOW_MS).value), 6);
     });
 }
 
@@ -240,8 +240,9 @@ fn a_sum_overtaken_by_a_whole_window_ends_at_the_truth() {
 
 #[test]
 fn values_that_make_room_for_each_other_at_once_are_all_counted() {
-    let add =
-        |value: u64| move |words: &Words| distinct(words, |set| set.add(NOW_MS + value as i64, value << 40));
+    let add = |value: u64| {
+        move |words: &Words| distinct(words, |set| set.add(NOW_MS + value as i64, value << 40).value)
+    };
     let after = move |values: [u64; 2]| {
         bounded(2, move || {
             let words = words(Distinct::room(2));
@@ -249,7 +250,7 @@ fn values_that_make_room_for_each_other_at_once_are_all_counted() {
                 add(value)(&words);
             });
             race(&words, add(values[0]), add(values[1]));
-            let count = distinct(&words, |set| set.count(NOW_MS + 4));
+            let count = distinct(&words, |set| set.count(NOW_MS + 4).value);
             assert_eq!(count, if values[0] == values[1] { 3 } else { 4 }, "{values:?}");
         });
     };

@@ -1,7 +1,9 @@
 //! A small site for tests: tables, a policy written by hand, and checks against them.
 
 use engine::feature::{Builtin, Feature, FeatureId, Scalar, Type};
-use engine::policy::{Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness};
+use engine::policy::{
+    Absent, Aggregate, Limit, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness,
+};
 use engine::program::{Comparison, Kinds, NumberType, Op, Source, Truth};
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::{Check, Kind, Verdict};
@@ -51,6 +53,7 @@ impl Draft {
             status,
             currency: None,
             exact,
+            release_after_ms: None,
         });
         feature
     }
@@ -67,6 +70,7 @@ impl Draft {
             verdict: Verdict::Deny,
             challenge: None,
             mode: Mode::Live,
+            absent: Absent::Deny,
             reason,
         });
     }

@@ -1,8 +1,11 @@
 //! What one case of the twin is: windows, limits, rules, and the steps they go through, all drawn from one seed.
 
 use engine::feature::{Builtin, Feature, FeatureId, FeatureTable, Scalar, Type};
-use engine::policy::{self, Aggregate, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness};
+use engine::policy::{
+    self, Absent, Aggregate, Mode, Policy, ReasonText, Rule, Status, Tier, Window, Witness,
+};
 use engine::program::{Comparison, Kinds, NumberType, Op, Program, Source, Truth};
+use engine::table::Terms;
 use wire::{Check, ExtValue, Kind, OutcomeKind, Verdict};
 
 /// A velocity feature by what it is, before a policy gives it a number.
@@ -44,6 +47,7 @@ pub struct LimitSpec {
     pub max: i64,
     pub kyc: Option<u8>,
     pub verdict: Verdict,
+    pub absent: Absent,
 }
 
 /// A rule on a window of the case: it matches from that value on.
@@ -139,6 +143,7 @@ impl Case {
                 window_ms: spec.window_ms,
                 status: spec.status,
                 exact: spec.exact,
+                release_after_ms: None,
             });
             built.windows.push((at, feature));
         }
@@ -155,6 +160,7 @@ impl Case {
                     verdict: limit.verdict,
                     challenge: None,
                     mode: Mode::Live,
+                    absent: limit.absent,
                     reason: words("L", at),
                 });
                 built.limits.push(at);
@@ -171,6 +177,51 @@ impl Case {
 }
 
 impl Built {
+    /// Adds rules on what profiles hold, and breakers on the first window.
+    pub fn watch_profiles(&mut self) {
+        let program = &mut self.policy.program;
+        let mean = at_least(program, Builtin::AmountMean.id(), Comparison::GreaterOrEqual, 700);
+        let bound = Truth(program.truths);
+        program.truths += 1;
+        program.ops.push(Op::Flag { to: bound, feature: Builtin::DeviceBoundOther.id() });
+        let busy = self
+            .windows
+            .first()
+            .map(|&(_, feature)| at_least(&mut self.policy.program, feature, Comparison::GreaterOrEqual, 12));
+        for (when, tier, verdict) in
+            [(mean, Tier::Challenge, Verdict::Challenge), (bound, Tier::Review, Verdict::Review)]
+        {
+            let reason = words("P", self.policy.rules.len());
+            self.policy.rules.push(Rule {
+                tier,
+                kinds: Kinds::ALL,
+                when,
+                on_error: Default::default(),
+                verdict,
+                challenge: None,
+                score: 0.0,
+                reason,
+                witness: None,
+                mode: Mode::Live,
+                sample_percent: 100,
+                expires_ms: i64::MAX,
+                variants: Vec::new(),
+            });
+        }
+        self.policy.breakers.extend(busy.map(|when| policy::Breaker {
+            key: vec![Builtin::Account.id()],
+            kinds: Kinds::ALL,
+            when,
+            on_error: Default::default(),
+            terms: Terms { open_ms: 2_000, half_open_ms: 5_000, trials: 2 },
+            verdict: Verdict::Review,
+            challenge: None,
+            mode: Mode::Live,
+            reason: words("B", 0),
+            witness: None,
+        }));
+    }
+
     fn rule(&mut self, rule: &RuleSpec, feature: FeatureId, reason: ReasonText) {
         let when = at_least(&mut self.policy.program, feature, Comparison::GreaterOrEqual, rule.from);
         let threshold = Source::Constant(rule.from as u64);

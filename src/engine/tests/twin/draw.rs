@@ -2,7 +2,7 @@
 
 use engine::feature::Builtin;
 use engine::limits::{EXACT_COUNT_MAX, EXACT_DISTINCT_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN};
-use engine::policy::{Status, Tier};
+use engine::policy::{Absent, Status, Tier};
 use engine::program::Kinds;
 use wire::limits::{AMOUNT_MINOR_MAX, CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX, REASONS_MAX};
 use wire::{Kind, OutcomeKind, Verdict};
@@ -16,6 +16,9 @@ const DAY_MS: i64 = 86_400_000;
 const APPROVED_MAX: usize = 6;
 /// Sub-windows after which their numbers wrap in a cell.
 const TURN: i64 = 1 << 20;
+/// Milliseconds after which stamps come again, and those of the first heads that were kept.
+const STAMPS_MS: i64 = (1 << 32) - 1;
+const HEADS_MS: i64 = 1 << 36;
 
 const KEYS: [Builtin; 6] = [
     Builtin::Account,
@@ -85,6 +88,8 @@ struct Draw {
     /// Stated times differ from arrival.
     disorder: bool,
     reloads: bool,
+    /// Keys are quiet for months and years.
+    quiet: bool,
     /// Values of each key field.
     values: i64,
     ids: usize,
@@ -94,10 +99,11 @@ impl Draw {
     fn new(seed: u64) -> Draw {
         let mut rng = Rng(seed.wrapping_mul(0xd134_2543_de82_ef95));
         let (tiny, disorder, reloads) = (rng.percent(25), rng.percent(50), rng.percent(40));
-        let near_wrap = START_MS - START_MS % (1 << 32) + (1 << 32) - rng.below(2_000_000);
+        let near_wrap = START_MS - START_MS % STAMPS_MS + STAMPS_MS - rng.below(2_000_000);
         let start_ms = if rng.percent(15) { near_wrap } else { START_MS + rng.below(40 * DAY_MS) };
         let values = if tiny { rng.between(10, 60) } else { rng.pick(&[1, 2, 2, 3, 4, 8]) };
-        Draw { rng, start_ms, tiny, disorder, reloads, values, ids: 0 }
+        let quiet = rng.percent(25);
+        Draw { rng, start_ms, tiny, disorder, reloads, quiet, values, ids: 0 }
     }
 
     fn window_ms(&mut self) -> i64 {
@@ -183,7 +189,8 @@ impl Draw {
                 let kyc = self.rng.percent(30).then(|| self.rng.below(3) as u8);
                 let verdict =
                     self.rng.pick(&[Verdict::Deny, Verdict::Deny, Verdict::Review, Verdict::Challenge]);
-                limits.push(LimitSpec { window, max, kyc, verdict });
+                let absent = self.rng.pick(&[Absent::Deny, Absent::Skip]);
+                limits.push(LimitSpec { window, max, kyc, verdict, absent });
             }
         }
         limits
@@ -225,6 +232,9 @@ impl Draw {
                 let rest = self.rest(windows);
                 steps.push(Step::Rest(rest));
             }
+            if self.quiet && self.rng.percent(8) {
+                self.quiet(windows, &mut steps);
+            }
             if self.reloads && self.rng.percent(8) {
                 let (without, with) = (self.active(windows), self.active(windows));
                 steps.push(Step::Reload(without));
@@ -260,6 +270,27 @@ impl Draw {
             checks -= count;
         }
         steps
+    }
+
+    /// A long time in which next to nothing happens: now and then a check that keeps its keys from being forgotten, or nothing.
+    fn quiet(&mut self, windows: &[WindowSpec], steps: &mut Vec<Step>) {
+        let turns = [STAMPS_MS, 2 * STAMPS_MS, 365 * DAY_MS, HEADS_MS, HEADS_MS + STAMPS_MS];
+        let window_ms = windows[self.rng.below(windows.len() as i64) as usize].window_ms;
+        let off_ms = if self.rng.percent(50) {
+            self.rng.between(-2_000, 2_000)
+        } else {
+            self.rng.between(-window_ms, window_ms)
+        };
+        let mut left_ms = self.rng.pick(&turns) + off_ms;
+        let most_ms = self.rng.pick(&[DAY_MS, 6 * DAY_MS, 19 * DAY_MS, 30 * DAY_MS, i64::MAX]);
+        while left_ms > 0 {
+            let rest_ms = self.rng.between(most_ms / 2, most_ms).min(left_ms);
+            left_ms -= rest_ms;
+            steps.push(Step::Rest(rest_ms));
+            if left_ms > 0 {
+                steps.push(Step::Decide(vec![self.check(windows)]));
+            }
+        }
     }
 
     /// Mostly a late one.

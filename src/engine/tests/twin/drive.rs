@@ -1,18 +1,18 @@
 //! Runs a case through the engine and through the twin at once, and says where they part.
 
+mod limits;
 mod outcomes;
 
 use std::collections::{BTreeMap, HashMap};
 
-use engine::feature::{FeatureId, Scalar, Type};
 use engine::limits::LANES;
-use engine::policy::{Status, Tier};
+use engine::policy::{Absent, Status, Tier};
 use engine::record::Record;
 use engine::{Decision, Now, Parts, Scratch, Sizes, Snapshot, Tables, decide};
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
-use wire::{Check, Degraded, OutcomeKind, Value, Verdict};
+use wire::{Check, Degraded, Value, Verdict};
 
-use crate::case::{Built, Case, CheckSpec, Kept, Step};
+use crate::case::{Built, Case, CheckSpec, Kept, Number, Step};
 use crate::memory::{Asked, Class, Table, Window};
 
 /// What was compared, by name: that a run has seen everything can be told from it.
@@ -55,7 +55,12 @@ struct Known {
     decision: Decision,
     check: Check<'static>,
     reserved: Vec<Reserved>,
-    outcome: Option<OutcomeKind>,
+    /// Whether what it reserved counts.
+    holds: bool,
+    /// Whether it waits for its challenge.
+    asked: bool,
+    /// Whether an outcome ended it.
+    ended: bool,
 }
 
 /// A check of a batch that is decided anew.
@@ -195,7 +200,7 @@ impl<'a> Twin<'a> {
         }
     }
 
-    /// Checks of one group are in flight at the same time: all reserve before the first is answered.
+    /// Checks are decided one after the other. Repetitions have no effect, so they may be looked at last.
     fn group<'b>(
         &mut self,
         snapshot: &Snapshot,
@@ -203,7 +208,7 @@ impl<'a> Twin<'a> {
         decisions: &'b [Decision],
         records: &mut std::slice::Iter<'_, Record>,
     ) -> Result<(), String> {
-        let (mut fresh, mut repeated): (Vec<Fresh<'b>>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut repeated: Vec<usize> = Vec::new();
         let mut own = Vec::new();
         for (lane, (spec, decision)) in specs.iter().zip(decisions).enumerate() {
             self.turn += 1;
@@ -231,9 +236,7 @@ impl<'a> Twin<'a> {
             }
             own.push(spec.id);
             let record = records.next().ok_or_else(|| at("has no record".to_owned()))?;
-            fresh.push(self.reserve(snapshot, spec, decision, record).map_err(at)?);
-        }
-        for fresh in fresh {
+            let fresh = self.reserve(snapshot, spec, decision, record).map_err(at)?;
             self.conclude(snapshot, &fresh).map_err(|what| format!("{:?}: {what}", fresh.check))?;
         }
         for lane in repeated {
@@ -274,25 +277,32 @@ impl<'a> Twin<'a> {
         let arrived_ms = time_ms.min(self.now_ms);
         let (rules, limits) = (snapshot.policy().rules.len(), snapshot.policy().limits.len());
         let mut refusals: HashMap<usize, i64> = HashMap::new();
+        let mut lacking: Vec<usize> = Vec::new();
         for hit in decision.hits() {
             let index = snapshot.hit_index(hit);
             if (rules..rules + limits).contains(&index) {
-                let (Value::Int(value) | Value::Money(value)) = hit.value else {
-                    return Err(format!("a limit is quoted as {:?}", hit.value));
-                };
-                refusals.insert(index - rules, value);
+                match hit.value {
+                    Value::Int(value) | Value::Money(value) => {
+                        refusals.insert(index - rules, value);
+                    }
+                    Value::Absent => lacking.push(index - rules),
+                    Value::Double(_) => return Err(format!("a limit is quoted as {:?}", hit.value)),
+                }
             }
         }
         let degraded = decision.degraded & Degraded::Velocity.bit() != 0;
         let mut fresh =
             Fresh { check, decision, values: Vec::new(), reserved: Vec::new(), refused: Vec::new() };
         let mut touched: Vec<usize> = Vec::new();
+        let certain_below = snapshot.certain_below();
         for place in 0..self.active.len() {
             let at = self.active[place];
             let (number, table) = (self.windows[at].spec, self.windows[at].table);
             let spec = &self.case.windows[number];
             let feature = self.built.as_ref().map(|built| built.windows[place].1).ok_or("no policy")?;
-            let value = recorded(snapshot, record, feature)?;
+            let window = &snapshot.policy().windows[place];
+            let missing = snapshot.policy().features.row(feature).missing;
+            let (value, certain) = record.window_value(window, missing, certain_below[place]);
             fresh.values.push(value);
             let named = |what: &str, value: i64| format!("{} = {value}: {what}", describe(self.case, number));
             let Some(key) = spec.key_of(check) else {
@@ -306,7 +316,25 @@ impl<'a> Twin<'a> {
                 self.kept_in[table].touch(&key, self.now_ms, Some(arrived_ms), self.turn, self.evicting);
             }
             let takes = spec.kinds.has(check.kind);
-            let limit = takes.then(|| self.tightest(place, check)).flatten();
+            // Of an event without an amount a limit on amounts says nothing but that.
+            let lacks = spec.aggregate == Kept::Sum(Number::Amount) && check.amount.is_none();
+            let limit = (takes && !lacks).then(|| self.tightest(place, check)).flatten();
+            if takes && lacks {
+                for (at, _) in self.limits_on(place, check).collect::<Vec<_>>() {
+                    let refused = lacking.contains(&at);
+                    if refused != (self.absent_of(at) == Absent::Deny) {
+                        return Err(named(
+                            &format!("limit {at} without an amount: refused {refused}"),
+                            value,
+                        ));
+                    }
+                    if refused {
+                        self.note("amounts lacking");
+                        lacking.retain(|&other| other != at);
+                        fresh.refused.push(at);
+                    }
+                }
+            }
             let refused = limit.and_then(|(limit, _)| refusals.remove(&limit));
             // A table without room for the key: the window has no value, its limits refuse.
             let maybe_absent = degraded && (value == spec.missing() || refused.is_some());
@@ -361,6 +389,19 @@ impl<'a> Twin<'a> {
             if !promise.holds(value) {
                 return Err(named(&format!("at {dated_ms}, key {key:?}: promised {promise:?}"), value));
             }
+            if certain {
+                self.note("claimed to be exact");
+                let truth = self.windows[at].truth(spec, &key, dated_ms, own);
+                if value != truth {
+                    return Err(named(
+                        &format!("at {dated_ms}, key {key:?}: claimed to be exact, and is {truth}"),
+                        value,
+                    ));
+                }
+            }
+            if !record.unsure.is_empty() && record.unsure.contains(&feature.0) {
+                self.note("known to be unsure");
+            }
             self.note(match promise.class() {
                 Class::Exact => "exact",
                 Class::OneSided => "one-sided",
@@ -381,39 +422,13 @@ impl<'a> Twin<'a> {
                 }
             }
         }
-        if let Some(limit) = refusals.keys().next() {
+        if let Some(limit) = refusals.keys().chain(&lacking).next() {
             return Err(format!("limit {limit} refuses an event that it has no say in"));
         }
         if !fresh.refused.is_empty() {
             self.give_back(&mut fresh.reserved);
         }
         Ok(fresh)
-    }
-
-    /// The limits of a window that apply to the check: places in the policy, and maxima.
-    fn limits_on<'s>(
-        &'s self,
-        place: usize,
-        check: &'s CheckSpec,
-    ) -> impl Iterator<Item = (usize, i64)> + 's {
-        let built = self.built.iter();
-        built.flat_map(move |built| {
-            let limits = built.limits.iter().map(|&limit| &self.case.limits[limit]).enumerate();
-            let applies = limits.filter(move |(_, limit)| {
-                limit.window == built.windows[place].0
-                    && limit.kyc.is_none_or(|kyc| check.kyc.unwrap_or(0) == kyc)
-            });
-            applies.map(|(at, limit)| (at, limit.max))
-        })
-    }
-
-    fn verdict_of(&self, limit: usize) -> Verdict {
-        self.built.as_ref().map_or(Verdict::Deny, |built| self.case.limits[built.limits[limit]].verdict)
-    }
-
-    /// The one with the smallest maximum.
-    fn tightest(&self, place: usize, check: &CheckSpec) -> Option<(usize, i64)> {
-        self.limits_on(place, check).min_by_key(|&(_, max)| max)
     }
 
     fn give_back(&mut self, reserved: &mut [Reserved]) {
@@ -453,20 +468,12 @@ impl<'a> Twin<'a> {
             decision: *fresh.decision,
             check: fresh.check.check(self.now_ms),
             reserved,
-            outcome: None,
+            holds: expected == Verdict::Allow,
+            asked: expected == Verdict::Challenge,
+            ended: false,
         };
         self.ids.insert(fresh.check.id, known);
         Ok(())
-    }
-}
-
-fn recorded(snapshot: &Snapshot, record: &Record, feature: FeatureId) -> Result<i64, String> {
-    let row = snapshot.policy().features.row(feature);
-    let bits =
-        record.features.iter().find(|(id, _)| *id == feature.0).map_or(row.missing.bits(), |(_, bits)| *bits);
-    match Scalar::from_bits(row.ty, bits) {
-        Scalar::Int(number) | Scalar::Money(number) => Ok(number),
-        other => Err(format!("{} is {other:?}, a {:?}", row.name, Type::Int)),
     }
 }
 

@@ -9,10 +9,12 @@
 )]
 
 mod case;
+mod cut;
 mod draw;
 mod drive;
 mod memory;
 mod shrink;
+mod years;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,12 +58,15 @@ fn policies_over_events_agree_with_the_twin() {
         "exact",
         "one-sided",
         "late",
+        "claimed to be exact",
+        "known to be unsure",
         "limits that refused",
         "limits that let pass",
         "repetitions",
         "given back",
         "taken after a challenge",
         "full after a challenge",
+        "no challenge is open",
         "reloads",
         "ids forgotten",
         "windows without room",
@@ -69,6 +74,40 @@ fn policies_over_events_agree_with_the_twin() {
     ] {
         assert!(all.contains_key(what), "no case had: {what}");
     }
+}
+
+/// Cases that are cut into frames in the suite; each runs three times.
+const CUT_CASES: u64 = 250;
+
+#[test]
+fn any_batch_cut_into_any_frames_gives_the_same_answers() {
+    let asked = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let seeds = match asked("RISKD_TWIN_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..asked("RISKD_TWIN_CASES").unwrap_or(CUT_CASES),
+    };
+    let (mut refused, mut scratch) = (0, Scratch::new(0));
+    for seed in seeds {
+        let case = draw::case(seed);
+        let single = cut::run(&case, cut::Cut::Single, &mut scratch);
+        for cut in [cut::Cut::Whole, cut::Cut::Chance(seed)] {
+            let parts = |case: &Case| {
+                let scratch = &mut Scratch::new(0);
+                let single = cut::run(case, cut::Cut::Single, scratch);
+                single.differ(&cut::run(case, cut, scratch))
+            };
+            if let Some(what) = single.differ(&cut::run(&case, cut, &mut scratch)) {
+                let (small, why) = shrink::shrink(case, what, parts);
+                panic!(
+                    "seed {seed}, {cut:?}: one by one and in frames\n{why}\nthe smallest case:\n{}",
+                    small.lines()
+                );
+            }
+        }
+        refused += single.refused();
+    }
+    println!("{refused} checks were not allowed");
+    assert!(refused > 0, "nothing fell away");
 }
 
 /// Runs a seed; a failure is printed with the smallest case that still shows it.

@@ -15,11 +15,6 @@ pub type Key = Vec<usize>;
 /// Slots of a line. A key may stand in two: the least recently used of both makes room if all of them are live, and that of
 /// one of them if not.
 const LINE: usize = 8;
-/// Longest window that is measured in single milliseconds; longer ones are exact to two.
-const FINE_MS_MAX: i64 = 18 * DAY_MS;
-const DAY_MS: i64 = 86_400_000;
-/// Sub-windows after which their numbers come again.
-const TURN: i64 = 1 << 20;
 /// Distinct values beyond the exact range that are still told apart before an estimate begins.
 const SAMPLED: i64 = 64;
 
@@ -197,8 +192,7 @@ impl Window {
     ) -> usize {
         self.events.push(Event { key: key.clone(), time_ms, number, value, turn, stands: true });
         if spec.status == Status::Approved {
-            let reach_ms = spec.window_ms + slack_ms(spec);
-            let held = self.of(key).filter(|event| event.time_ms > time_ms - reach_ms).count();
+            let held = self.of(key).filter(|event| event.time_ms > time_ms - spec.window_ms).count();
             if held > usize::from(spec.exact) {
                 self.crowded_ms.insert(key.clone(), time_ms);
             }
@@ -211,7 +205,7 @@ impl Window {
         self.events[place].stands = false;
         let key = self.events[place].key.clone();
         if let Some(crowded_ms) = self.crowded_ms.get(&key) {
-            let until_ms = crowded_ms + spec.window_ms + 2 * slack_ms(spec);
+            let until_ms = crowded_ms + spec.window_ms;
             self.loose_until_ms.insert(key, until_ms);
         }
     }
@@ -232,6 +226,38 @@ impl Window {
             total.sure += if event.turn >= sure { of(event) } else { 0 };
         }
         total
+    }
+
+    /// The value by its definition alone, over all that lies in (t − w, t].
+    pub fn truth(&self, spec: &WindowSpec, key: &Key, time_ms: i64, own: Option<usize>) -> i64 {
+        let inside = |event: &Event| {
+            event.stands
+                && event.key == *key
+                && (time_ms - spec.window_ms + 1..=time_ms).contains(&event.time_ms)
+        };
+        let inside: Vec<(usize, &Event)> =
+            self.events.iter().enumerate().filter(|(_, event)| inside(event)).collect();
+        let events = inside.iter().map(|(_, event)| event);
+        match spec.aggregate {
+            Kept::Count => inside.len() as i64,
+            Kept::Sum(_) => events.map(|event| event.number).sum(),
+            Kept::Max(_) => events.map(|event| event.number).max().unwrap_or(0),
+            Kept::Distinct(_) => {
+                let values: HashSet<usize> =
+                    events.map(|event| event.value).filter(|&value| value != 0).collect();
+                values.len() as i64
+            }
+            Kept::Last => {
+                let others = inside.iter().filter(|(at, _)| Some(*at) != own);
+                others
+                    .map(|(_, event)| event.time_ms)
+                    .max()
+                    .map_or(-1, |before_ms| (time_ms - before_ms) / 1_000)
+            }
+            Kept::First => {
+                events.map(|event| event.time_ms).min().map_or(0, |first_ms| (time_ms - first_ms) / 1_000)
+            }
+        }
     }
 
     /// What is promised of the value, by the events taken in so far.
@@ -255,11 +281,6 @@ impl Window {
             Kept::First => view.first(),
         }
     }
-}
-
-/// A window longer than eighteen days reaches so much further back, in milliseconds.
-fn slack_ms(spec: &WindowSpec) -> i64 {
-    if spec.window_ms > FINE_MS_MAX { 2 } else { 0 }
 }
 
 /// One window of one key seen from one event.
@@ -307,29 +328,18 @@ impl View<'_> {
 
     /// Sixteen sub-windows, and the one that the far end cuts through.
     fn reach_ms(&self) -> i64 {
-        (SUB_WINDOWS + 1) * self.sub_window_ms() + slack_ms(self.spec)
+        (SUB_WINDOWS + 1) * self.sub_window_ms()
     }
 
     fn total(&self, first_ms: i64, last_ms: i64, of: impl Fn(&Event) -> i64) -> Total {
         self.kept.total(self.key, self.sure, |time_ms| (first_ms..=last_ms).contains(&time_ms), of)
     }
 
-    /// Whether the sub-window of an event has the number of one that is looked at, a turn of the numbers later: a cell that was
-    /// left alone for as long counts again, which is too much, never too little.
-    fn comes_again(&self, event: &Event) -> bool {
-        let (behind_ms, turn_ms) = (self.time_ms - event.time_ms, TURN * self.sub_window_ms());
-        behind_ms > turn_ms / 2 && {
-            let off_ms = behind_ms % turn_ms;
-            off_ms <= self.reach_ms() || turn_ms - off_ms <= self.reach_ms()
-        }
-    }
-
     /// A count or sum: exact below `exact`.
     fn number(&self, of: impl Fn(&Event) -> i64 + Copy, exact: i64) -> Promise {
         let (time_ms, window_ms) = (self.time_ms, self.spec.window_ms);
         let truth = self.total(time_ms - window_ms + 1, time_ms, of);
-        let slack_ms = slack_ms(self.spec);
-        let most = self.total(time_ms - window_ms - slack_ms + 1, time_ms + slack_ms / 2, of).all;
+        let most = truth.all;
         let ahead = self.total(time_ms + 1, i64::MAX, |_| 1).all;
         // Later events take places too: what is left of the exact range is that many less.
         if most + ahead < exact && !self.too_late() {
@@ -337,14 +347,13 @@ impl View<'_> {
         }
         let own = self.own.map_or(0, |own| of(&self.kept.events[own]));
         let low = self.total(self.first_sure_ms(), time_ms, of).sure.max(own);
-        let again: i64 = self.kept.of(self.key).filter(|event| self.comes_again(event)).map(of).sum();
         if !self.late() {
-            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all + again;
+            let high = self.total(time_ms - self.reach_ms() + 1, time_ms, of).all;
             let high = high.max(exact);
             let class = if high == truth.sure { Class::Exact } else { Class::OneSided };
             return Promise::Between(truth.sure, high, class);
         }
-        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all + again;
+        let high = self.total(time_ms - self.reach_ms() + 1, i64::MAX, of).all;
         let high = high.max(exact);
         Promise::Between(low, high, Class::Late)
     }
@@ -357,8 +366,7 @@ impl View<'_> {
         let own = self.own.map_or(0, |own| self.kept.events[own].number);
         let low = within(self.first_sure_ms(), self.time_ms, self.sure).max(own);
         let last_ms = if self.late() { self.time_ms + self.sub_window_ms() } else { self.time_ms };
-        let again = self.kept.of(self.key).filter(|event| self.comes_again(event)).map(|event| event.number);
-        let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0).max(again.max().unwrap_or(0));
+        let high = within(self.time_ms - self.reach_ms() + 1, last_ms, 0);
         let class = match low == high {
             true => Class::Exact,
             false if self.late() => Class::Late,
@@ -380,10 +388,10 @@ impl View<'_> {
         };
         let (window_ms, exact) = (self.spec.window_ms, i64::from(self.spec.exact));
         let low = values(window_ms, self.time_ms, self.sure);
-        let high = values(window_ms + slack_ms(self.spec), self.time_ms, 0);
+        let high = values(window_ms, self.time_ms, 0);
         if self.late() {
             let own = self.own.is_some_and(|own| self.kept.events[own].value != 0);
-            let high = values(window_ms + slack_ms(self.spec), i64::MAX, 0);
+            let high = values(window_ms, i64::MAX, 0);
             let low = if self.too_late() { i64::from(own) } else { low.min(exact) };
             return Promise::Between(low, high, Class::Late);
         }
@@ -418,8 +426,7 @@ impl View<'_> {
         };
         let most = self.spec.window_ms - 1;
         let low = since(self.first_sure_ms(), self.sure);
-        let again = self.kept.of(self.key).any(|event| self.comes_again(event));
-        let high = if again { most } else { since(self.time_ms - self.reach_ms() + 1, 0).min(most) };
+        let high = since(self.time_ms - self.reach_ms() + 1, 0).min(most);
         let class = match low == high {
             true => Class::Exact,
             false if self.late() => Class::Late,

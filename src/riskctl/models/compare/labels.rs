@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use engine::key::{Seed, short};
+use events::{Cell, Table};
 use journal::{Entry, Reader};
 use wire::OutcomeKind;
 
-use crate::events::{Cell, Rows};
 use crate::outcome::Failure;
 
 /// Whether a check was fraud, by what the log knows it by.
@@ -59,26 +59,23 @@ impl Labels {
     }
 
     fn read_file(&mut self, file: &Path, data: &Path) -> Result<(), Failure> {
-        let rows = Rows::open(file)?;
-        let label = rows.column("label")?;
-        let name =
-            ["decision", "key", "id"].into_iter().find(|name| rows.columns().iter().any(|c| c == name));
+        let table = Table::open(file)?;
+        let name = ["decision", "key", "id"].into_iter().find(|name| table.has(name));
         let name = name.ok_or_else(|| {
             Failure(format!("{}: expected a column `id`, `key` or `decision`", file.display()))
         })?;
-        let place = rows.column(name)?;
         // An id is known to the log by its hash alone, under a seed that lies beside it.
         let seed = if name == "id" { Some(seed(data)?) } else { None };
-        let place_of = rows.place_of();
-        for (number, row) in rows.enumerate() {
-            let row = row.map_err(|Failure(why)| Failure(format!("{}: {why}", place_of(number))))?;
-            let refuse = |what: &str| Failure(format!("{}: {what}", place_of(number)));
+        for row in table.rows(&["label", name], &[])? {
+            let row = row?;
+            let refuse = |what: &str| Failure(format!("{}: {what}", row.place));
             let fraud =
-                fraud(&row[label]).ok_or_else(|| refuse("expected a label: fraud or legit, 1 or 0"))?;
-            let text = row[place].to_text().unwrap_or_default();
+                fraud(&row.cells[0]).ok_or_else(|| refuse("expected a label: fraud or legit, 1 or 0"))?;
+            let text = row.cells[1].to_text().unwrap_or_default();
             match (name, &seed) {
                 ("decision", _) => {
-                    let number = text.parse().map_err(|_| refuse("expected the number of a decision"))?;
+                    let number = row.cells[1].to_int().and_then(|number| u64::try_from(number).ok());
+                    let number = number.ok_or_else(|| refuse("expected the number of a decision"))?;
                     self.by_decision.insert(number, fraud);
                 }
                 ("key", _) => {
@@ -104,8 +101,8 @@ fn seed(data: &Path) -> Result<Seed, Failure> {
 
 fn fraud(cell: &Cell) -> Option<bool> {
     match (cell.to_float(), cell.to_text()?.as_str()) {
-        (Some(1.0), _) | (_, "fraud" | "true") => Some(true),
-        (Some(0.0), _) | (_, "legit" | "false") => Some(false),
+        (Some(1.0), _) | (_, "fraud") => Some(true),
+        (Some(0.0), _) | (_, "legit") => Some(false),
         _ => None,
     }
 }

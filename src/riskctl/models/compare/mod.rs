@@ -10,9 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use wire::money::Major;
 
-use crate::events::parse_instant;
 use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table, decimals, thousands};
+use events::parse_instant;
 
 use labels::Labels;
 use log::{Log, Pair};

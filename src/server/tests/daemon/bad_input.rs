@@ -108,8 +108,7 @@ fn a_million_brackets_and_oversized_bodies_are_refused() {
 #[test]
 fn ext_fields_must_be_declared_with_their_types() {
     let daemon = Daemon::start();
-    let check =
-        |id: &str, ext: serde_json::Value| json!({"id": id, "kind": "pay", "account": "u", "ext": ext});
+    let check = |id: &str, ext: serde_json::Value| json!({"id": id, "kind": "pay", "account": "u", "amount": "1.00", "ext": ext});
     assert_eq!(daemon.check(&check("1", json!({"store_tier": 3}))).verdict(), "allow");
     let undeclared = daemon.check(&check("2", json!({"store_teir": 3})));
     assert_eq!(undeclared.error(), ("unknown_field".to_owned(), "ext.store_teir".to_owned()));

@@ -25,6 +25,9 @@ fn write(folder: &Path, forest: &str, change: impl Fn(String) -> String) {
          transform = 'identity'\ncalibration = 'none'\n[[input]]\nname = '{INPUT}'\nunit = 'number'\n\
          [[vector]]\ninputs = [1.0]\nscore = 0.25\n[[vector]]\ninputs = [9.0]\nscore = 0.75\n"
     );
+    if folder.is_file() {
+        fs::remove_file(folder).unwrap();
+    }
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("forest.txt"), forest).unwrap();
     fs::write(folder.join("manifest.toml"), change(manifest)).unwrap();
@@ -100,6 +103,28 @@ const CASES: &[Case] = &[
             write(folder, FOREST, |manifest| manifest.split("[[vector]]").next().unwrap().to_owned());
         },
         "no test vector",
+    ),
+    (
+        "a file of another library in the folder",
+        |folder| {
+            fs::remove_file(folder.join("manifest.toml")).unwrap();
+            fs::remove_file(folder.join("forest.txt")).unwrap();
+            fs::write(folder.join("model.onnx"), b"\x08\x08").unwrap();
+        },
+        "model.onnx --out FOLDER` writes the folder that is loaded",
+    ),
+    (
+        "a file of another library named by the manifest",
+        |folder| write(folder, "tree\nversion=v4\n", |manifest| manifest),
+        "found \"tree\", expected `riskd-forest 1`; models of other libraries are taken over with `riskctl model import`",
+    ),
+    (
+        "a file in place of the folder",
+        |folder| {
+            fs::remove_dir_all(folder).unwrap();
+            fs::write(folder, b"tree\n").unwrap();
+        },
+        "has no manifest.toml beside it: `riskctl model import",
     ),
     (
         "ten gigabytes",

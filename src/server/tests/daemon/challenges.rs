@@ -48,7 +48,12 @@ fn of_fourteen_passed_at_once_as_many_go_on_as_the_limit_leaves_over_http() {
 
     let (out, on) = (out[0].0, on[0].0);
     assert!(refused(&tell(&daemon, out, "challenge_passed")), "told again: nothing has changed");
-    assert_eq!(tell(&daemon, on, "challenge_passed").status, 200, "told again: it goes on, reserved once");
+    let again = tell(&daemon, on, "challenge_passed");
+    assert_eq!(
+        (again.status, again.error().0.as_str()),
+        (409, "no_open_challenge"),
+        "it was passed, and once"
+    );
     assert!(refused(&tell(&daemon, out, "challenge_passed")));
     assert_eq!(tell(&daemon, on, "failed").status, 200);
     assert_eq!(tell(&daemon, out, "challenge_passed").status, 200, "a share came back");

@@ -19,8 +19,8 @@ pub const RULES: &str = include_str!("rules/test.yaml");
 pub struct Daemon {
     running: Option<Running>,
     config: Config,
-    /// Absent for the system's time.
-    clock: Option<Arc<AtomicI64>>,
+    /// What makes the clock of each start.
+    clock: Box<dyn Fn() -> Clock + Send + Sync>,
     folder: TempDir,
 }
 
@@ -57,15 +57,20 @@ impl Daemon {
 
     /// Starts one with a configuration changed.
     pub fn start_with(change: impl FnOnce(&mut Config)) -> Daemon {
-        Daemon::start_by(None, change)
+        Daemon::start_by(Clock::default, change)
     }
 
     /// The same, by a clock that the test moves.
     pub fn start_at(clock: &Arc<AtomicI64>, change: impl FnOnce(&mut Config)) -> Daemon {
-        Daemon::start_by(Some(clock.clone()), change)
+        let clock = clock.clone();
+        Daemon::start_by(move || Clock::manual(clock.clone()), change)
     }
 
-    fn start_by(clock: Option<Arc<AtomicI64>>, change: impl FnOnce(&mut Config)) -> Daemon {
+    /// The same by a clock of the test's, made anew at each start.
+    pub fn start_by(
+        clock: impl Fn() -> Clock + Send + Sync + 'static,
+        change: impl FnOnce(&mut Config),
+    ) -> Daemon {
         let folder = tempfile::tempdir().unwrap();
         let rules = folder.path().join("rules");
         std::fs::create_dir(&rules).unwrap();
@@ -86,15 +91,14 @@ impl Daemon {
         // Test machines stall; only the tests of overload want to see it.
         config.limits.backlog_ms_max = 60_000;
         change(&mut config);
-        let mut daemon = Daemon { running: None, config, clock, folder };
+        let mut daemon = Daemon { running: None, config, clock: Box::new(clock), folder };
         daemon.try_start().unwrap_or_else(|error| panic!("{error}"));
         daemon
     }
 
     /// Starts it on its folder once it was ended.
     pub fn try_start(&mut self) -> Result<(), StartError> {
-        let clock = self.clock.clone().map_or_else(Clock::default, Clock::manual);
-        self.running = Some(Server::start_with(self.config.clone(), clock)?);
+        self.running = Some(Server::start_with(self.config.clone(), (self.clock)())?);
         Ok(())
     }
 

@@ -71,7 +71,7 @@ fn the_memory_of_windows_that_are_gone_is_given_back_though_no_check_comes() {
     std::fs::write(daemon.rules().join("test.yaml"), longer).unwrap();
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     daemon.await_metric("riskd_table_capacity", "table=\"velocity\"", before);
-    std::fs::write(daemon.rules().join("test.yaml"), "rules: []\n").unwrap();
+    std::fs::write(daemon.rules().join("test.yaml"), "bands: { deny: 0.9 }\n").unwrap();
     assert_eq!(daemon.admin_call("POST", "/v1/reload", "").status, 200);
     daemon.await_metric("riskd_table_capacity", "table=\"velocity\"", 0.0);
 }
@@ -91,7 +91,7 @@ fn a_failing_test_of_the_files_refuses_them() {
 fn a_list_that_a_reload_brings_back_has_its_entries() {
     let daemon = Daemon::start();
     daemon.admin_call("PUT", "/v1/lists/bad_accounts/u9", "");
-    let without = "rules: []\n";
+    let without = "bands: { deny: 0.9 }\n";
     std::fs::write(daemon.rules().join("test.yaml"), without).unwrap();
     let reply = daemon.admin_call("POST", "/v1/reload", "");
     assert_eq!(reply.status, 200, "{reply:?}");

@@ -87,3 +87,17 @@ fn an_explanation_says_which_windows_are_certain_to_be_exact() {
         json!({"claims_by_device_10m": true, "claims_of_packet_24h": true, "paid_by_account_1d": false});
     assert_eq!(exact, expected, "a count below its bound, nothing at all, and a sum");
 }
+
+#[test]
+fn an_explanation_says_that_a_late_events_own_values_may_be_others() {
+    let daemon = daemon();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    for (id, ago_ms) in [("latest", 1_000), ("late", 3_000), ("after", 500)] {
+        let claim = json!({"id": id, "kind": "claim", "account": "u", "device": {"id": "d"}, "time": now_ms - ago_ms});
+        assert_eq!(daemon.check(&claim).status, 200);
+    }
+    for (id, exact) in [("latest", true), ("late", false), ("after", true)] {
+        let explained = explained(&daemon, id);
+        assert_eq!(explained["exact"]["claims_by_device_10m"], json!(exact), "{id}: {explained}");
+    }
+}

@@ -27,23 +27,19 @@ impl Twin<'_> {
             return if certain { Err(format!("outcome of id {id}: unknown")) } else { Ok(()) };
         }
         self.id_table.touch(&key, self.now_ms, None, self.turn, false);
-        let stands = match known.decision.verdict {
-            Verdict::Allow => known.outcome.is_none(),
-            Verdict::Challenge => known.outcome == Some(OutcomeKind::ChallengePassed),
-            _ => false,
+        let passes = kind == OutcomeKind::ChallengePassed;
+        let ends = matches!(kind, OutcomeKind::Settled | OutcomeKind::Failed | OutcomeKind::Cancelled);
+        let expected = match effect {
+            // Which state it is said to be in is another test's.
+            OutcomeEffect::NoChallenge(_) if passes && !known.asked => effect,
+            OutcomeEffect::Full { .. } if passes && known.asked => effect,
+            _ if passes && known.asked => OutcomeEffect::Taken,
+            _ if matches!(kind, OutcomeKind::Fraud | OutcomeKind::Legit) => OutcomeEffect::Noted,
+            _ if known.ended => OutcomeEffect::Settled,
+            _ if known.holds && ends && kind != OutcomeKind::Settled => OutcomeEffect::GivenBack,
+            _ => OutcomeEffect::Noted,
         };
-        let first = known.outcome.is_none();
-        let expected = match kind {
-            OutcomeKind::Fraud | OutcomeKind::Legit => OutcomeEffect::Noted,
-            OutcomeKind::Failed | OutcomeKind::Cancelled if stands => OutcomeEffect::GivenBack,
-            OutcomeKind::ChallengePassed if first && known.decision.verdict == Verdict::Challenge => {
-                OutcomeEffect::Taken
-            }
-            _ if first || stands => OutcomeEffect::Noted,
-            _ => OutcomeEffect::Settled,
-        };
-        let full = matches!(effect, OutcomeEffect::Full { .. }) && expected == OutcomeEffect::Taken;
-        if effect != expected && !full {
+        if effect != expected {
             return Err(format!("outcome {kind:?} of id {id}: {effect:?}, expected {expected:?}"));
         }
         match effect {
@@ -55,17 +51,18 @@ impl Twin<'_> {
             OutcomeEffect::Taken => {
                 self.note("taken after a challenge");
                 self.take_again(&mut known.reserved, None)?;
+                (known.holds, known.asked) = (true, false);
             }
             OutcomeEffect::Full { feature, max } => {
                 self.note("full after a challenge");
                 self.take_again(&mut known.reserved, Some((feature, max)))?;
-                self.ids.insert(id, known);
-                return Ok(());
             }
+            OutcomeEffect::NoChallenge(_) => self.note("no challenge is open"),
             _ => {}
         }
-        if effect != OutcomeEffect::Settled && !matches!(kind, OutcomeKind::Fraud | OutcomeKind::Legit) {
-            known.outcome = Some(kind);
+        let is_open = known.holds || known.asked;
+        if ends && is_open {
+            (known.holds, known.asked, known.ended) = (false, false, true);
         }
         self.ids.insert(id, known);
         Ok(())

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::outcome::Failure;
+use crate::error::ReadError;
 
 /// A mapping file, key by key. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Mapping {
     /// Whether rows must be put in time order first; that holds them all in memory.
     #[serde(default)]
     pub sort: bool,
+    /// Texts that mean that there is no value, such as `NA`. An empty one always does.
+    #[serde(default)]
+    pub na: Vec<String>,
     /// Where the event time stands.
     pub time: Time,
     /// Where the truth stands.
@@ -35,7 +38,7 @@ pub struct Mapping {
 pub struct Time {
     /// The column.
     pub column: String,
-    /// Unit of a number: `s`, `ms` or `us` since `epoch`.
+    /// Unit of a number: `s`, `ms`, `us` or `ns` since `epoch`.
     pub unit: Option<Unit>,
     /// What the number counts from; the Unix epoch when absent.
     pub epoch: Option<jiff::Timestamp>,
@@ -47,7 +50,7 @@ pub struct Time {
 }
 
 /// Unit of a time that is a number.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// Seconds.
@@ -56,6 +59,8 @@ pub enum Unit {
     Ms,
     /// Microseconds.
     Us,
+    /// Nanoseconds.
+    Ns,
 }
 
 /// Where the truth stands.
@@ -95,7 +100,7 @@ pub struct Field {
     /// The column is money in minor units.
     #[serde(default)]
     pub minor: bool,
-    /// JSON type: by default a number where the check has one, else text.
+    /// JSON type: by default what the check has, or of an `ext` field what the policy's schema declares.
     #[serde(rename = "as")]
     pub json: Option<JsonType>,
 }
@@ -116,7 +121,8 @@ pub enum JsonType {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Feedback {
-    /// Days from the event to its label.
+    /// Days from the event to its label, or a length of time such as `1w`.
+    #[serde(deserialize_with = "crate::days::of_file")]
     pub delay_days: f64,
     /// Kind of the event; one that the stream does not use otherwise.
     pub kind: String,
@@ -129,33 +135,43 @@ impl Mapping {
     ///
     /// # Errors
     /// What is wrong, with its line.
-    pub fn read(path: &Path) -> Result<Mapping, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::of(path.display(), error))?;
-        Mapping::parse(&text).map_err(|Failure(message)| Failure::of(path.display(), message))
+    pub fn read(path: &Path) -> Result<Mapping, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ReadError::of(path.display(), error))?;
+        Mapping::parse(&text).map_err(|why| ReadError::of(path.display(), why))
     }
 
     /// Reads a mapping.
     ///
     /// # Errors
     /// As [`Mapping::read`].
-    pub fn parse(text: &str) -> Result<Mapping, Failure> {
-        let mapping: Mapping = toml::from_str(text).map_err(|error| Failure(error.to_string()))?;
+    pub fn parse(text: &str) -> Result<Mapping, String> {
+        let mapping: Mapping = toml::from_str(text).map_err(|error| error.to_string())?;
         for (name, field) in &mapping.fields {
             if field.column.is_some() == field.value.is_some() {
-                return Err(Failure(format!("field `{name}` needs either `column` or `value`")));
+                return Err(format!("field `{name}` needs either `column` or `value`"));
+            }
+            if name == "time" {
+                return Err("the time is not among the fields: `[time]` says where it stands".to_owned());
+            }
+            // `device = …` is a device by its id alone.
+            let outer = name.split_once('.').map(|(outer, _)| outer);
+            if let Some(outer) = outer.filter(|outer| mapping.fields.contains_key(*outer)) {
+                return Err(format!(
+                    "both `{outer}` and `{name}` are given: write `{outer}.id` for the first"
+                ));
             }
         }
         for required in ["id", "kind", "account"] {
             if !mapping.fields.contains_key(required) {
-                return Err(Failure(format!("field `{required}` is missing: every check has it")));
+                return Err(format!("field `{required}` is missing: every check has it"));
             }
         }
         if let Some(feedback) = &mapping.feedback {
             if !(feedback.delay_days > 0.0 && feedback.delay_days <= 3650.0) {
-                return Err("feedback.delay_days is above 0 and at most 3650".into());
+                return Err("feedback.delay_days is above 0 and at most 3650".to_owned());
             }
             if let Some(other) = feedback.fields.iter().find(|name| !mapping.fields.contains_key(*name)) {
-                return Err(Failure(format!("feedback carries `{other}`, which is not among the fields")));
+                return Err(format!("feedback carries `{other}`, which is not among the fields"));
             }
         }
         Ok(mapping)
@@ -167,7 +183,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str, expected: &str) {
-        let Failure(message) = Mapping::parse(text).unwrap_err();
+        let message = Mapping::parse(text).unwrap_err();
         assert!(message.contains(expected), "found `{message}`, expected `{expected}`");
     }
 
@@ -185,6 +201,16 @@ mod tests {
     fn an_unknown_key_is_refused_with_its_line() {
         refused(&format!("{FIELDS}account = {{ column = \"a\", prefiks = \"x\" }}"), "prefiks");
         refused(&format!("sorted = true\n{FIELDS}"), "line 1");
+    }
+
+    #[test]
+    fn fields_that_would_overwrite_each_other_are_refused() {
+        let fields = format!("{FIELDS}account = {{ column = \"a\" }}\n");
+        refused(&format!("{fields}time = {{ column = \"t\" }}"), "`[time]` says where");
+        refused(
+            &format!("{fields}device = {{ column = \"d\" }}\n\"device.os\" = {{ column = \"o\" }}"),
+            "write `device.id`",
+        );
     }
 
     #[test]
