@@ -5,22 +5,23 @@
 //! record of the log; a replaced list, or a large change, is a new file. Whatever is read is verified: what does not hold is
 //! an error that names the file, never an entry less.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs;
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, mpsc};
 
-use journal::{AppendError, FaultKind, Folder, Log, Reader, SegmentConfig};
+use journal::{AppendError, Folder, Log, SegmentConfig};
 
 use super::base::{self, Base, Facts};
 use super::catalogue::{self, Catalogue, Listed};
-use super::change::{self, Change, Part, Together};
+use super::change::{self, Change, Part};
 use super::entry::{Entry, EntryFields};
+use super::held::{Held, over, present};
 use super::image::Moment;
+use super::replay::replay;
 use crate::files;
 
 /// Why entries could not be read or written.
@@ -61,21 +62,6 @@ pub(super) struct State {
     pub change: u64,
     /// Changes after this one are known one by one.
     pub kept_after: u64,
-}
-
-/// Changes since the file of entries, by key: the number of the latest, and what the entry says, if there is one.
-type Changes = BTreeMap<String, (u64, Option<EntryFields>)>;
-
-/// A list.
-#[derive(Clone, Default)]
-struct Held {
-    base: Option<Arc<Base>>,
-    changes: Arc<Changes>,
-    /// The record of the log that the first of them is in.
-    record: u64,
-    generation: u64,
-    change: u64,
-    entries: u64,
 }
 
 /// All lists' entries on disk. Writers take turns: see [`super::ListStore`].
@@ -442,86 +428,6 @@ impl Drop for Store {
     }
 }
 
-impl Held {
-    fn get(&self, key: &str) -> Result<Option<EntryFields>, StoreError> {
-        match (self.changes.get(key), &self.base) {
-            (Some((_, fields)), _) => Ok(fields.clone()),
-            (None, Some(base)) => base.get(key),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn entries_after(self, after: &str) -> impl Iterator<Item = Result<Entry, StoreError>> + use<> {
-        let older = self.base.as_ref().map(|base| base.from(after)).into_iter().flatten();
-        let older = older.map(|entry| entry.map(|entry| (entry.key, Some(entry.fields))));
-        let from = after.to_owned();
-        let newer = Newer { changes: self.changes, after: from.clone() };
-        present(over(older, newer)).filter(move |entry| entry.as_ref().map_or(true, |entry| entry.key > from))
-    }
-
-    fn apply(&mut self, part: Part, record: u64) {
-        if self.changes.is_empty() {
-            self.record = record;
-        }
-        let changes = Arc::make_mut(&mut self.changes);
-        for (number, change) in (part.first..).zip(part.keys) {
-            let (key, fields) = change.into_entry();
-            changes.insert(key, (number, fields));
-            self.change = self.change.max(number);
-        }
-        self.entries = part.entries;
-    }
-}
-
-/// A key, and what its entry says if it has one.
-type Line = (String, Option<EntryFields>);
-
-/// Changes in the order of their keys, after one key.
-struct Newer {
-    changes: Arc<Changes>,
-    after: String,
-}
-
-impl Iterator for Newer {
-    type Item = Result<Line, StoreError>;
-
-    fn next(&mut self) -> Option<Result<Line, StoreError>> {
-        let from: (Bound<&str>, Bound<&str>) = (Bound::Excluded(&self.after), Bound::Unbounded);
-        let (key, (_, fields)) = self.changes.range::<str, _>(from).next()?;
-        self.after.clone_from(key);
-        Some(Ok((key.clone(), fields.clone())))
-    }
-}
-
-/// Two rows in the order of their keys as one; of one key what is newer counts, and of several newer ones the last.
-fn over(
-    older: impl Iterator<Item = Result<Line, StoreError>>,
-    newer: impl Iterator<Item = Result<Line, StoreError>>,
-) -> impl Iterator<Item = Result<Line, StoreError>> {
-    let (mut older, mut newer) = (older.peekable(), newer.peekable());
-    std::iter::from_fn(move || {
-        let order = match (older.peek(), newer.peek()) {
-            (Some(Ok((a, _))), Some(Ok((b, _)))) => a.cmp(b),
-            (Some(_), None) | (Some(Err(_)), _) => std::cmp::Ordering::Less,
-            (_, _) => std::cmp::Ordering::Greater,
-        };
-        if order.is_eq() {
-            older.next();
-        }
-        if order.is_lt() { older.next() } else { newer.next() }
-    })
-}
-
-/// The lines that have entries.
-fn present(
-    lines: impl Iterator<Item = Result<Line, StoreError>>,
-) -> impl Iterator<Item = Result<Entry, StoreError>> {
-    lines.filter_map(|line| match line {
-        Ok((key, fields)) => fields.map(|fields| Ok(Entry { key, fields })),
-        Err(error) => Some(Err(error)),
-    })
-}
-
 /// Numbers and names of the files of entries in a folder.
 fn files_of(folder: &Path) -> Result<Vec<(u64, String)>, StoreError> {
     let error = |error: io::Error| StoreError::at(folder, &error);
@@ -533,44 +439,4 @@ fn files_of(folder: &Path) -> Result<Vec<(u64, String)>, StoreError> {
         files.extend(number.map(|number| (number, name)));
     }
     Ok(files)
-}
-
-/// Makes the changes of the log that files of entries do not have.
-fn replay(path: &Path, catalogue: &Catalogue, lists: &mut HashMap<String, Held>) -> Result<(), StoreError> {
-    let damaged = |what: String| StoreError::Damaged(format!("{}: {what}", path.display()));
-    let mut reader = Reader::open(path).map_err(|error| StoreError::at(path, &error))?;
-    let (mut together, mut first, mut oldest) = (Together::default(), 0, None);
-    while let Some(entry) = reader.next_entry() {
-        let record = match entry {
-            journal::Entry::Record(record) => record,
-            // Cut off by now.
-            journal::Entry::Fault(fault) if matches!(fault.kind, FaultKind::CutTail { .. }) => continue,
-            journal::Entry::Fault(fault) => {
-                return Err(damaged(format!("{fault}; restore the folder from a back-up")));
-            }
-        };
-        // Gaps further on are records that were refused: what was taken out there breaks the chain.
-        if *oldest.get_or_insert(record.number) > catalogue.log_from {
-            let (from, to) = (catalogue.log_from, record.number - 1);
-            return Err(damaged(format!("its records {from} to {to} are gone")));
-        }
-        let whole = together
-            .take(record.bytes)
-            .map_err(|error| damaged(format!("record {}: {error}", record.number)))?;
-        let Some(part) = whole else {
-            first = if first == 0 { record.number } else { first };
-            continue;
-        };
-        let began = if first == 0 { record.number } else { first };
-        first = 0;
-        let has =
-            lists.get(&part.list).and_then(|held| held.base.as_ref()).map_or(0, |base| base.facts().record);
-        if !part.list.is_empty() && record.number > has {
-            lists.entry(part.list.clone()).or_default().apply(part, began);
-        }
-    }
-    if oldest.is_none() && catalogue.log_from < catalogue.log_until {
-        return Err(damaged("its records are gone".to_owned()));
-    }
-    Ok(())
 }
