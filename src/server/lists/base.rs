@@ -307,6 +307,7 @@ impl<W: Write> Writer<W> {
 }
 
 /// An entry as it lies in a block.
+#[derive(Clone, Copy)]
 struct Found<'a> {
     key: &'a [u8],
     reason: &'a [u8],

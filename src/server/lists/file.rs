@@ -9,57 +9,14 @@ use serde_json::value::RawValue;
 
 use super::csv;
 use super::entry::{Adding, Entry, EntryFault, Expires, Given};
+use super::format::{Format, MARK};
 
 /// Most faults that are named.
 const FAULTS_MAX: usize = 100;
 /// The columns there are.
-const COLUMNS: [&str; 4] = ["key", "reason", "source", "expires"];
+pub(super) const COLUMNS: [&str; 4] = ["key", "reason", "source", "expires"];
 /// Columns and fields that the daemon adds to what it lists; they are passed over where a listing is read back.
 const ADDED: [&str; 2] = ["by", "added"];
-
-/// How entries are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Comma-separated values with a header.
-    Csv,
-    /// A key a line. Lines that begin with `#` are passed over, and what follows a space and `#` or `;`.
-    Plain,
-    /// A JSON object a line.
-    Ndjson,
-    /// A JSON array of objects, or an object with such an array as `entries`.
-    Json,
-}
-
-impl Format {
-    /// The format of a body: JSON if it looks like it, CSV if that is its content type or its first line holds more than a key,
-    /// else a key a line.
-    pub fn of(content_type: &str, body: &[u8]) -> Format {
-        let text = body.strip_prefix(MARK).unwrap_or(body).trim_ascii_start();
-        if content_type.contains("csv") {
-            return Format::Csv;
-        }
-        match text.first() {
-            Some(b'[') => return Format::Json,
-            // A listing has its entries in an array; an entry has no arrays.
-            Some(b'{') if is_listing(text) => return Format::Json,
-            Some(b'{') => return Format::Ndjson,
-            _ => {}
-        }
-        let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let first = String::from_utf8_lossy(first).to_ascii_lowercase();
-        let header = first.split(',').any(|name| COLUMNS[0] == name.trim().trim_matches('"'));
-        let comment = first.starts_with('#');
-        if header || first.contains(',') && !comment { Format::Csv } else { Format::Plain }
-    }
-}
-
-/// Some programs put it before a text.
-const MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// Whether a text is a listing as the daemon gives it, and not an object a line.
-fn is_listing(text: &[u8]) -> bool {
-    serde_json::from_slice::<Listing<'_>>(text).is_ok()
-}
 
 /// A line that is no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +84,7 @@ pub fn read_one(key: &str, body: &[u8], adding: &Adding) -> Result<Entry, EntryF
 
 /// What the daemon answers when it is asked for a list.
 #[derive(Deserialize)]
-struct Listing<'a> {
+pub(super) struct Listing<'a> {
     #[serde(borrow)]
     entries: Vec<&'a RawValue>,
     /// Where the next page begins: this one is not all of the list.

@@ -11,6 +11,7 @@ mod change;
 mod csv;
 mod entry;
 mod file;
+mod format;
 mod held;
 mod image;
 mod known;
@@ -32,7 +33,8 @@ use wire::Form;
 use wire::limits::CLOCK_BEHIND_MS_MAX;
 
 pub use entry::{Adding, Entry, EntryFault, EntryFields};
-pub use file::{Bulk, FileFault, Format, read_one};
+pub use file::{Bulk, FileFault, read_one};
+pub use format::Format;
 pub use image::{ImageFault, Moment, read_from as read_image};
 pub use known::KnownList;
 pub use refusal::{ChangeError, Doubt};
@@ -255,7 +257,7 @@ impl ListStore {
     pub fn remove(&self, lists: &Lists, list: &KnownList, key: &str) -> Result<bool, ChangeError> {
         let hashed = lists.key(&list.handle, key)?;
         let mut turn = self.turn();
-        let was_on = !self.store.remove(&list.name, vec![key.to_owned()])?.is_empty();
+        let was_on = !self.store.remove(&list.name, &[key.to_owned()])?.is_empty();
         let state = self.store.state(&list.name);
         lists.remove(&list.handle, hashed);
         self.changed(&mut turn, lists, list, state);
@@ -293,7 +295,7 @@ impl ListStore {
                 still.push(key);
             }
         }
-        let ended = self.store.remove(&list.name, still)?;
+        let ended = self.store.remove(&list.name, &still)?;
         for key in ended.iter().filter_map(|key| lists.key(&list.handle, key).ok()) {
             lists.remove(&list.handle, key);
         }

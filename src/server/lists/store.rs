@@ -211,7 +211,7 @@ impl Store {
     }
 
     /// Takes keys off; those that were on.
-    pub fn remove(&self, list: &str, keys: Vec<String>) -> Result<Vec<String>, StoreError> {
+    pub fn remove(&self, list: &str, keys: &[String]) -> Result<Vec<String>, StoreError> {
         let mut on = Vec::new();
         for keys in keys.chunks(LOGGED_MAX) {
             let mut changes = Vec::new();
@@ -290,7 +290,7 @@ impl Store {
     /// Tries whether changes can be written again, by a record that changes nothing.
     pub fn probe(&self) -> Result<(), StoreError> {
         let nothing = change::records("", 0, 0, &[]);
-        self.append(nothing).map(|_| ())
+        self.append(&nothing).map(|_| ())
     }
 
     fn log_changes(&self, list: &str, changes: Vec<Change>) -> Result<State, StoreError> {
@@ -302,7 +302,7 @@ impl Store {
         }
         drop(held);
         let first = self.state(list).change + 1;
-        let record = self.append(change::records(list, first, entries, &changes))?;
+        let record = self.append(&change::records(list, first, entries, &changes))?;
         let part = Part { list: list.to_owned(), first, entries, keys: changes, ..Part::default() };
         self.write_lists().entry(list.to_owned()).or_default().apply(part, record);
         if self.log.stats().snapshot().kept_bytes > LOG_BYTES_MAX {
@@ -312,7 +312,7 @@ impl Store {
     }
 
     /// Records on disk, in one piece as far as readers are concerned; the number of the first.
-    fn append(&self, records: Vec<Vec<u8>>) -> Result<u64, StoreError> {
+    fn append(&self, records: &[Vec<u8>]) -> Result<u64, StoreError> {
         let mut first = None;
         for records in records.chunks(UNDER_WAY) {
             let (sender, receiver) = mpsc::channel();
