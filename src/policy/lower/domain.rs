@@ -5,6 +5,7 @@ use engine::feature::Builtin;
 use engine::limits::LISTS_MAX;
 use engine::policy::Matching;
 use engine::program::{Arithmetic, Comparison, Network, NumberType, Op, Source, Truth};
+use wire::Form;
 
 use super::value::{Number, Text, Unit};
 use super::{Expression, Lowered, Refused};
@@ -107,7 +108,10 @@ impl Expression<'_, '_> {
                 .push(Diagnostic::error(Code::WrongType, place, message).help("`in_cidr` takes any text"));
             return Err(Refused);
         }
-        if declared.on.form() != feature.form() {
+        // Names and free texts are looked up by the same bytes.
+        let plain = |form: Form| matches!(form, Form::Identifier | Form::Memo);
+        let (form, own) = (declared.on.form(), feature.form());
+        if form != own && !(plain(form) && plain(own)) {
             let on = &symbols.features.row(declared.on).name;
             let message = format!("the list's keys are of the form of `{on}`, and no value of this field is");
             return self.refuse(Code::WrongType, &field.span, message, "could never be on the list");
