@@ -1,10 +1,10 @@
 //! Stage `fields`: what the check itself says, into the columns, and the keyed hashes of its texts.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use wire::fields::Visit;
 use wire::limits::{CLOCK_AHEAD_MS_MAX, CLOCK_BEHIND_MS_MAX};
-use wire::{Check, Degraded, ExtValue, Field, FieldValue};
+use wire::{Check, Degraded, ExtValue, Field};
 
 use crate::feature::{BUILTINS, Builtin, FIELDS, FeatureId, Scalar, Type};
 use crate::key::{Hash, Seed};
@@ -39,18 +39,9 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
     );
     let amount = snapshot.currencies.amount(check);
     scratch.lanes[lane].own_amount = amount.filter(|(_, own)| *own).map(|(units, _)| units);
-    for &(feature, field, ty) in &NUMBERS {
-        let value = match field.of(check) {
-            FieldValue::Flag(flag) => Scalar::Bool(flag),
-            FieldValue::Decimal(number) => Scalar::Double(number),
-            FieldValue::Whole(_) if matches!(ty, Type::Money) => match amount {
-                Some((units, _)) => Scalar::Money(units),
-                None => continue,
-            },
-            FieldValue::Whole(number) => Scalar::Int(number),
-            _ => continue,
-        };
-        scratch.set(feature, lane, value);
+    Field::visit(check, &mut Columns { lane, scratch });
+    if let Some((units, _)) = amount {
+        scratch.set(Builtin::Amount.id(), lane, Scalar::Money(units));
     }
     if !check.text.is_empty() {
         scratch.set(Builtin::TextBytes.id(), lane, Scalar::Int(check.text.len() as i64));
@@ -77,24 +68,52 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
     }
 }
 
-/// The fields of a check that are numbers: feature, field and type.
-const NUMBERS: [(FeatureId, Field, Type); NUMBERS_COUNT] = {
-    let mut numbers = [(FeatureId(0), Field::Id, Type::Text); NUMBERS_COUNT];
-    let (mut at, mut found) = (0, 0);
+/// Puts the fields that are numbers into their columns.
+struct Columns<'s> {
+    lane: usize,
+    scratch: &'s mut Scratch,
+}
+
+/// The feature of each field, by its place in the table of fields.
+const FEATURES: [Option<(FeatureId, Type)>; Field::ALL.len()] = {
+    let mut features = [None; Field::ALL.len()];
+    let mut at = 0;
     while at < FIELDS.len() {
-        let ty = BUILTINS[at].2;
-        if let Some(field) = FIELDS[at]
-            && !matches!(ty, Type::Text)
-        {
-            numbers[found] = (FeatureId(at as u16), field, ty);
-            found += 1;
+        if let Some(field) = FIELDS[at] {
+            features[field as usize] = Some((FeatureId(at as u16), BUILTINS[at].2));
         }
         at += 1;
     }
-    assert!(found == NUMBERS_COUNT);
-    numbers
+    features
 };
-const NUMBERS_COUNT: usize = 9;
+
+impl Visit for Columns<'_> {
+    #[inline(always)]
+    fn text(&mut self, _: Field, _: &str) {}
+
+    #[inline(always)]
+    fn whole(&mut self, field: Field, number: i64) {
+        let value = match FEATURES[field as usize] {
+            Some((_, Type::Bool)) => Scalar::Bool(number != 0),
+            // What an amount is worth depends on the policy's currencies.
+            Some((_, Type::Int)) => Scalar::Int(number),
+            _ => return,
+        };
+        if let Some((feature, _)) = FEATURES[field as usize] {
+            self.scratch.set(feature, self.lane, value);
+        }
+    }
+
+    #[inline(always)]
+    fn decimal(&mut self, field: Field, number: f64) {
+        if let Some((feature, Type::Double)) = FEATURES[field as usize] {
+            self.scratch.set(feature, self.lane, Scalar::Double(number));
+        }
+    }
+
+    #[inline(always)]
+    fn bits(&mut self, _: Field, _: u128) {}
+}
 
 /// Texts that the check holds in another form, written out only where a rule reads them.
 fn texts(snapshot: &Snapshot, check: &Check<'_>, lane: &mut Lane) {
@@ -126,16 +145,14 @@ pub(crate) fn text<'a>(
         Builtin::Kind => check.kind.name(),
         Builtin::DeviceClass => check.device.class.name(),
         Builtin::Currency => wire::currency::text(&check.currency),
-        _ => match feature.field().map(|field| field.of(check)) {
-            Some(FieldValue::Text(Cow::Borrowed(text))) => text,
-            _ => "",
-        },
+        _ => feature.field().map_or("", |field| field.text(check)),
     }
 }
 
 /// Hash of a text feature's value, the same for every way of writing it.
 fn hash(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, feature: FeatureId) -> Hash {
     match feature.field() {
+        Some(field) if field.form().bytes_max().is_some() => seed.text(field.text(check)),
         Some(field) => seed.value(&field.of(check)),
         None => seed.text(ext_text(snapshot, check, feature)),
     }

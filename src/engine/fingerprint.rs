@@ -3,11 +3,11 @@
 //! It is compared only with that of an earlier check of the same id, and keyed, so a fast hash serves (foldhash). Values are in
 //! their canonical form: another spelling of the same value is the same check.
 
-use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::IpAddr;
+use std::hash::{BuildHasher as _, Hasher};
 
 use foldhash::quality::FixedState;
-use wire::{Check, ExtValue, Field, FieldValue};
+use wire::fields::Visit;
+use wire::{Check, ExtValue, Field};
 
 /// What fingerprints are keyed with.
 #[derive(Clone)]
@@ -19,31 +19,11 @@ impl Fingerprints {
     }
 
     /// The fingerprint of a check. The id is what it is found by; the caller's deadline may differ in a retry.
+    #[inline]
     pub fn of(&self, check: &Check<'_>) -> u64 {
-        let mut hasher = self.0.build_hasher();
-        let mut present = 0_u64;
-        Field::each(check, |field, value| {
-            if matches!(field, Field::Id | Field::BudgetUs) || value == FieldValue::Absent {
-                return;
-            }
-            present |= 1 << field as u8;
-            match value {
-                FieldValue::Absent => {}
-                FieldValue::Text(text) => {
-                    hasher.write_u16(text.len() as u16);
-                    hasher.write(text.as_bytes());
-                }
-                FieldValue::Flag(flag) => hasher.write_u8(u8::from(flag)),
-                FieldValue::Whole(number) => hasher.write_i64(number),
-                FieldValue::Decimal(number) => hasher.write_u64(number.to_bits()),
-                FieldValue::Kind(kind) => hasher.write_u8(kind.code()),
-                FieldValue::Class(class) => hasher.write_u8(class.code()),
-                FieldValue::Currency(code) => hasher.write(&code),
-                FieldValue::Address(IpAddr::V4(address)) => hasher.write_u32(address.to_bits()),
-                FieldValue::Address(IpAddr::V6(address)) => hasher.write_u128(address.to_bits()),
-                FieldValue::Packet(packet) => hasher.write_u128(packet.as_u128()),
-            }
-        });
+        let mut fields = Fields { hasher: self.0.build_hasher(), present: 0 };
+        Field::visit(check, &mut fields);
+        let Fields { mut hasher, present } = fields;
         hasher.write_u64(present);
         // The order of a map's fields means nothing.
         let ext = check.ext.iter().map(|(name, value)| self.of_ext(name, value));
@@ -71,9 +51,56 @@ impl Fingerprints {
     }
 }
 
+/// Which fields there are, and the hash of what they say so far. A hash of a text takes in its length.
+struct Fields<H> {
+    hasher: H,
+    present: u64,
+}
+
+impl<H: Hasher> Fields<H> {
+    #[inline(always)]
+    fn counts(&mut self, field: Field) -> bool {
+        let counts = !matches!(field, Field::Id | Field::BudgetUs);
+        self.present |= u64::from(counts) << field as u8;
+        counts
+    }
+}
+
+impl<H: Hasher> Visit for Fields<H> {
+    #[inline(always)]
+    fn text(&mut self, field: Field, text: &str) {
+        if self.counts(field) {
+            self.hasher.write(text.as_bytes());
+        }
+    }
+
+    #[inline(always)]
+    fn whole(&mut self, field: Field, number: i64) {
+        if self.counts(field) {
+            self.hasher.write_u64(number.cast_unsigned());
+        }
+    }
+
+    #[inline(always)]
+    fn decimal(&mut self, field: Field, number: f64) {
+        if self.counts(field) {
+            self.hasher.write_u64(number.to_bits());
+        }
+    }
+
+    #[inline(always)]
+    fn bits(&mut self, field: Field, bits: u128) {
+        if self.counts(field) {
+            self.hasher.write_u128(bits);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use wire::{Kind, json};
+    use std::net::IpAddr;
+
+    use wire::{FieldValue, Kind, json};
 
     use super::*;
 

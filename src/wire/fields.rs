@@ -98,6 +98,18 @@ pub struct Spec {
     pub doc: &'static str,
 }
 
+/// Takes what a check says, field by field. Absent fields are not visited, and flags only where they are set.
+pub trait Visit {
+    /// A text, a kind, class or currency by its name.
+    fn text(&mut self, field: Field, text: &str);
+    /// A whole number; a flag is 1.
+    fn whole(&mut self, field: Field, number: i64);
+    /// A finite number.
+    fn decimal(&mut self, field: Field, number: f64);
+    /// An address or a UUID, by its bits.
+    fn bits(&mut self, field: Field, bits: u128);
+}
+
 macro_rules! check_fields {
     (@path Check $name:literal) => { $name };
     (@path Device $name:literal) => { concat!("device.", $name) };
@@ -108,6 +120,18 @@ macro_rules! check_fields {
         $check.geo.map_or(FieldValue::Absent, |geo| FieldValue::Decimal(geo.$part))
     };
     (@get $check:ident $($place:tt)+) => { $check.$($place)+.value() };
+
+    (@visit $check:ident $visitor:ident $variant:ident geo . $part:ident) => {
+        if let Some(geo) = $check.geo {
+            $visitor.decimal(Field::$variant, geo.$part);
+        }
+    };
+    (@visit $check:ident $visitor:ident $variant:ident $($place:tt)+) => {
+        $check.$($place)+.visit(Field::$variant, $visitor)
+    };
+
+    (@text $check:ident geo . $part:ident) => { "" };
+    (@text $check:ident $($place:tt)+) => { $check.$($place)+.text() };
 
     // One half of a place is there before the other; the readers demand both.
     (@set $check:ident $value:ident geo . $part:ident) => {
@@ -162,10 +186,16 @@ macro_rules! check_fields {
                 match self { $(Field::$variant => check_fields!(@get check $($place)+),)+ }
             }
 
-            /// Visits what a check says in every field. Unrolled, so that the visitor's work is that of each field alone.
-            #[inline]
-            pub fn each<'c>(check: &'c Check<'_>, mut visit: impl FnMut(Field, FieldValue<'c>)) {
-                $(visit(Field::$variant, check_fields!(@get check $($place)+));)+
+            /// Visits what a check says in every field that it has: unrolled, each field by the method of its type.
+            #[inline(always)]
+            pub fn visit(check: &Check<'_>, visitor: &mut impl Visit) {
+                $(check_fields!(@visit check visitor $variant $($place)+);)+
+            }
+
+            /// The text of a field that is held as text; empty for any other.
+            #[inline(always)]
+            pub fn text<'c>(self, check: &'c Check<'_>) -> &'c str {
+                match self { $(Field::$variant => check_fields!(@text check $($place)+),)+ }
             }
 
             /// Puts a value of this field's form into a check.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::bounds::{self, FRACTION, LATITUDE, LONGITUDE, Refusal};
 use crate::check::{DeviceClass, Kind, Named, Text};
 use crate::currency;
+use crate::fields::{Field, Visit};
 use crate::instant;
 use crate::limits::{IDENTIFIER_BYTES_MAX, QR_BYTES_MAX, TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 use crate::near::{nearest, shortened};
@@ -111,12 +112,31 @@ pub(crate) trait Held<'a> {
     fn value(&self) -> FieldValue<'_>;
     /// Takes a value of the field's form.
     fn hold(&mut self, value: FieldValue<'a>);
+    /// Hands the value to the method of its type, if it is there.
+    fn visit(&self, field: Field, visitor: &mut impl Visit);
+    /// The text; empty for what is held as anything else.
+    #[inline(always)]
+    fn text(&self) -> &str {
+        ""
+    }
 }
 
 impl<'a> Held<'a> for Text<'a> {
     #[inline]
     fn value(&self) -> FieldValue<'_> {
         if self.is_empty() { FieldValue::Absent } else { FieldValue::Text(Cow::Borrowed(self)) }
+    }
+
+    #[inline(always)]
+    fn visit(&self, field: Field, visitor: &mut impl Visit) {
+        if !self.is_empty() {
+            visitor.text(field, self);
+        }
+    }
+
+    #[inline(always)]
+    fn text(&self) -> &str {
+        self
     }
 
     #[inline]
@@ -133,12 +153,18 @@ impl<'a> Held<'a> for Text<'a> {
 
 /// Holders of one value, which absence leaves as they are.
 macro_rules! held {
-    ($($ty:ty: $get:expr, $set:expr;)+) => {$(
+    ($($ty:ty: $get:expr, $set:expr, |$held:ident, $field:ident, $visitor:ident| $visit:expr;)+) => {$(
         impl<'a> Held<'a> for $ty {
             #[inline]
             fn value(&self) -> FieldValue<'_> {
                 let get: fn(&$ty) -> FieldValue<'static> = $get;
                 get(self)
+            }
+
+            #[inline(always)]
+            fn visit(&self, $field: Field, $visitor: &mut impl Visit) {
+                let $held = self;
+                $visit;
             }
 
             #[inline]
@@ -178,16 +204,20 @@ macro_rules! narrowed {
 }
 
 held! {
-    bool: |flag| FieldValue::Flag(*flag), matched!(Flag);
-    Kind: |kind| FieldValue::Kind(*kind), matched!(Kind);
-    DeviceClass: |class| FieldValue::Class(*class), matched!(Class);
-    [u8; 3]: |code| FieldValue::Currency(*code), matched!(Currency);
-    Option<i64>: optional!(Whole), matched!(Whole);
-    Option<u8>: optional!(Whole), narrowed!();
-    Option<u32>: optional!(Whole), narrowed!();
-    Option<f64>: optional!(Decimal), matched!(Decimal);
-    Option<IpAddr>: optional!(Address), matched!(Address);
-    Option<Uuid>: optional!(Packet), matched!(Packet);
+    bool: |flag| FieldValue::Flag(*flag), matched!(Flag), |held, field, to| if *held { to.whole(field, 1) };
+    Kind: |kind| FieldValue::Kind(*kind), matched!(Kind), |held, field, to| to.text(field, held.name());
+    DeviceClass: |class| FieldValue::Class(*class), matched!(Class), |held, field, to| to.text(field, held.name());
+    [u8; 3]: |code| FieldValue::Currency(*code), matched!(Currency), |held, field, to| to.text(field, currency::text(held));
+    Option<i64>: optional!(Whole), matched!(Whole), |held, field, to| if let Some(number) = *held { to.whole(field, number) };
+    Option<u8>: optional!(Whole), narrowed!(), |held, field, to| if let Some(number) = *held { to.whole(field, number.into()) };
+    Option<u32>: optional!(Whole), narrowed!(), |held, field, to| if let Some(number) = *held { to.whole(field, number.into()) };
+    Option<f64>: optional!(Decimal), matched!(Decimal), |held, field, to| if let Some(number) = *held { to.decimal(field, number) };
+    Option<IpAddr>: optional!(Address), matched!(Address), |held, field, to| match *held {
+        None => {}
+        Some(IpAddr::V4(address)) => to.bits(field, address.to_bits().into()),
+        Some(IpAddr::V6(address)) => to.bits(field, address.to_bits()),
+    };
+    Option<Uuid>: optional!(Packet), matched!(Packet), |held, field, to| if let Some(packet) = *held { to.bits(field, packet.as_u128()) };
 }
 
 impl Form {
