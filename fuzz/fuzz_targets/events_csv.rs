@@ -33,7 +33,9 @@ fuzz_target!(|rows: &[u8]| {
     let columns = table.columns().to_vec();
     if let Ok(rows) = table.rows(&columns, &[]) {
         rows.flatten().for_each(|row| {
-            row.cells.iter().for_each(|cell| drop((cell.to_int(), cell.to_float(), cell.to_time_ms(), cell.is("1"))));
+            for cell in &row.cells {
+                let _ = (cell.to_int(), cell.to_float(), cell.to_time_ms(), cell.is("1"));
+            }
         });
     }
 });

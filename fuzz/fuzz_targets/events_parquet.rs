@@ -3,13 +3,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::{ArrayRef, Decimal128Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    ArrayRef, Decimal128Array, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use events::{Format, Table};
 use libfuzzer_sys::fuzz_target;
 use parquet::arrow::ArrowWriter;
 
 static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let texts = StringArray::from_iter((0..40).map(|row| (row % 7 > 0).then(|| format!("account {}", row % 5))));
+    let texts =
+        StringArray::from_iter((0..40).map(|row| (row % 7 > 0).then(|| format!("account {}", row % 5))));
     let amounts = Decimal128Array::from_iter_values(0..40).with_precision_and_scale(18, 2).expect("a scale");
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("account", Arc::new(texts)),

@@ -120,7 +120,10 @@ impl Table {
                 Err(ReadError::File(format!("the file has two columns `{name}`: rename one")))
             }
             (None, _) => {
-                let columns = self.columns.join(", ");
+                // An index that pandas writes has no name.
+                let named: Vec<&str> =
+                    self.columns.iter().map(String::as_str).filter(|column| !column.is_empty()).collect();
+                let columns = named.join(", ");
                 Err(ReadError::File(format!("no column `{name}`; there are {columns}")))
             }
         }
