@@ -256,13 +256,13 @@ impl FeatureTable {
         Some(FeatureId(self.features.len() as u16 - 1))
     }
 
-    /// Decimals of money: two, or as many as the finest currency of the policy has. Money features stand in whole units of the
+    /// Decimals of money: two, or as many as the finest currency of the policy has. Money features are held in whole units of the
     /// last of them, whatever the currency.
     pub fn money_places(&self) -> u8 {
         self.money_places
     }
 
-    /// Has money stand in units of that many decimals, at least two.
+    /// Holds money in units of that many decimals, at least two.
     pub fn set_money_places(&mut self, places: u8) {
         self.money_places = places.max(2);
     }

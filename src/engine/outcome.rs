@@ -118,7 +118,7 @@ impl CheckState {
 
     /// The table: where a check stands after an outcome, and what moves.
     ///
-    /// Whoever goes on only after an `allow`, or after a passed challenge that was not refused, is held by every limit: a pass
+    /// A caller that goes on only after an `allow`, or after a passed challenge that was not refused, is held by every limit: a pass
     /// always reserves, there is one at most, and only `failed` and `cancelled` give back, once.
     pub const fn after(self, outcome: OutcomeKind) -> (CheckState, Move) {
         use CheckState::{Allowed, Challenged, Ended, Passed, Refused, Settled};

@@ -1,4 +1,4 @@
-//! Files that declare nothing, and policies that decide nothing. Whoever meant it says so; mostly an editor, a full disk or a
+//! Files that declare nothing, and policies that decide nothing. An author who means it opts in; mostly an editor, a full disk or a
 //! deployment that was interrupted left an empty file, and limits would be gone without a word.
 
 use engine::policy::{Bands, Policy};
