@@ -2,21 +2,68 @@
 //!
 //! All lanes of a group reserve before the first is answered. Where one is not allowed after all, what it had reserved falls
 //! away, and those behind it that looked at the same windows have seen too much. They give back what they took and are decided
-//! anew, each when its turn comes and all before it are committed: by one pass, at the price of single checks, and by none where
-//! every lane is allowed or shares no key.
+//! anew together, once all before the first of them are committed; none are where every lane is allowed or shares no key. Each
+//! time that one falls away among those decided anew, half as many are taken at once, so that no frame costs much more than its
+//! checks alone.
 
-use wire::{Check, Degraded, Kind};
+use wire::{Check, Degraded};
 
-use crate::decide::{Now, lanes};
+use crate::decide::{Now, conclude, lanes, reserve};
 use crate::feature::Builtin;
 use crate::limits::LANES;
-use crate::scratch::{Lane, Scratch};
+use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{models, profile, rules, velocity, verdict};
+use crate::{models, profile, velocity, verdict};
 
 /// What the stages from velocity on say of a check's quality; said anew.
 const SAID_ANEW: u16 = Degraded::Velocity.bit() | Degraded::Model.bit() | Degraded::Shadow.bit();
+
+/// The lanes that have to be decided again.
+pub(crate) struct Again {
+    waiting: u64,
+    /// Lanes that were decided again and are not committed yet.
+    decided: u64,
+    /// How many are decided at once.
+    width: u32,
+}
+
+impl Default for Again {
+    fn default() -> Again {
+        Again { waiting: 0, decided: 0, width: LANES as u32 }
+    }
+}
+
+impl Again {
+    /// The lanes to decide again now that it is a lane's turn: none, or that lane and others.
+    pub fn due(&mut self, lane: usize) -> u64 {
+        if self.waiting >> lane & 1 == 0 {
+            return 0;
+        }
+        let mut rest = self.waiting;
+        for _ in 0..self.width {
+            rest &= rest.wrapping_sub(1);
+        }
+        let due = self.waiting & !rest;
+        self.waiting = rest;
+        self.decided = due;
+        due
+    }
+
+    /// Of these lanes, those that wait for nothing.
+    pub fn settled(&self, lanes: u64) -> u64 {
+        lanes & !self.waiting
+    }
+
+    /// Takes in lanes that have to be decided again.
+    pub fn add(&mut self, found: u64) {
+        if found & self.decided != 0 {
+            self.width = (self.width / 2).max(1);
+        }
+        self.decided &= !found;
+        self.waiting |= found;
+    }
+}
 
 /// The lanes of `later` that have to be decided again because that lane is not allowed. They give back what they reserved, the
 /// last first, so that every window is as if they had never been there.
@@ -89,70 +136,48 @@ fn sharing(
     found
 }
 
-/// Decides a lane from velocity on, as if it were alone, in a memory that holds one lane; attempts were counted before and stay.
+/// Decides lanes anew, as far as it depends on those before them; `open` are all that are not committed yet.
 pub(crate) fn decide(
     snapshot: &Snapshot,
     tables: &Tables,
     now: Now,
-    check: &Check<'_>,
-    lane: usize,
+    checks: &[Check<'_>],
+    those: u64,
+    open: u64,
     scratch: &mut Scratch,
 ) {
-    let Some(mut alone) = scratch.alone.take() else { return };
-    verdict::uncount(snapshot, now.ms, check.kind, lane, scratch);
-    models::uncount(snapshot, lane, scratch);
-    profile::visit_again(snapshot, tables, check, lane, scratch);
-    swap(snapshot, lane, scratch, &mut alone);
-    let state = &mut alone.lanes[0];
-    state.pending.clear();
-    state.refused.clear();
-    state.matches.clear();
-    (state.unkept, state.unkept_score) = (0, 0);
-    state.degraded &= !SAID_ANEW;
-    for score in [Builtin::ModelScore, Builtin::AnomalyScore] {
-        alone.forget(snapshot, score.id(), 0);
+    verdict::uncount(snapshot, now.ms, checks, those, scratch);
+    models::uncount(snapshot, those, scratch);
+    for lane in lanes(those) {
+        let state = &mut scratch.lanes[lane];
+        state.pending.clear();
+        state.refused.clear();
+        state.matches.clear();
+        (state.unkept, state.unkept_score) = (0, 0);
+        state.degraded &= !SAID_ANEW;
+        for score in [Builtin::ModelScore, Builtin::AnomalyScore] {
+            scratch.forget(snapshot, score.id(), lane);
+        }
+        profile::forget(snapshot, lane, scratch);
     }
-
-    let one = std::slice::from_ref(check);
-    rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, one, &mut alone);
-    verdict::limit_errors(snapshot, one, 1, &mut alone);
-    velocity::reserve_approved(snapshot, now.ms, check, 0, &mut alone);
-    models::score(snapshot, now, one, 1, &mut alone);
-    rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, one, &mut alone);
-    let mut kinds = [0_u64; Kind::ALL.len()];
-    kinds[usize::from(check.kind.code())] = 1;
-    verdict::matches(snapshot, now.ms, 1, &kinds, &mut alone);
-
-    scratch.registers.adopt(&snapshot.policy.program, &alone.registers, lane);
-    for (ours, theirs) in scratch.challenged.iter_mut().zip(&alone.challenged) {
-        ours.lanes = ours.lanes & !(1 << lane) | (theirs.lanes & 1) << lane;
-        ours.scores[lane] = theirs.scores[0];
-    }
-    swap(snapshot, lane, scratch, &mut alone);
-    scratch.alone = Some(alone);
+    reserve(snapshot, tables, now, checks, those, open, scratch);
+    conclude(snapshot, now, checks, those, scratch);
 }
 
-/// Exchanges a lane with the one of a memory for one, and what is counted of all lanes.
-fn swap(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch, alone: &mut Scratch) {
-    for feature in 0..snapshot.missing.len() {
-        std::mem::swap(&mut scratch.columns[feature][lane], &mut alone.columns[feature][0]);
-        std::mem::swap(&mut scratch.hashes[feature][lane], &mut alone.hashes[feature][0]);
-        swap_bit(&mut scratch.present[feature], lane, &mut alone.present[feature]);
-    }
-    for list in 0..snapshot.policy.lists.len() {
-        swap_bit(&mut scratch.on_lists[list], lane, &mut alone.on_lists[list]);
-    }
-    swap_bit(&mut scratch.denied, lane, &mut alone.denied);
-    let windows = scratch.windows.iter_mut().zip(&mut alone.windows);
-    windows.take(snapshot.plan.groups.len()).for_each(|(ours, theirs)| ours.swap_lane(lane, theirs));
-    std::mem::swap::<Lane>(&mut scratch.lanes[lane], &mut alone.lanes[0]);
-    std::mem::swap(&mut scratch.tally, &mut alone.tally);
-    std::mem::swap(&mut scratch.scores, &mut alone.scores);
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Exchanges a lane's bit with that of lane 0.
-fn swap_bit(ours: &mut u64, lane: usize, theirs: &mut u64) {
-    let differ = (*ours >> lane ^ *theirs) & 1;
-    *ours ^= differ << lane;
-    *theirs ^= differ;
+    #[test]
+    fn lanes_that_fall_away_one_after_the_other_are_decided_a_few_times_each_at_most() {
+        let (mut again, mut decided) = (Again::default(), 0);
+        for lane in 0..LANES {
+            let due = again.due(lane);
+            assert!(lane == 0 || due >> lane & 1 == 1, "a lane is decided again before its turn is over");
+            decided += due.count_ones();
+            // Each commit makes whatever is behind it wrong.
+            again.add(again.settled(behind(lane)));
+        }
+        assert!(decided <= 3 * LANES as u32, "{decided}");
+    }
 }

@@ -4,17 +4,21 @@
 //! memory latency overlaps and rules run over masks. Its answers are those of one check after the other all the same: lanes are
 //! committed in their order, and those that saw reservations which fell away are decided again ([`crate::again`]).
 
-use wire::{Check, Degraded, Verdict};
+use wire::{Check, Degraded, Kind, Verdict};
 
+use crate::again::Again;
 use crate::decision::Decision;
 use crate::feature::{FeatureId, Scalar};
 use crate::key;
 use crate::limits::LANES;
+use crate::program::Kinds;
 use crate::replay::{self, Seen};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::{again, breaker, fields, lists, models, profile, record, rules, velocity, verdict, verify};
+use crate::{
+    again, breaker, fields, known, lists, models, profile, record, rules, velocity, verdict, verify,
+};
 
 /// The time of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,10 +95,13 @@ pub fn decide_given(
     let _pin = tables.pins.enter(scratch.worker, now.ms);
     scratch.lanes[0].clear();
     arrive(snapshot, tables, now, checks, 1, scratch);
+    velocity::attempt_all(snapshot, now.ms, checks, 1, scratch);
     state(scratch);
-    rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
-    verdict::limit_errors(snapshot, checks, 1, scratch);
-    velocity::reserve(snapshot, now.ms, checks, 1, scratch);
+    rules::run_early(snapshot, checks, 1, scratch);
+    known::refuse(snapshot, now.ms, checks, 1, scratch);
+    profile::compare(tables, checks, 1, 1, scratch);
+    state(scratch);
+    reserve_approved(snapshot, now, checks, 1, scratch);
     models::score(snapshot, now, checks, 1, scratch);
     state(scratch);
     conclude(snapshot, now, checks, 1, scratch);
@@ -109,6 +116,7 @@ pub fn decide_given(
 /// program is no longer than that of the batch's.
 pub fn run_rules(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
     scratch.lanes[..checks.len()].iter_mut().for_each(|lane| lane.matches.clear());
+    rules::run_early(snapshot, checks, all(checks), scratch);
     conclude(snapshot, now, checks, all(checks), scratch);
     for (lane, check) in checks.iter().enumerate() {
         breaker::pass(snapshot, now.ms, check.kind, lane, scratch);
@@ -151,28 +159,29 @@ fn decide_lanes(
     }
 
     arrive(snapshot, tables, now, checks, fresh, scratch);
-    rules::run(snapshot, &snapshot.policy.gate, &snapshot.gate_schedule, checks, scratch);
-    verdict::limit_errors(snapshot, checks, fresh, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
-    velocity::reserve(snapshot, now.ms, checks, fresh, scratch);
-    models::score(snapshot, now, checks, fresh, scratch);
+    velocity::attempt_all(snapshot, now.ms, checks, fresh, scratch);
+    rules::run_early(snapshot, checks, fresh, scratch);
+    known::refuse(snapshot, now.ms, checks, fresh, scratch);
+    reserve(snapshot, tables, now, checks, fresh, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
 
     // verdict, commit or roll back, record
     let number = tables.take_numbers(fresh.count_ones() as usize);
-    let mut again = 0_u64;
+    let mut again = Again::default();
     for (at, lane) in lanes(fresh).enumerate() {
         let (check, decision) = (&checks[lane], &mut decisions[lane]);
-        if again >> lane & 1 != 0 {
-            again::decide(snapshot, tables, now, check, lane, scratch);
+        let due = again.due(lane);
+        if due != 0 {
+            again::decide(snapshot, tables, now, checks, due, fresh & u64::MAX << lane, scratch);
         }
         breaker::pass(snapshot, now.ms, check.kind, lane, scratch);
         scratch.tally.decided(check.kind);
         *decision = verdict::decide(snapshot, lane, scratch);
         decision.number = number + at as u64;
-        let later = fresh & again::behind(lane) & !again;
-        if decision.verdict != Verdict::Allow && later != 0 && !verdict::is_denied(lane, scratch) {
-            again |= again::followers(snapshot, now.ms, checks, lane, later, scratch);
+        let later = again.settled(fresh & again::behind(lane));
+        if decision.verdict != Verdict::Allow && later != 0 && !verdict::is_refused(lane, scratch) {
+            again.add(again::followers(snapshot, now.ms, checks, lane, later, scratch));
         }
         match decision.verdict {
             Verdict::Allow => {
@@ -199,7 +208,7 @@ fn decide_lanes(
     }
 }
 
-/// Fields, token, lists, profiles: all that is known before velocity. Repetitions get their fields only.
+/// Fields, token, lists, profiles: all that is known before windows. Repetitions get their fields only.
 fn arrive(
     snapshot: &Snapshot,
     tables: &Tables,
@@ -230,25 +239,63 @@ fn arrive(
     for lane in lanes(fresh) {
         verify::verify(snapshot, &checks[lane], lane, scratch);
     }
-    verdict::deny_early(snapshot, fresh, scratch);
-    let mut earlier = profile::Earlier::default();
     for lane in lanes(fresh) {
-        profile::visit(tables, now.ms, checks, lane, &mut earlier, scratch);
+        profile::visit(tables, now.ms, &checks[lane], lane, scratch);
     }
 }
 
-/// The rules that match.
-fn conclude(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
-    rules::run(snapshot, &snapshot.policy.program, &snapshot.schedule, checks, scratch);
-    let mut kinds = [0_u64; wire::Kind::ALL.len()];
-    for (lane, check) in checks.iter().enumerate() {
-        kinds[usize::from(check.kind.code())] |= 1 << lane;
-    }
-    verdict::matches(snapshot, now.ms, fresh, &kinds, scratch);
+/// What depends on the checks before: approved amounts and windows, and the models, which read them. `open` are the lanes that are
+/// not committed yet.
+pub(crate) fn reserve(
+    snapshot: &Snapshot,
+    tables: &Tables,
+    now: Now,
+    checks: &[Check<'_>],
+    those: u64,
+    open: u64,
+    scratch: &mut Scratch,
+) {
+    profile::compare(tables, checks, those, open & !scratch.refused, scratch);
+    reserve_approved(snapshot, now, checks, those, scratch);
+    models::score(snapshot, now, checks, those, scratch);
 }
 
-fn all(checks: &[Check<'_>]) -> u64 {
+/// Windows of approved checks, within their limits.
+fn reserve_approved(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
+    rules::run_gate(snapshot, checks, those, scratch);
+    verdict::limit_errors(snapshot, checks, those, scratch);
+    for lane in lanes(those) {
+        velocity::reserve_approved(snapshot, now.ms, &checks[lane], lane, scratch);
+    }
+}
+
+/// The rules that match, once those that are known early have run.
+pub(crate) fn conclude(
+    snapshot: &Snapshot,
+    now: Now,
+    checks: &[Check<'_>],
+    those: u64,
+    scratch: &mut Scratch,
+) {
+    rules::run_late(snapshot, checks, those, scratch);
+    verdict::matches(snapshot, now.ms, checks, those, scratch);
+}
+
+pub(crate) fn all(checks: &[Check<'_>]) -> u64 {
     u64::MAX >> (LANES - checks.len())
+}
+
+/// Lanes by the kind of their checks.
+pub(crate) fn by_kind(checks: &[Check<'_>], those: u64) -> [u64; Kind::ALL.len()] {
+    let mut of_kind = [0; Kind::ALL.len()];
+    lanes(those).for_each(|lane| of_kind[usize::from(checks[lane].kind.code())] |= 1 << lane);
+    of_kind
+}
+
+/// The lanes of some kinds.
+pub(crate) fn of_kinds(kinds: Kinds, of_kind: &[u64; Kind::ALL.len()]) -> u64 {
+    let those = Kind::ALL.iter().filter(|kind| kinds.has(**kind));
+    those.fold(0, |mask, kind| mask | of_kind[usize::from(kind.code())])
 }
 
 /// The lanes of a mask, lowest first.

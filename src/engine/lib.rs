@@ -28,6 +28,7 @@ mod fingerprint;
 pub mod forest;
 mod geo;
 pub mod key;
+mod known;
 pub mod limits;
 pub mod lists;
 mod models;

@@ -133,14 +133,16 @@ pub struct Scratch {
     pub(crate) present: Vec<u64>,
     pub(crate) hashes: Vec<[Hash; LANES]>,
     pub(crate) on_lists: Vec<u64>,
-    /// Lanes that are denied whatever comes after lists and token.
-    pub(crate) denied: u64,
+    /// Lanes that are known not to be allowed before anything is reserved.
+    pub(crate) refused: u64,
     /// Entries of the list being looked up that would put a lane on it.
     pub(crate) wanted: Vec<(usize, Hash)>,
     pub(crate) registers: Registers,
+    /// Registers of the limits' conditions.
+    pub(crate) gate: Registers,
     /// Inputs of the models, by the matrix of all.
     pub(crate) model: Lanes,
-    /// The same for lanes that a challenger is asked about alone, side by side.
+    /// The same for a few lanes that a model is asked about, side by side.
     pub(crate) sampled: Lanes,
     /// By the snapshot's challengers.
     pub(crate) challenged: Vec<Challenged>,
@@ -153,8 +155,6 @@ pub struct Scratch {
     pub(crate) devices: Sought,
     pub(crate) ids: Sought,
     pub(crate) records: Records,
-    /// Memory for a lane that is decided again by itself; none in that memory.
-    pub(crate) alone: Option<Box<Scratch>>,
     types: Vec<Type>,
     fitted: u64,
 }
@@ -163,19 +163,16 @@ impl Scratch {
     /// The memory of that worker; each concurrent caller of `decide` has a number of its own, below
     /// [`crate::limits::WORKERS_MAX`].
     pub fn new(worker: usize) -> Scratch {
-        Scratch { alone: Some(Box::new(Scratch::bare(worker))), ..Scratch::bare(worker) }
-    }
-
-    fn bare(worker: usize) -> Scratch {
         Scratch {
             worker,
             columns: vec![[0; LANES]; FEATURES_MAX],
             present: vec![0; FEATURES_MAX],
             hashes: vec![[0; LANES]; FEATURES_MAX],
             on_lists: vec![0; LISTS_MAX],
-            denied: 0,
+            refused: 0,
             wanted: Vec::with_capacity(LANES * lists::ASKED_MAX),
             registers: Registers::default(),
+            gate: Registers::default(),
             model: Lanes::default(),
             sampled: Lanes::default(),
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
@@ -188,7 +185,6 @@ impl Scratch {
             devices: Sought::default(),
             ids: Sought::default(),
             records: Records { bytes: Vec::new(), ends: Vec::with_capacity(wire::limits::BATCH_CHECKS_MAX) },
-            alone: None,
             types: Vec::with_capacity(FEATURES_MAX),
             fitted: 0,
         }
@@ -198,20 +194,14 @@ impl Scratch {
     pub(crate) fn fit(&mut self, snapshot: &Snapshot) {
         if self.fitted != snapshot.serial {
             self.fitted = snapshot.serial;
-            self.registers.fit(&snapshot.policy.gate, &snapshot.gate_schedule);
-            self.registers.fit(&snapshot.policy.program, &snapshot.schedule);
+            self.gate.fit(&snapshot.policy.gate, &snapshot.schedules.gate);
+            self.registers.fit(&snapshot.policy.program, &snapshot.schedules.early);
+            self.registers.fit(&snapshot.policy.program, &snapshot.schedules.late);
             for forest in snapshot.models.forests() {
                 self.model.fit(forest);
+                self.sampled.fit(forest);
             }
             let challengers = snapshot.models.challengers().count();
-            if challengers > 0 {
-                snapshot.models.forests().for_each(|forest| self.sampled.fit(forest));
-            }
-            if let Some(alone) = &mut self.alone {
-                alone.fit(snapshot);
-            } else {
-                return;
-            }
             self.records.bytes.clear();
             self.records.bytes.reserve(
                 wire::limits::BATCH_CHECKS_MAX * (1024 + challengers * (9 + MODEL_VERSION_BYTES_MAX))

@@ -11,6 +11,7 @@ use crate::decision::{Decision, Hit};
 use crate::feature::{BUILTINS, Builtin, FeatureId, FeatureTable, Type};
 use crate::forest::{ForestError, ForestSpec};
 use crate::key;
+use crate::known::{self, Known};
 use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WINDOWS_MAX};
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
@@ -18,10 +19,9 @@ use crate::plan::{Laid, Plan};
 use crate::policy::{Aggregate, BreakerState, List, Matching, Origin, Policy, ReasonText, Tier, Window};
 use crate::program::{Kinds, Op, TextSource, Truth};
 use crate::reasons::BUILTIN_REASONS;
-use crate::rules::Schedule;
+use crate::rules::Schedules;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
-use crate::verdict;
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
@@ -118,8 +118,7 @@ pub struct Snapshot {
     pub(crate) policy: Policy,
     pub(crate) plan: Plan,
     /// How the policy's programs are run.
-    pub(crate) schedule: Arc<Schedule>,
-    pub(crate) gate_schedule: Arc<Schedule>,
+    pub(crate) schedules: Arc<Schedules>,
     pub(crate) models: Arc<Models>,
     pub(crate) token_keys: Arc<[TokenKey]>,
     pub(crate) lists: Vec<Arc<ListHandle>>,
@@ -129,8 +128,8 @@ pub struct Snapshot {
     pub(crate) hashed: Vec<FeatureId>,
     /// Live and shadow rules in the order of their tiers: those of each kind, and at the end of all kinds.
     pub(crate) order: Vec<Vec<Candidate>>,
-    /// Lists whose entries are denied for certain, whatever else matches.
-    pub(crate) denying: Vec<u16>,
+    /// Rules that settle something before anything is reserved.
+    pub(crate) known: Known,
     /// By the policy's rules, what their ids do to the sample of accounts.
     pub(crate) salts: Arc<[u64]>,
     pub(crate) currencies: Currencies,
@@ -189,19 +188,20 @@ impl Snapshot {
             .ext
             .iter()
             .map(|&id| (policy.features.row(id).name.trim_start_matches("ext.").to_owned(), id));
+        let late = known::late(&policy);
+        let (schedules, known) = (Schedules::of(&policy, &late), Known::of(&policy, &late));
         Ok(Snapshot {
             ext: ext.collect(),
             missing: policy.features.iter().map(|(_, row)| row.missing.bits()).collect(),
             hashed: hashed(&policy),
             serial: serial(),
             plan,
-            schedule: Arc::new(Schedule::new(&policy.program)),
-            gate_schedule: Arc::new(Schedule::new(&policy.gate)),
+            schedules: Arc::new(schedules),
             models: Arc::new(models),
             token_keys: token_keys.into(),
             lists,
             order: order(&policy),
-            denying: verdict::denying(&policy),
+            known,
             currencies: Currencies::of(&policy),
             salts: policy.rules.iter().map(|rule| key::salt(&rule.reason.rule)).collect(),
             book,
@@ -218,7 +218,7 @@ impl Snapshot {
         let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
         origins.into_iter().for_each(|origin| next.policy.demote(origin));
         next.order = order(&next.policy);
-        next.denying = verdict::denying(&next.policy);
+        next.known = Known::of(&next.policy, &known::late(&next.policy));
         next
     }
 

@@ -82,18 +82,15 @@ pub(crate) fn prefetch_far(snapshot: &Snapshot, lanes: usize, scratch: &Scratch)
     }
 }
 
-/// Takes checks into their windows and reads them; gives back what a check had reserved before a limit refused.
-pub(crate) fn reserve(
+/// Takes checks into their windows over all of them, and reads those.
+pub(crate) fn attempt_all(
     snapshot: &Snapshot,
     now_ms: i64,
     checks: &[Check<'_>],
     fresh: u64,
     scratch: &mut Scratch,
 ) {
-    vectorised(Attempts { snapshot, now_ms, checks, fresh, scratch: &mut *scratch });
-    for lane in lanes(fresh) {
-        reserve_approved(snapshot, now_ms, &checks[lane], lane, scratch);
-    }
+    vectorised(Attempts { snapshot, now_ms, checks, fresh, scratch });
 }
 
 /// Checks taken into the windows over all of them. They count whatever becomes of a check, so one key's may go after another's
@@ -131,7 +128,8 @@ impl Work for Attempts<'_> {
     }
 }
 
-/// Reserves what a check would take if it were approved, or asks what that would be where it certainly will not be.
+/// Reserves what a check would take if it were approved, or asks what that would be where it certainly will not be. Gives back what
+/// it had reserved before a limit refused.
 pub(crate) fn reserve_approved(
     snapshot: &Snapshot,
     now_ms: i64,
@@ -139,7 +137,7 @@ pub(crate) fn reserve_approved(
     lane: usize,
     scratch: &mut Scratch,
 ) {
-    let denied = verdict::is_denied(lane, scratch);
+    let refused = verdict::is_refused(lane, scratch);
     for (at, group) in snapshot.plan.groups.iter().enumerate() {
         let key = scratch.windows[at].keys[lane];
         if key == 0 {
@@ -161,7 +159,7 @@ pub(crate) fn reserve_approved(
                 held.value(now_ms)
             } else {
                 let pending = pending(snapshot, window, key, now_ms, lane, scratch);
-                approve(snapshot, window, held, pending, denied, lane, scratch)
+                approve(snapshot, window, held, pending, refused, lane, scratch)
             };
             set(window, lane, number, scratch);
         }
@@ -176,8 +174,8 @@ pub(crate) fn reserve_approved(
 #[cold]
 fn doubt(window: &Laid, lane: usize, scratch: &mut Scratch) {
     let unsure = &mut scratch.lanes[lane].unsure;
-    // There is room for every window of a policy.
-    if unsure.len() < unsure.capacity() {
+    // There is room for every window of a policy; a check that is decided again comes here twice.
+    if !unsure.contains(&window.feature.0) && unsure.len() < unsure.capacity() {
         unsure.push(window.feature.0);
     }
 }
@@ -246,13 +244,13 @@ fn attempt(
 }
 
 /// A window over approved checks: reserved now, dated at the decision, within the tightest limit that applies. A check that is
-/// `denied` takes nothing; its values and reasons are the same.
+/// `refused` takes nothing; its values and reasons are the same.
 fn approve(
     snapshot: &Snapshot,
     window: &Laid,
     held: Held<'_>,
     pending: Pending,
-    denied: bool,
+    refused: bool,
     lane: usize,
     scratch: &mut Scratch,
 ) -> i64 {
@@ -260,7 +258,7 @@ fn approve(
     let lacks = lacks_amount(window, lane, scratch);
     let limit = if lacks { None } else { tightest(snapshot, window, lane, scratch) };
     let max = limit.map_or(i64::MAX, |limit| snapshot.policy.limits[limit].max);
-    let reserved = if denied {
+    let reserved = if refused {
         let value = held.value(now_ms).saturating_add(delta);
         let kept = Reserved { value, time_ms: now_ms, displaced: Displaced::default() };
         if value > max { Err(Full { current: value - delta }) } else { Ok(kept) }
@@ -276,7 +274,7 @@ fn approve(
                 let beyond = |_, limit: &Limit| limit.mode == Mode::Shadow && limit.max < value;
                 refuse(snapshot, window, Some(value), lane, scratch, beyond);
             }
-            (Pending { time_ms, held: !denied, displaced, ..pending }, value)
+            (Pending { time_ms, held: !refused, displaced, ..pending }, value)
         }
         Err(Full { current }) => {
             let value = current.saturating_add(delta);
@@ -359,9 +357,8 @@ fn applying<'s>(
     scratch: &'s Scratch,
 ) -> impl Iterator<Item = (usize, &'s Limit)> {
     let limits = &snapshot.policy.limits;
-    let applies = move |limit: &Limit| {
-        limit.when.is_none_or(|when| scratch.registers.applies(when, limit.on_error, lane))
-    };
+    let applies =
+        move |limit: &Limit| limit.when.is_none_or(|when| scratch.gate.applies(when, limit.on_error, lane));
     let limits = window.limits.iter().map(move |&at| (at, &limits[at]));
     limits.filter(move |(_, limit)| limit.mode != Mode::Off && applies(limit))
 }

@@ -6,13 +6,13 @@ use wire::limits::REASONS_MAX;
 use wire::{Challenge, Check, Value, Verdict};
 
 use crate::breaker::Tripped;
-use crate::decide::lanes as lanes_of;
+use crate::decide::{by_kind, lanes as lanes_of, of_kinds};
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::key;
 use crate::limits::LANES;
-use crate::policy::{BreakerState, Mode, OnError, Origin, Policy, Rule, Tier, Variant, Witness};
-use crate::program::{Kinds, NumberType, Op, Source};
+use crate::policy::{BreakerState, Mode, OnError, Origin, Rule, Tier, Variant, Witness};
+use crate::program::{NumberType, Source};
 use crate::reasons::BuiltinReason;
 use crate::score::{millionths, of_millionths};
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
@@ -20,49 +20,20 @@ use crate::snapshot::Snapshot;
 use crate::velocity::Refused;
 use crate::verify::TokenState;
 
-/// Whether a lane is denied whatever velocity, model and rules find: its token is invalid, or a list denies it. Such a check
-/// reserves nothing.
-pub(crate) fn is_denied(lane: usize, scratch: &Scratch) -> bool {
-    scratch.denied >> lane & 1 != 0
-}
-
-/// Lists that a rule denies by, where nothing that comes before it in the order of tiers may allow.
-pub(crate) fn denying(policy: &Policy) -> Vec<u16> {
-    let early = |rule: &&Rule| rule.tier <= Tier::Deny && rule.is_evaluated();
-    if policy.rules.iter().filter(early).any(|rule| rule.verdict == Verdict::Allow) {
-        return Vec::new();
-    }
-    let acts = |rule: &&Rule| {
-        rule.mode == Mode::Live
-            && rule.variants.is_empty()
-            && rule.verdict == Verdict::Deny
-            && rule.kinds == Kinds::ALL
-            && rule.sample_percent == 100
-            && rule.expires_ms == i64::MAX
-    };
-    let list = |rule: &Rule| {
-        policy.program.ops.iter().find_map(|op| match *op {
-            Op::OnList { to, list } if to == rule.when => Some(list),
-            _ => None,
-        })
-    };
-    policy.rules.iter().filter(early).filter(acts).filter_map(list).collect()
-}
-
-/// Finds the lanes that are denied by token or list.
-pub(crate) fn deny_early(snapshot: &Snapshot, lanes: u64, scratch: &mut Scratch) {
-    let listed = snapshot.denying.iter().map(|&list| scratch.on_lists[usize::from(list)]);
-    let mut denied = listed.fold(0, |mask, listed| mask | listed) & lanes;
-    for lane in lanes_of(lanes) {
-        let token = scratch.lanes[lane].token;
-        denied |= u64::from(token.is_some_and(|token| token != TokenState::Valid)) << lane;
-    }
-    scratch.denied = denied;
+/// Whether it is known that a lane is not allowed, before anything is reserved ([`crate::known`]). Such a check reserves nothing.
+pub(crate) fn is_refused(lane: usize, scratch: &Scratch) -> bool {
+    scratch.refused >> lane & 1 != 0
 }
 
 /// Collects the rules that match in each lane, in the order of their tiers.
-pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64], scratch: &mut Scratch) {
-    each_match(snapshot, now_ms, lanes, kinds, scratch, true, |scratch, found, lane| {
+pub(crate) fn matches(
+    snapshot: &Snapshot,
+    now_ms: i64,
+    checks: &[Check<'_>],
+    lanes: u64,
+    scratch: &mut Scratch,
+) {
+    each_match(snapshot, now_ms, checks, lanes, scratch, true, |scratch, found, lane| {
         scratch.tally.matched(found.rule as usize, found.shadow);
         if scratch.lanes[lane].matches.try_push(found).is_err() {
             crowd(&snapshot.policy.rules, found, &mut scratch.lanes[lane]);
@@ -70,37 +41,38 @@ pub(crate) fn matches(snapshot: &Snapshot, now_ms: i64, lanes: u64, kinds: &[u64
     });
 }
 
-/// Takes back what was counted of a lane's matches and errors.
+/// Takes back what was counted of lanes' matches and errors.
 pub(crate) fn uncount(
     snapshot: &Snapshot,
     now_ms: i64,
-    kind: wire::Kind,
-    lane: usize,
+    checks: &[Check<'_>],
+    lanes: u64,
     scratch: &mut Scratch,
 ) {
-    let mut kinds = [0_u64; wire::Kind::ALL.len()];
-    kinds[usize::from(kind.code())] = 1 << lane;
-    each_match(snapshot, now_ms, 1 << lane, &kinds, scratch, false, |scratch, found, _| {
+    each_match(snapshot, now_ms, checks, lanes, scratch, false, |scratch, found, _| {
         scratch.tally.unmatched(found.rule as usize, found.shadow);
     });
     let rules = snapshot.policy.rules.len();
-    let Scratch { lanes, tally, .. } = scratch;
-    let of_limits = lanes[lane].errors.iter().filter(|&&index| index as usize >= rules);
-    of_limits.for_each(|&index| tally.unfailed(index as usize));
-    lanes[lane].errors.clear();
+    for lane in lanes_of(lanes) {
+        let (errors, tally) = (&mut scratch.lanes[lane].errors, &mut scratch.tally);
+        let of_limits = errors.iter().filter(|&&index| index as usize >= rules);
+        of_limits.for_each(|&index| tally.unfailed(index as usize));
+        errors.clear();
+    }
 }
 
-/// Hands over each match of a lane; `counts` where errors are counted and not taken back.
+/// Hands over each match of lanes; `counts` where errors are counted and not taken back.
 #[inline(always)]
 fn each_match(
     snapshot: &Snapshot,
     now_ms: i64,
+    checks: &[Check<'_>],
     lanes: u64,
-    kinds: &[u64],
     scratch: &mut Scratch,
     counts: bool,
     mut take: impl FnMut(&mut Scratch, Match, usize),
 ) {
+    let kinds = by_kind(checks, lanes);
     let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
     let there = there.fold(0_u16, |there, kind| there | 1 << kind);
     let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { kinds.len() };
@@ -115,13 +87,10 @@ fn each_match(
         if rule.expires_ms <= now_ms {
             continue;
         }
-        let of_kinds = wire::Kind::ALL
-            .iter()
-            .filter(|kind| candidate.kinds.has(**kind))
-            .fold(0, |mask, kind| mask | kinds[usize::from(kind.code())]);
-        met &= of_kinds;
-        if failed & of_kinds != 0 {
-            met |= errors(snapshot, at as usize, failed & of_kinds, counts, scratch);
+        let those = of_kinds(candidate.kinds, &kinds);
+        met &= those;
+        if failed & those != 0 {
+            met |= errors(snapshot, at as usize, failed & those, counts, scratch);
         }
         while met != 0 {
             let lane = met.trailing_zeros() as usize;
@@ -134,7 +103,7 @@ fn each_match(
 }
 
 /// How a rule acts on the check of a lane; none where it is off for the tenant, or leaves the account out.
-fn mode(snapshot: &Snapshot, at: usize, lane: usize, scratch: &Scratch) -> Option<Mode> {
+pub(crate) fn mode(snapshot: &Snapshot, at: usize, lane: usize, scratch: &Scratch) -> Option<Mode> {
     let rule = &snapshot.policy.rules[at];
     if rule.sample_percent < 100 {
         let account = scratch.hashes[Builtin::Account.id().index()][lane];
@@ -167,7 +136,7 @@ fn errors(snapshot: &Snapshot, at: usize, failed: u64, counts: bool, scratch: &m
 pub(crate) fn limit_errors(snapshot: &Snapshot, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     for (at, limit) in snapshot.policy.limits.iter().enumerate().filter(|(_, limit)| limit.mode != Mode::Off)
     {
-        let failed = limit.when.map_or(0, |when| scratch.registers.failed(when) & fresh);
+        let failed = limit.when.map_or(0, |when| scratch.gate.failed(when) & fresh);
         if failed != 0 {
             let kinds = snapshot.policy.windows[limit.window].kinds;
             for lane in lanes_of(failed).filter(|&lane| kinds.has(checks[lane].kind)) {

@@ -27,37 +27,36 @@ impl Challenged {
 /// Scores the fresh lanes.
 pub(crate) fn score(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], fresh: u64, scratch: &mut Scratch) {
     let models = &snapshot.models;
-    let mut filled = 0;
+    let mut matrix = Matrix { models, lanes: checks.len(), filled: 0 };
     if models.champion.is_some() || models.anomaly.is_some() {
-        act(models, now, checks, fresh, &mut filled, scratch);
+        act(models, now, checks, fresh, &mut matrix, scratch);
     }
     for (at, model) in models.challengers.iter().enumerate() {
         let asked = share(models, at, now, checks, fresh, scratch);
-        scratch.challenged[at].lanes = asked;
+        let held = &mut scratch.challenged[at].lanes;
+        *held = *held & !fresh | asked;
         if asked != 0 {
-            watch(models, model, at, checks.len(), &mut filled, scratch);
+            watch(models, model, at, asked, &mut matrix, scratch);
         }
     }
 }
 
-/// Takes back what was counted of a lane's scores.
-pub(crate) fn uncount(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
+/// Takes back what was counted of lanes' scores.
+pub(crate) fn uncount(snapshot: &Snapshot, those: u64, scratch: &mut Scratch) {
     let models = &snapshot.models;
     let champion = models.champion.iter().map(|_| Builtin::ModelScore);
     let acting = champion.chain(models.anomaly.iter().map(|_| Builtin::AnomalyScore));
     let mut place = 0;
     for feature in acting {
-        if scratch.is_present(feature.id(), lane) {
+        for lane in lanes(those & scratch.present[feature.id().index()]) {
             let score = f64::from_bits(scratch.columns[feature.id().index()][lane]);
             scratch.scores.uncount(place, score);
         }
         place += 1;
     }
     for at in 0..models.challengers.len() {
-        let challenged = &scratch.challenged[at];
-        if challenged.lanes >> lane & 1 != 0 {
-            let score = challenged.scores[lane];
-            scratch.scores.uncount(place + at, score);
+        for lane in lanes(those & scratch.challenged[at].lanes) {
+            scratch.scores.uncount(place + at, scratch.challenged[at].scores[lane]);
         }
     }
 }
@@ -68,7 +67,7 @@ fn act(
     now: Now,
     checks: &[Check<'_>],
     fresh: u64,
-    filled: &mut usize,
+    matrix: &mut Matrix<'_>,
     scratch: &mut Scratch,
 ) {
     let mut scored = 0_u64;
@@ -82,13 +81,10 @@ fn act(
     if scored == 0 {
         return;
     }
-    // Lanes that are not scored go along: picking out the others would cost more.
-    fill(models, models.acting, filled, checks.len(), scratch);
     let champion = models.champion.as_ref().map(|model| (model, Builtin::ModelScore));
     let anomaly = models.anomaly.as_ref().map(|model| (model, Builtin::AnomalyScore));
-    let mut scores = [0.0; LANES];
     for (place, (model, feature)) in champion.into_iter().chain(anomaly).enumerate() {
-        model.forest.score_lanes(&mut scratch.model, &mut scores[..checks.len()]);
+        let scores = matrix.ask(model, models.acting, scored, scratch);
         for lane in lanes(scored) {
             let score = scores[lane].clamp(0.0, 1.0);
             if score.is_nan() {
@@ -133,26 +129,16 @@ fn slice(account: Hash) -> u8 {
 }
 
 /// Asks a challenger about its lanes.
-fn watch(models: &Models, model: &Model, at: usize, count: usize, filled: &mut usize, scratch: &mut Scratch) {
+fn watch(
+    models: &Models,
+    model: &Model,
+    at: usize,
+    asked: u64,
+    matrix: &mut Matrix<'_>,
+    scratch: &mut Scratch,
+) {
     let place = usize::from(models.champion.is_some()) + usize::from(models.anomaly.is_some()) + at;
-    let asked = scratch.challenged[at].lanes;
-    let mut scores = [0.0; LANES];
-    let few = asked.count_ones() as usize;
-    if few * 2 > count {
-        fill(models, models.matrix.len(), filled, count, scratch);
-        model.forest.score_lanes(&mut scratch.model, &mut scores[..count]);
-    } else {
-        // A small share is asked about alone, side by side.
-        for &column in &model.reads {
-            let (feature, ty) = models.matrix[column];
-            let values = &scratch.columns[feature.index()];
-            let inputs = scratch.sampled.input(column);
-            inputs.iter_mut().zip(lanes(asked)).for_each(|(input, lane)| *input = number(ty, values[lane]));
-        }
-        let mut packed = [0.0; LANES];
-        model.forest.score_lanes(&mut scratch.sampled, &mut packed[..few]);
-        lanes(asked).zip(packed).for_each(|(lane, score)| scores[lane] = score);
-    }
+    let scores = matrix.ask(model, models.matrix.len(), asked, scratch);
     for lane in lanes(asked) {
         let score = scores[lane].clamp(0.0, 1.0);
         if score.is_nan() {
@@ -165,14 +151,46 @@ fn watch(models: &Models, model: &Model, at: usize, count: usize, filled: &mut u
     }
 }
 
-/// Fills the matrix up to that column, as far as it is not filled yet.
-fn fill(models: &Models, to: usize, filled: &mut usize, count: usize, scratch: &mut Scratch) {
-    let from = *filled;
-    let Scratch { columns, model, .. } = scratch;
-    for (place, &(feature, ty)) in models.matrix[..to].iter().enumerate().skip(from) {
-        fill_column(&columns[feature.index()], ty, count, place, model);
+/// The matrix of a group of lanes, filled as far as models have asked for it.
+struct Matrix<'m> {
+    models: &'m Models,
+    lanes: usize,
+    /// Columns that are filled.
+    filled: usize,
+}
+
+impl Matrix<'_> {
+    /// Asks a model about some lanes. It reads the matrix up to column `to`.
+    fn ask(&mut self, model: &Model, to: usize, asked: u64, scratch: &mut Scratch) -> [f64; LANES] {
+        let mut scores = [0.0; LANES];
+        let few = asked.count_ones() as usize;
+        if few * 2 > self.lanes {
+            // The others go along: picking these out would cost more.
+            self.fill(to, scratch);
+            model.forest.score_lanes(&mut scratch.model, &mut scores[..self.lanes]);
+            return scores;
+        }
+        // Few are asked about alone, side by side.
+        for &column in &model.reads {
+            let (feature, ty) = self.models.matrix[column];
+            let values = &scratch.columns[feature.index()];
+            let inputs = scratch.sampled.input(column);
+            inputs.iter_mut().zip(lanes(asked)).for_each(|(input, lane)| *input = number(ty, values[lane]));
+        }
+        let mut packed = [0.0; LANES];
+        model.forest.score_lanes(&mut scratch.sampled, &mut packed[..few]);
+        lanes(asked).zip(packed).for_each(|(lane, score)| scores[lane] = score);
+        scores
     }
-    *filled = from.max(to);
+
+    /// Fills the columns before `to` that are not filled yet.
+    fn fill(&mut self, to: usize, scratch: &mut Scratch) {
+        let Scratch { columns, model, .. } = scratch;
+        for (place, &(feature, ty)) in self.models.matrix[..to].iter().enumerate().skip(self.filled) {
+            fill_column(&columns[feature.index()], ty, self.lanes, place, model);
+        }
+        self.filled = self.filled.max(to);
+    }
 }
 
 fn fill_column(column: &Column, ty: Type, count: usize, place: usize, model: &mut Lanes) {

@@ -59,16 +59,8 @@ impl Class {
     }
 }
 
-/// Reads the profile into the columns, then takes the check into it. `approved` are earlier checks of the account that are not
-/// committed yet.
-pub(super) fn visit(
-    words: &[Word],
-    device: u64,
-    check: &Check<'_>,
-    approved: &[(Kind, i64)],
-    lane: usize,
-    scratch: &mut Scratch,
-) {
+/// Reads the profile into the columns, then takes the check into it.
+pub(super) fn visit(words: &[Word], device: u64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let time_ms = scratch.lanes[lane].time_ms;
     let since = |then_ms: i64| Scalar::Int((time_ms - then_ms).max(0) / 1000);
     let mut first = load(words, FIRST);
@@ -90,9 +82,6 @@ pub(super) fn visit(
     visit_devices(Latest(&words[DEVICES]), device, events > 0, lane, scratch);
     if let Some(geo) = check.geo {
         visit_place(words, (geo.lat, geo.lon), lane, scratch);
-    }
-    if let Some(amount) = scratch.lanes[lane].own_amount {
-        compare_amount(words, check.kind, amount, approved, lane, scratch);
     }
     visit_hours(Hours(&words[HOURS]), lane, scratch);
 }
@@ -136,7 +125,8 @@ fn visit_place(words: &[Word], here: (f64, f64), lane: usize, scratch: &mut Scra
     }
 }
 
-/// The amount against the account's approved ones of its class; while they are few, of all that it spends and moves.
+/// The amount against the account's approved ones of its class; while they are few, of all that it spends and moves. `approved` are
+/// earlier checks of the account that are not committed yet.
 pub(super) fn compare_amount(
     words: &[Word],
     kind: Kind,

@@ -30,13 +30,11 @@ const ACCOUNT: u64 = (1 << ACCOUNT_BITS) - 1;
 /// Where the accounts of a word stand.
 const SHIFTS: [u32; 3] = [0, ACCOUNT_BITS, 2 * ACCOUNT_BITS];
 
-/// Reads the profile into the columns, then takes the check into it. `bound_to` is the account that an earlier check binds the
-/// device to which is not committed yet.
+/// Reads the profile into the columns, then takes the check into it.
 pub(super) fn visit(
     seed: &Seed,
     words: &[Word],
     account: u64,
-    bound_to: Option<u64>,
     check: &Check<'_>,
     lane: usize,
     scratch: &mut Scratch,
@@ -75,12 +73,12 @@ pub(super) fn visit(
     let changed = os_changed || model_changed || rooted_changed;
     scratch.set(Builtin::DeviceChanged.id(), lane, Scalar::Bool(changed));
     scratch.set(Builtin::DeviceRootedBefore.id(), lane, Scalar::Bool(bound & ROOTED_EVER != 0));
-    see_owner(words, account, bound_to, lane, scratch);
     meet(&words[ACCOUNTS], account);
     scratch.set(Builtin::DeviceAccounts.id(), lane, Scalar::Int(count(&words[ACCOUNTS])));
 }
 
-/// Whether the device is bound to the account, or to another one.
+/// Whether the device is bound to the account, or to another one. `bound_to` is the account that an earlier check binds it to which
+/// is not committed yet.
 pub(super) fn see_owner(
     words: &[Word],
     account: u64,

@@ -19,7 +19,7 @@ use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{Ordering, Slots, Word};
 use crate::tables::Tables;
-use crate::{again, decide, key, verdict};
+use crate::{again, decide, key};
 
 pub use account::WORDS as ACCOUNT_WORDS;
 pub use device::WORDS as DEVICE_WORDS;
@@ -65,42 +65,8 @@ pub(crate) fn prefetch_near(tables: &Tables, now_ms: i64, lanes: usize, scratch:
     scratch.devices.prefetch_near(&tables.devices, now_ms, lanes);
 }
 
-/// Checks of a group that come before others of it, by what an approved one leaves in a profile. Most accounts come once a group,
-/// so that a few bits of their keys say that there is nothing to look for.
-#[derive(Default)]
-pub(crate) struct Earlier {
-    accounts: [u64; 8],
-    /// Lanes with an amount, and lanes that bind their device: those that are not denied for certain.
-    amounts: u64,
-    binds: u64,
-}
-
-impl Earlier {
-    /// Whether an account may have come before; it has from now on.
-    fn meet(&mut self, account: u64) -> bool {
-        let (word, bit) = ((account >> 6 & 7) as usize, 1 << (account & 63));
-        let met = self.accounts[word] & bit != 0;
-        self.accounts[word] |= bit;
-        met
-    }
-
-    /// Takes a check in for those that come after it.
-    fn take(&mut self, check: &Check<'_>, has_amount: bool, lane: usize) {
-        self.amounts |= u64::from(has_amount) << lane;
-        self.binds |= u64::from(check.kind == Kind::Bind) << lane;
-    }
-}
-
-/// Reads both profiles into the columns as they are if those before it in the group are allowed, then takes the check into them.
-pub(crate) fn visit(
-    tables: &Tables,
-    now_ms: i64,
-    checks: &[Check<'_>],
-    lane: usize,
-    earlier: &mut Earlier,
-    scratch: &mut Scratch,
-) {
-    let check = &checks[lane];
+/// Takes a check into both profiles, and reads into the columns what every check leaves there.
+pub(crate) fn visit(tables: &Tables, now_ms: i64, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     let (account, device) = (scratch.accounts.keys[lane], scratch.devices.keys[lane]);
     let of_account = scratch.accounts.claim(&tables.accounts, lane, now_ms);
     let of_device = scratch.devices.claim(&tables.devices, lane, now_ms);
@@ -108,48 +74,95 @@ pub(crate) fn visit(
         scratch.lanes[lane].degraded |= Degraded::Profile.bit();
     }
     if let Some(found) = of_account {
-        let before = if earlier.meet(account) && scratch.lanes[lane].own_amount.is_some() {
-            again::same(&scratch.accounts.keys, account) & earlier.amounts
-        } else {
-            0
-        };
-        let words = tables.accounts.payload(found.slot).near();
-        let amounts = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
-        let approved: ArrayVec<(Kind, i64), LANES> = decide::lanes(before).filter_map(amounts).collect();
-        account::visit(words, device, check, &approved, lane, scratch);
+        account::visit(tables.accounts.payload(found.slot).near(), device, check, lane, scratch);
     }
     if let Some(found) = of_device {
-        let before = match earlier.binds {
-            0 => 0,
-            binds => again::same(&scratch.devices.keys, device) & binds,
-        };
-        let bound_to = (before != 0).then(|| scratch.accounts.keys[before.ilog2() as usize]);
         let words = tables.devices.payload(found.slot).near();
-        device::visit(&tables.seed, words, account, bound_to, check, lane, scratch);
-    }
-    if !verdict::is_denied(lane, scratch) {
-        earlier.take(check, scratch.lanes[lane].own_amount.is_some(), lane);
+        device::visit(&tables.seed, words, account, check, lane, scratch);
     }
 }
 
-/// Reads what approved checks leave in both profiles once more, now that all before this one are committed.
-pub(crate) fn visit_again(
-    snapshot: &Snapshot,
+/// Checks of a group that come before others of it, by what an approved one leaves in a profile. Most accounts come once a group,
+/// so that a few bits of their keys say that there is nothing to look for.
+#[derive(Default)]
+struct Earlier {
+    accounts: [u64; 8],
+    /// Lanes with an amount, and lanes that bind their device.
+    amounts: u64,
+    binds: u64,
+}
+
+impl Earlier {
+    /// Where an account stands among the few bits.
+    fn place(account: u64) -> (usize, u64) {
+        ((account >> 6 & 7) as usize, 1 << (account & 63))
+    }
+
+    /// Takes a check in for those that come after it.
+    fn take(&mut self, kind: Kind, lane: usize, scratch: &Scratch) {
+        if scratch.lanes[lane].own_amount.is_some() {
+            let (word, bit) = Earlier::place(scratch.accounts.keys[lane]);
+            self.accounts[word] |= bit;
+            self.amounts |= 1 << lane;
+        }
+        self.binds |= u64::from(kind == Kind::Bind) << lane;
+    }
+
+    /// Those of an account with an amount.
+    fn of_account(&self, account: u64, scratch: &Scratch) -> u64 {
+        let (word, bit) = Earlier::place(account);
+        if self.accounts[word] & bit == 0 {
+            0
+        } else {
+            again::same(&scratch.accounts.keys, account) & self.amounts
+        }
+    }
+}
+
+/// Reads into the columns of some lanes what approved checks leave in both profiles, as if the `open` ones before each, which are
+/// not committed yet, were allowed.
+pub(crate) fn compare(tables: &Tables, checks: &[Check<'_>], those: u64, open: u64, scratch: &mut Scratch) {
+    let mut earlier = Earlier::default();
+    for lane in decide::lanes(those | open) {
+        let check = &checks[lane];
+        if those >> lane & 1 != 0 {
+            compare_lane(tables, checks, lane, &earlier, scratch);
+        }
+        if open >> lane & 1 != 0 {
+            earlier.take(check.kind, lane, scratch);
+        }
+    }
+}
+
+fn compare_lane(
     tables: &Tables,
-    check: &Check<'_>,
+    checks: &[Check<'_>],
     lane: usize,
+    earlier: &Earlier,
     scratch: &mut Scratch,
 ) {
     if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
-        for feature in [Builtin::AmountMean, Builtin::AmountRatio, Builtin::AmountZscore] {
-            scratch.forget(snapshot, feature.id(), lane);
-        }
+        let before = earlier.of_account(scratch.accounts.keys[lane], scratch);
+        let amounts = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
+        let approved: ArrayVec<(Kind, i64), LANES> = decide::lanes(before).filter_map(amounts).collect();
         let words = tables.accounts.payload(slot).near();
-        account::compare_amount(words, check.kind, amount, &[], lane, scratch);
+        account::compare_amount(words, checks[lane].kind, amount, &approved, lane, scratch);
     }
     if let Some(slot) = scratch.devices.kept(lane) {
-        let account = scratch.accounts.keys[lane];
-        device::see_owner(tables.devices.payload(slot).near(), account, None, lane, scratch);
+        let before = match earlier.binds {
+            0 => 0,
+            binds => again::same(&scratch.devices.keys, scratch.devices.keys[lane]) & binds,
+        };
+        let bound_to = (before != 0).then(|| scratch.accounts.keys[before.ilog2() as usize]);
+        let words = tables.devices.payload(slot).near();
+        device::see_owner(words, scratch.accounts.keys[lane], bound_to, lane, scratch);
+    }
+}
+
+/// Forgets of a lane what approved checks left in both profiles.
+pub(crate) fn forget(snapshot: &Snapshot, lane: usize, scratch: &mut Scratch) {
+    for feature in [Builtin::AmountMean, Builtin::AmountRatio, Builtin::AmountZscore] {
+        scratch.forget(snapshot, feature.id(), lane);
     }
 }
 

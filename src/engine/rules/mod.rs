@@ -5,14 +5,17 @@ mod number;
 mod schedule;
 mod text;
 
+use std::ops::Range;
+
 use wire::Check;
 
+use crate::decide::by_kind;
 use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
 use crate::policy::OnError;
 use crate::program::{Comparison, Kinds, NumberType, Op, Output, Program, Source, Truth};
 use crate::scratch::{Column, Lane, Scratch};
 use crate::snapshot::Snapshot;
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Schedule, Schedules};
 use text::Piece;
 
 /// A truth a lane, and the lanes whose evaluation failed.
@@ -25,6 +28,8 @@ pub(crate) struct Mask {
 /// Registers of a program.
 #[derive(Default)]
 pub(crate) struct Registers {
+    /// The lanes that the running program is for; the truths of others stay.
+    lanes: u64,
     truths: Vec<Mask>,
     numbers: Vec<Column>,
     number_faults: Vec<u64>,
@@ -32,6 +37,8 @@ pub(crate) struct Registers {
     word_faults: Vec<u64>,
     /// Bytes of the texts that the running program has written; never beyond the room taken for them.
     written: Vec<u8>,
+    /// How many of these are of what was run early.
+    early_bytes: usize,
     /// Lanes by their places among the constants of a group; all 0 between runs.
     marks: Vec<[u64; 2]>,
 }
@@ -75,18 +82,10 @@ impl Registers {
         self.met(condition) >> lane & 1 != 0
     }
 
-    /// Takes a lane's truths from lane 0 of others, where the same program ran.
-    pub fn adopt(&mut self, program: &Program, other: &Registers, lane: usize) {
-        let bit = |from: u64| (from & 1) << lane;
-        let truths = self.truths.iter_mut().zip(&other.truths).take(usize::from(program.truths));
-        for (ours, theirs) in truths {
-            ours.truth = ours.truth & !(1 << lane) | bit(theirs.truth);
-            ours.fault = ours.fault & !(1 << lane) | bit(theirs.fault);
-        }
-    }
-
     fn put(&mut self, to: Truth, mask: Mask) {
-        self.truths[usize::from(to.0)] = mask;
+        let (lanes, held) = (self.lanes, &mut self.truths[usize::from(to.0)]);
+        let merged = |held: u64, new: u64| held & !lanes | new & lanes;
+        *held = Mask { truth: merged(held.truth, mask.truth), fault: merged(held.fault, mask.fault) };
     }
 }
 
@@ -95,35 +94,60 @@ struct Inputs<'a> {
     snapshot: &'a Snapshot,
     program: &'a Program,
     checks: &'a [Check<'a>],
+    /// From the first lane it runs for to the last.
+    span: Range<usize>,
     columns: &'a [Column],
     present: &'a [u64],
     on_lists: &'a [u64],
     lanes: &'a [Lane],
 }
 
-/// Runs a program for the first `checks.len()` lanes.
-pub(crate) fn run<'a>(
-    snapshot: &'a Snapshot,
-    program: &'a Program,
+/// Runs the conditions of limits for some lanes.
+pub(crate) fn run_gate(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
+    std::mem::swap(&mut scratch.registers, &mut scratch.gate);
+    run(snapshot, &snapshot.policy.gate, &snapshot.schedules.gate, checks, those, 0, scratch);
+    std::mem::swap(&mut scratch.registers, &mut scratch.gate);
+}
+
+/// Runs for some lanes what is known before anything is reserved.
+pub(crate) fn run_early(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
+    run(snapshot, &snapshot.policy.program, &snapshot.schedules.early, checks, those, 0, scratch);
+    scratch.registers.early_bytes = scratch.registers.written.len();
+}
+
+/// Runs the rest for some lanes; what was said of others stays.
+pub(crate) fn run_late(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
+    let kept = scratch.registers.early_bytes;
+    run(snapshot, &snapshot.policy.program, &snapshot.schedules.late, checks, those, kept, scratch);
+}
+
+/// Runs a program for some lanes. `kept` are the bytes of texts that stay.
+fn run(
+    snapshot: &Snapshot,
+    program: &Program,
     schedule: &Schedule,
-    checks: &'a [Check<'a>],
+    checks: &[Check<'_>],
+    those: u64,
+    kept: usize,
     scratch: &mut Scratch,
 ) {
+    if those == 0 {
+        return;
+    }
     let mut registers = std::mem::take(&mut scratch.registers);
     let inputs = Inputs {
         snapshot,
         program,
         checks,
+        span: those.trailing_zeros() as usize..LANES - those.leading_zeros() as usize,
         columns: &scratch.columns,
         present: &scratch.present,
         on_lists: &scratch.on_lists,
         lanes: &scratch.lanes,
     };
-    registers.written.clear();
-    let mut of_kind = [0_u64; wire::Kind::ALL.len()];
-    for (lane, check) in checks.iter().enumerate() {
-        of_kind[usize::from(check.kind.code())] |= 1 << lane;
-    }
+    registers.written.truncate(kept);
+    registers.lanes = those;
+    let of_kind = by_kind(checks, those);
     let there =
         (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0).fold(0, |there, kind| there | 1 << kind);
     schedule.look_up(&inputs, there, &of_kind, &mut registers);
@@ -156,13 +180,13 @@ impl Bits<'_> {
 
 impl Inputs<'_> {
     fn all(&self) -> u64 {
-        u64::MAX >> (LANES - self.checks.len())
+        u64::MAX >> (LANES - self.span.len()) << self.span.start
     }
 
     /// A mask from a test of each lane.
     #[inline(always)]
     fn each(&self, test: impl Fn(usize) -> bool) -> u64 {
-        (0..self.checks.len()).fold(0, |mask, lane| mask | u64::from(test(lane)) << lane)
+        self.span.clone().fold(0, |mask, lane| mask | u64::from(test(lane)) << lane)
     }
 
     /// A mask from a test of the wanted lanes.

@@ -61,13 +61,13 @@ impl Inputs<'_> {
             Op::Kilometres { places, .. } => {
                 let mut column = [None; LANES];
                 let sources = self.program.places[usize::from(places)];
-                for (lane, km) in column.iter_mut().enumerate().take(self.checks.len()) {
+                for lane in self.span.clone() {
                     let at = sources.map(|source| {
                         let (bits, fault) = self.number(source, registers);
                         (fault >> lane & 1 == 0).then(|| f64::from_bits(bits.at(lane)))
                     });
                     if let [Some(lat_a), Some(lon_a), Some(lat_b), Some(lon_b)] = at {
-                        *km = Some(distance_km((lat_a, lon_a), (lat_b, lon_b)).to_bits());
+                        column[lane] = Some(distance_km((lat_a, lon_a), (lat_b, lon_b)).to_bits());
                     }
                 }
                 self.fill(to, registers, column.into_iter());
@@ -86,7 +86,8 @@ impl Inputs<'_> {
         let to = usize::from(to.0);
         let mut fault = 0;
         let column = &mut registers.numbers[to];
-        for (lane, (number, value)) in column.iter_mut().zip(values).enumerate().take(self.checks.len()) {
+        let all = column.iter_mut().zip(values).enumerate();
+        for (lane, (number, value)) in all.take(self.span.end).skip(self.span.start) {
             *number = value.unwrap_or(0);
             fault |= u64::from(value.is_none()) << lane;
         }
@@ -108,7 +109,7 @@ impl Inputs<'_> {
         let mut column = std::mem::replace(&mut registers.numbers[to], [0; LANES]);
         let ((a, fault_a), (b, fault_b)) = (self.number(a, registers), self.number(b, registers));
         let mut fault = fault_a | fault_b;
-        for (lane, number) in column.iter_mut().enumerate().take(self.checks.len()) {
+        for (lane, number) in column.iter_mut().enumerate().take(self.span.end).skip(self.span.start) {
             match result(a.at(lane), b.at(lane)) {
                 Some(bits) => *number = bits,
                 None => {
@@ -133,7 +134,7 @@ impl Inputs<'_> {
         let at = usize::from(to.0);
         let mut column: Column = std::mem::replace(&mut registers.numbers[at], [0; LANES]);
         let ((a, fault_a), (b, fault_b)) = (self.number(a, registers), self.number(b, registers));
-        for (lane, number) in column.iter_mut().enumerate().take(self.checks.len()) {
+        for (lane, number) in column.iter_mut().enumerate().take(self.span.end).skip(self.span.start) {
             *number = if when.truth >> lane & 1 != 0 { a.at(lane) } else { b.at(lane) };
         }
         registers.numbers[at] = column;

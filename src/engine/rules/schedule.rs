@@ -13,6 +13,7 @@ use wire::Kind;
 use super::{Inputs, Mask, Registers};
 use crate::feature::FeatureId;
 use crate::limits::LANES;
+use crate::policy::Policy;
 use crate::program::{Comparison, Kinds, NumberType, Op, Program, Source, TextSource, TextTest, Truth};
 
 /// Comparisons of one feature with constants from which on looking them up together is cheaper than one by one.
@@ -56,12 +57,33 @@ struct Texts {
     tests: ByKind<Test>,
 }
 
+/// How a policy's programs are run.
+pub(crate) struct Schedules {
+    /// The conditions of limits.
+    pub gate: Schedule,
+    /// What depends on nothing that is filled late ([`crate::known`]).
+    pub early: Schedule,
+    /// The rest.
+    pub late: Schedule,
+}
+
+impl Schedules {
+    /// Those of a policy; `late` says by instruction which part it belongs to.
+    pub fn of(policy: &Policy, late: &[bool]) -> Schedules {
+        Schedules {
+            gate: Schedule::new(&policy.gate, |_| true),
+            early: Schedule::new(&policy.program, |at| !late[at]),
+            late: Schedule::new(&policy.program, |at| late[at]),
+        }
+    }
+}
+
 impl Schedule {
-    /// The schedule of a program.
-    pub fn new(program: &Program) -> Schedule {
+    /// The schedule of those instructions of a program that `takes` names.
+    pub fn new(program: &Program, takes: impl Fn(usize) -> bool) -> Schedule {
         let mut numbers: BTreeMap<(FeatureId, u8), Vec<usize>> = BTreeMap::new();
         let mut texts: BTreeMap<FeatureId, Vec<usize>> = BTreeMap::new();
-        for (at, op) in program.ops.iter().enumerate() {
+        for (at, op) in program.ops.iter().enumerate().filter(|(at, _)| takes(*at)) {
             match *op {
                 Op::Compare { ty, a: Source::Feature(feature), b: Source::Constant(bits), .. }
                     if ty != NumberType::Double || !f64::from_bits(bits).is_nan() =>
@@ -84,7 +106,7 @@ impl Schedule {
             apart[at] = true;
         }
         // There are fewer instructions than a place can say: `limits::OPS_MAX`.
-        let rest = (0..program.ops.len()).filter(|at| !apart[*at]).map(|at| (at, at as u16));
+        let rest = (0..program.ops.len()).filter(|at| takes(*at) && !apart[*at]).map(|at| (at, at as u16));
         Schedule {
             rest: by_kind(program, rest),
             numbers: numbers.values().map(|tests| Numbers::new(program, tests)).collect(),
@@ -188,7 +210,7 @@ impl Numbers {
         marks: &mut [[u64; 2]],
         registers: &mut Registers,
     ) {
-        let column = &inputs.columns[self.feature.index()][..inputs.checks.len()];
+        let column = &inputs.columns[self.feature.index()][inputs.span.clone()];
         let tests = of_batch(&self.tests, there);
         // The first constant that is not below the value, and the first above it; none for what is no number, which is
         // neither below nor above anything and equals nothing.
@@ -202,11 +224,12 @@ impl Numbers {
         if let [bits] = column {
             let found = places(*bits);
             let (first, after) = found.unwrap_or((usize::MAX, usize::MAX));
-            let seen = |constant| [u64::from(first <= constant), u64::from(after <= constant)];
-            return put_all(tests, u64::from(found.is_some()), 1, seen, registers);
+            let lane = |truth| u64::from(truth) << inputs.span.start;
+            let seen = |constant| [lane(first <= constant), lane(after <= constant)];
+            return put_all(tests, lane(found.is_some()), inputs.all(), seen, registers);
         }
         let mut ordered = 0;
-        for (lane, &bits) in column.iter().enumerate() {
+        for (lane, &bits) in inputs.span.clone().zip(column) {
             if let Some((first, after)) = places(bits) {
                 ordered |= 1 << lane;
                 marks[first][0] |= 1 << lane;
@@ -299,8 +322,8 @@ mod tests {
     use wire::Check;
 
     use super::*;
+    use crate::decide::all;
     use crate::feature::{Builtin, Scalar};
-    use crate::policy::Policy;
     use crate::program::TextId;
     use crate::scratch::Scratch;
     use crate::snapshot::{Parts, Snapshot};
@@ -381,7 +404,7 @@ mod tests {
                 scratch.set(Builtin::SpeedKmh.id(), lane, Scalar::Double(*double));
             }
             let mut met = |schedule: &Schedule| -> Vec<u64> {
-                crate::rules::run(&snapshot, &program, schedule, &checks, &mut scratch);
+                crate::rules::run(&snapshot, &program, schedule, &checks, all(&checks), 0, &mut scratch);
                 // Of lanes whose kind the instruction is not needed for nothing is said.
                 let needed = |kinds: Kinds| {
                     let has = |lane: &usize| kinds.has(checks[*lane].kind);
@@ -394,7 +417,7 @@ mod tests {
                 }).collect()
             };
             let expected = met(&Schedule::plain(&program));
-            prop_assert_eq!(met(&snapshot.schedule), expected);
+            prop_assert_eq!(met(&snapshot.schedules.early), expected);
         }
     }
 }

@@ -86,7 +86,7 @@ impl Inputs<'_> {
             Op::InNetwork { a, network, .. } => {
                 let network = self.program.networks[usize::from(network)];
                 let mut mask = Mask { truth: 0, fault: Self::text_fault(a, registers) };
-                for lane in 0..self.checks.len() {
+                for lane in self.span.clone() {
                     match self.in_network(a, lane, network, registers) {
                         Some(within) => mask.truth |= u64::from(within) << lane,
                         None => mask.fault |= 1 << lane,
@@ -132,17 +132,17 @@ impl Inputs<'_> {
         let mut values = [None; LANES];
         let fault = match *op {
             Op::TextSize { a, bytes, .. } => {
-                for (lane, size) in values.iter_mut().enumerate().take(self.checks.len()) {
+                for lane in self.span.clone() {
                     let text = self.text(a, lane, registers);
                     // A code point has one byte that does not continue another.
                     let points = || text.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-                    *size = Some(if bytes { text.len() } else { points() } as u64);
+                    values[lane] = Some(if bytes { text.len() } else { points() } as u64);
                 }
                 Self::text_fault(a, registers)
             }
             Op::Parse { ty, a, .. } => {
-                for (lane, number) in values.iter_mut().enumerate().take(self.checks.len()) {
-                    *number = spelt(ty, self.text(a, lane, registers));
+                for lane in self.span.clone() {
+                    values[lane] = spelt(ty, self.text(a, lane, registers));
                 }
                 Self::text_fault(a, registers)
             }
@@ -158,7 +158,7 @@ impl Inputs<'_> {
         match *op {
             Op::ChooseText { condition, a, b, .. } => {
                 let when = registers.truths[usize::from(condition.0)];
-                for lane in 0..self.checks.len() {
+                for lane in self.span.clone() {
                     let chosen = if when.truth >> lane & 1 != 0 { a } else { b };
                     registers.words[to][lane] = Self::piece(chosen, lane, registers);
                 }
@@ -167,7 +167,7 @@ impl Inputs<'_> {
             }
             Op::Join { a, b, .. } => {
                 fault = Self::text_fault(a, registers) | Self::text_fault(b, registers);
-                for lane in 0..self.checks.len() {
+                for lane in self.span.clone() {
                     let pieces = [a, b].map(|source| Self::piece(source, lane, registers));
                     let written = self.join(pieces, lane, &mut registers.written);
                     fault |= u64::from(written.is_none()) << lane;
@@ -176,7 +176,7 @@ impl Inputs<'_> {
             }
             Op::Write { ty, a, .. } => {
                 fault = self.number(a, registers).1;
-                for lane in 0..self.checks.len() {
+                for lane in self.span.clone() {
                     let bits = self.number(a, registers).0.at(lane);
                     let mut text = [0_u8; 400];
                     let room = text.len();

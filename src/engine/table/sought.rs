@@ -63,13 +63,6 @@ impl Sought {
         found
     }
 
-    /// Exchanges a lane with lane 0 of another.
-    pub fn swap_lane(&mut self, lane: usize, other: &mut Sought) {
-        std::mem::swap(&mut self.keys[lane], &mut other.keys[0]);
-        std::mem::swap(&mut self.lines[lane], &mut other.lines[0]);
-        std::mem::swap(&mut self.slots[lane], &mut other.slots[0]);
-    }
-
     /// The slot that was kept for a lane.
     #[inline]
     pub fn kept(&self, lane: usize) -> Option<usize> {
