@@ -83,8 +83,9 @@ fn act(
     }
     let champion = models.champion.as_ref().map(|model| (model, Builtin::ModelScore));
     let anomaly = models.anomaly.as_ref().map(|model| (model, Builtin::AnomalyScore));
+    let mut scores = [0.0; LANES];
     for (place, (model, feature)) in champion.into_iter().chain(anomaly).enumerate() {
-        let scores = matrix.ask(model, models.acting, scored, scratch);
+        matrix.ask(model, models.acting, scored, &mut scores, scratch);
         for lane in lanes(scored) {
             let score = scores[lane].clamp(0.0, 1.0);
             if score.is_nan() {
@@ -138,7 +139,8 @@ fn watch(
     scratch: &mut Scratch,
 ) {
     let place = usize::from(models.champion.is_some()) + usize::from(models.anomaly.is_some()) + at;
-    let scores = matrix.ask(model, models.matrix.len(), asked, scratch);
+    let mut scores = [0.0; LANES];
+    matrix.ask(model, models.matrix.len(), asked, &mut scores, scratch);
     for lane in lanes(asked) {
         let score = scores[lane].clamp(0.0, 1.0);
         if score.is_nan() {
@@ -161,14 +163,20 @@ struct Matrix<'m> {
 
 impl Matrix<'_> {
     /// Asks a model about some lanes. It reads the matrix up to column `to`.
-    fn ask(&mut self, model: &Model, to: usize, asked: u64, scratch: &mut Scratch) -> [f64; LANES] {
-        let mut scores = [0.0; LANES];
+    fn ask(
+        &mut self,
+        model: &Model,
+        to: usize,
+        asked: u64,
+        scores: &mut [f64; LANES],
+        scratch: &mut Scratch,
+    ) {
         let few = asked.count_ones() as usize;
         if few * 2 > self.lanes {
             // The others go along: picking these out would cost more.
             self.fill(to, scratch);
             model.forest.score_lanes(&mut scratch.model, &mut scores[..self.lanes]);
-            return scores;
+            return;
         }
         // Few are asked about alone, side by side.
         for &column in &model.reads {
@@ -180,7 +188,6 @@ impl Matrix<'_> {
         let mut packed = [0.0; LANES];
         model.forest.score_lanes(&mut scratch.sampled, &mut packed[..few]);
         lanes(asked).zip(packed).for_each(|(lane, score)| scores[lane] = score);
-        scores
     }
 
     /// Fills the columns before `to` that are not filled yet.

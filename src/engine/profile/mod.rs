@@ -143,10 +143,14 @@ fn compare_lane(
 ) {
     if let (Some(slot), Some(amount)) = (scratch.accounts.kept(lane), scratch.lanes[lane].own_amount) {
         let before = earlier.of_account(scratch.accounts.keys[lane], scratch);
-        let amounts = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
-        let approved: ArrayVec<(Kind, i64), LANES> = decide::lanes(before).filter_map(amounts).collect();
-        let words = tables.accounts.payload(slot).near();
-        account::compare_amount(words, checks[lane].kind, amount, &approved, lane, scratch);
+        let (words, kind) = (tables.accounts.payload(slot).near(), checks[lane].kind);
+        if before == 0 {
+            account::compare_amount(words, kind, amount, &[], lane, scratch);
+        } else {
+            let approved = |at: usize| scratch.lanes[at].own_amount.map(|amount| (checks[at].kind, amount));
+            let approved: ArrayVec<_, LANES> = decide::lanes(before).filter_map(approved).collect();
+            account::compare_amount(words, kind, amount, &approved, lane, scratch);
+        }
     }
     if let Some(slot) = scratch.devices.kept(lane) {
         let before = match earlier.binds {

@@ -7,9 +7,9 @@ mod text;
 
 use std::ops::Range;
 
-use wire::Check;
+use wire::{Check, Kind};
 
-use crate::decide::by_kind;
+use crate::decide::{by_kind, of_kinds};
 use crate::limits::{JOINED_BYTES_MAX, JOINS_MAX, LANES};
 use crate::policy::OnError;
 use crate::program::{Comparison, Kinds, NumberType, Op, Output, Program, Source, Truth};
@@ -183,9 +183,13 @@ impl Inputs<'_> {
         u64::MAX >> (LANES - self.span.len()) << self.span.start
     }
 
-    /// A mask from a test of each lane.
+    /// A mask from a test of each lane, and of others where there are many.
     #[inline(always)]
     fn each(&self, test: impl Fn(usize) -> bool) -> u64 {
+        if self.span.len() > LANES / 4 {
+            // A loop of known length.
+            return (0..LANES).fold(0, |mask, lane| mask | u64::from(test(lane)) << lane);
+        }
         self.span.clone().fold(0, |mask, lane| mask | u64::from(test(lane)) << lane)
     }
 
@@ -211,7 +215,7 @@ impl Inputs<'_> {
         }
     }
 
-    fn step(&self, op: &Op, kinds: u16, of_kind: &[u64], registers: &mut Registers) {
+    fn step(&self, op: &Op, kinds: u16, of_kind: &[u64; Kind::ALL.len()], registers: &mut Registers) {
         let truth = |at: Truth, registers: &Registers| registers.truths[usize::from(at.0)];
         let sure = |truth: u64| Mask { truth, fault: 0 };
         match *op {
@@ -223,7 +227,7 @@ impl Inputs<'_> {
             }
             Op::Present { to, feature } => registers.put(to, sure(self.present[feature.index()])),
             Op::KindIn { to, kinds } => {
-                registers.put(to, sure(self.each(|lane| kinds.has(self.checks[lane].kind))));
+                registers.put(to, sure(of_kinds(kinds, of_kind)));
             }
             Op::OnList { to, list } => registers.put(to, sure(self.on_lists[usize::from(list)])),
             Op::Compare { to, ty, comparison, a, b } => {
