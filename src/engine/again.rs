@@ -120,7 +120,7 @@ fn sharing(
 ) -> u64 {
     let mut found = 0;
     for (group, sought) in snapshot.plan.groups.iter().zip(&scratch.windows) {
-        let (kinds, key) = (group.approved_kinds(), sought.keys[lane]);
+        let (kinds, key) = (group.approved_kinds, sought.keys[lane]);
         if kinds.0 == 0 || key == 0 {
             continue;
         }

@@ -13,6 +13,7 @@ use crate::key;
 use crate::limits::LANES;
 use crate::program::Kinds;
 use crate::replay::{self, Seen};
+use crate::rules::Part;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
@@ -97,7 +98,7 @@ pub fn decide_given(
     arrive(snapshot, tables, now, checks, 1, scratch);
     velocity::attempt_all(snapshot, now.ms, checks, 1, scratch);
     state(scratch);
-    rules::run_early(snapshot, checks, 1, scratch);
+    rules::run(snapshot, Part::Early, checks, 1, scratch);
     known::refuse(snapshot, now.ms, checks, 1, scratch);
     profile::compare(tables, checks, 1, 1, scratch);
     state(scratch);
@@ -116,7 +117,7 @@ pub fn decide_given(
 /// program is no longer than that of the batch's.
 pub fn run_rules(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], scratch: &mut Scratch) -> u32 {
     scratch.lanes[..checks.len()].iter_mut().for_each(|lane| lane.matches.clear());
-    rules::run_early(snapshot, checks, all(checks), scratch);
+    rules::run(snapshot, Part::Early, checks, all(checks), scratch);
     conclude(snapshot, now, checks, all(checks), scratch);
     for (lane, check) in checks.iter().enumerate() {
         breaker::pass(snapshot, now.ms, check.kind, lane, scratch);
@@ -161,7 +162,7 @@ fn decide_lanes(
     arrive(snapshot, tables, now, checks, fresh, scratch);
     velocity::prefetch_far(snapshot, checks.len(), scratch);
     velocity::attempt_all(snapshot, now.ms, checks, fresh, scratch);
-    rules::run_early(snapshot, checks, fresh, scratch);
+    rules::run(snapshot, Part::Early, checks, fresh, scratch);
     known::refuse(snapshot, now.ms, checks, fresh, scratch);
     reserve(snapshot, tables, now, checks, fresh, fresh, scratch);
     conclude(snapshot, now, checks, fresh, scratch);
@@ -262,7 +263,7 @@ pub(crate) fn reserve(
 
 /// Windows of approved checks, within their limits.
 fn reserve_approved(snapshot: &Snapshot, now: Now, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
-    rules::run_gate(snapshot, checks, those, scratch);
+    rules::run(snapshot, Part::Gate, checks, those, scratch);
     verdict::limit_errors(snapshot, checks, those, scratch);
     for lane in lanes(those) {
         velocity::reserve_approved(snapshot, now.ms, &checks[lane], lane, scratch);
@@ -277,7 +278,7 @@ pub(crate) fn conclude(
     those: u64,
     scratch: &mut Scratch,
 ) {
-    rules::run_late(snapshot, checks, those, scratch);
+    rules::run(snapshot, Part::Late, checks, those, scratch);
     verdict::matches(snapshot, now.ms, checks, those, scratch);
 }
 
@@ -286,6 +287,7 @@ pub(crate) fn all(checks: &[Check<'_>]) -> u64 {
 }
 
 /// Lanes by the kind of their checks.
+#[inline(always)]
 pub(crate) fn by_kind(checks: &[Check<'_>], those: u64) -> [u64; Kind::ALL.len()] {
     let mut of_kind = [0; Kind::ALL.len()];
     lanes(those).for_each(|lane| of_kind[usize::from(checks[lane].kind.code())] |= 1 << lane);
@@ -293,9 +295,22 @@ pub(crate) fn by_kind(checks: &[Check<'_>], those: u64) -> [u64; Kind::ALL.len()
 }
 
 /// The lanes of some kinds.
+#[inline(always)]
 pub(crate) fn of_kinds(kinds: Kinds, of_kind: &[u64; Kind::ALL.len()]) -> u64 {
-    let those = Kind::ALL.iter().filter(|kind| kinds.has(**kind));
-    those.fold(0, |mask, kind| mask | of_kind[usize::from(kind.code())])
+    let mut those = 0;
+    for (kind, &lanes) in of_kind.iter().enumerate() {
+        those |= lanes & (u64::from(kinds.0 >> kind & 1)).wrapping_neg();
+    }
+    those
+}
+
+/// Which of the lists for each kind, and at the end for all, serves lanes of those kinds.
+pub(crate) fn list_of(of_kind: &[u64; Kind::ALL.len()]) -> usize {
+    let mut there = (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0);
+    match (there.next(), there.next()) {
+        (Some(only), None) => only,
+        _ => of_kind.len(),
+    }
 }
 
 /// The lanes of a mask, lowest first.

@@ -27,7 +27,6 @@ pub(crate) fn event_time(check: &Check<'_>, now_ms: i64, degraded: &mut u16) -> 
 /// Fills the columns of one check's fields, and the hashes that keys, lists and sets are made of.
 pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: usize, scratch: &mut Scratch) {
     texts(snapshot, check, &mut scratch.lanes[lane]);
-    scratch.lanes[lane].fingerprint = seed.fingerprint(check);
     let time_ms = scratch.lanes[lane].time_ms;
     let local_ms = time_ms + snapshot.policy.zone.offset_ms(time_ms);
     scratch.set(Builtin::Hour.id(), lane, Scalar::Int(local_ms.rem_euclid(DAY_MS) / HOUR_MS));
@@ -39,7 +38,7 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
     );
     let amount = snapshot.currencies.amount(check);
     scratch.lanes[lane].own_amount = amount.filter(|(_, own)| *own).map(|(units, _)| units);
-    Field::visit(check, &mut Columns { lane, scratch });
+    scratch.lanes[lane].fingerprint = seed.fingerprint(check, &mut Columns { lane, scratch });
     if let Some((units, _)) = amount {
         scratch.set(Builtin::Amount.id(), lane, Scalar::Money(units));
     }
@@ -68,7 +67,7 @@ pub(crate) fn fill(snapshot: &Snapshot, seed: &Seed, check: &Check<'_>, lane: us
     }
 }
 
-/// Puts the fields that are numbers into their columns.
+/// Puts the fields that are numbers into their columns, and notes which texts there are.
 struct Columns<'s> {
     lane: usize,
     scratch: &'s mut Scratch,
@@ -89,7 +88,11 @@ const FEATURES: [Option<(FeatureId, Type)>; Field::ALL.len()] = {
 
 impl Visit for Columns<'_> {
     #[inline(always)]
-    fn text(&mut self, _: Field, _: &str) {}
+    fn text(&mut self, field: Field, _: &str) {
+        if let Some((feature, Type::Text)) = FEATURES[field as usize] {
+            self.scratch.present[feature.index()] |= 1 << self.lane;
+        }
+    }
 
     #[inline(always)]
     fn whole(&mut self, field: Field, number: i64) {
@@ -112,7 +115,11 @@ impl Visit for Columns<'_> {
     }
 
     #[inline(always)]
-    fn bits(&mut self, _: Field, _: u128) {}
+    fn bits(&mut self, field: Field, _: u128) {
+        if let Some((feature, Type::Text)) = FEATURES[field as usize] {
+            self.scratch.present[feature.index()] |= 1 << self.lane;
+        }
+    }
 }
 
 /// Texts that the check holds in another form, written out only where a rule reads them.

@@ -18,16 +18,19 @@ impl Fingerprints {
         Fingerprints(FixedState::with_seed(key))
     }
 
-    /// The fingerprint of a check. The id is what it is found by; the caller's deadline may differ in a retry.
-    #[inline]
-    pub fn of(&self, check: &Check<'_>) -> u64 {
-        let mut fields = Fields { hasher: self.0.build_hasher(), present: 0 };
+    /// The fingerprint of a check, whose fields are handed to another visitor by the way. The id is what it is found by; the
+    /// caller's deadline may differ in a retry.
+    #[inline(always)]
+    pub fn of(&self, check: &Check<'_>, other: &mut impl Visit) -> u64 {
+        let mut fields = Fields { hasher: self.0.build_hasher(), present: 0, other };
         Field::visit(check, &mut fields);
-        let Fields { mut hasher, present } = fields;
+        let Fields { mut hasher, present, .. } = fields;
         hasher.write_u64(present);
-        // The order of a map's fields means nothing.
-        let ext = check.ext.iter().map(|(name, value)| self.of_ext(name, value));
-        hasher.write_u64(ext.fold(0, u64::wrapping_add));
+        if !check.ext.is_empty() {
+            // The order of a map's fields means nothing.
+            let ext = check.ext.iter().map(|(name, value)| self.of_ext(name, value));
+            hasher.write_u64(ext.fold(0, u64::wrapping_add));
+        }
         hasher.finish()
     }
 
@@ -52,12 +55,13 @@ impl Fingerprints {
 }
 
 /// Which fields there are, and the hash of what they say so far. A hash of a text takes in its length.
-struct Fields<H> {
+struct Fields<'o, H, O> {
     hasher: H,
     present: u64,
+    other: &'o mut O,
 }
 
-impl<H: Hasher> Fields<H> {
+impl<H: Hasher, O: Visit> Fields<'_, H, O> {
     #[inline(always)]
     fn counts(&mut self, field: Field) -> bool {
         let counts = !matches!(field, Field::Id | Field::BudgetUs);
@@ -66,12 +70,13 @@ impl<H: Hasher> Fields<H> {
     }
 }
 
-impl<H: Hasher> Visit for Fields<H> {
+impl<H: Hasher, O: Visit> Visit for Fields<'_, H, O> {
     #[inline(always)]
     fn text(&mut self, field: Field, text: &str) {
         if self.counts(field) {
             self.hasher.write(text.as_bytes());
         }
+        self.other.text(field, text);
     }
 
     #[inline(always)]
@@ -79,6 +84,7 @@ impl<H: Hasher> Visit for Fields<H> {
         if self.counts(field) {
             self.hasher.write_u64(number.cast_unsigned());
         }
+        self.other.whole(field, number);
     }
 
     #[inline(always)]
@@ -86,6 +92,7 @@ impl<H: Hasher> Visit for Fields<H> {
         if self.counts(field) {
             self.hasher.write_u64(number.to_bits());
         }
+        self.other.decimal(field, number);
     }
 
     #[inline(always)]
@@ -93,6 +100,7 @@ impl<H: Hasher> Visit for Fields<H> {
         if self.counts(field) {
             self.hasher.write_u128(bits);
         }
+        self.other.bits(field, bits);
     }
 }
 
@@ -104,9 +112,22 @@ mod tests {
 
     use super::*;
 
+    struct Nobody;
+
+    impl Visit for Nobody {
+        fn text(&mut self, _: Field, _: &str) {}
+        fn whole(&mut self, _: Field, _: i64) {}
+        fn decimal(&mut self, _: Field, _: f64) {}
+        fn bits(&mut self, _: Field, _: u128) {}
+    }
+
+    fn fingerprint(check: &Check<'_>) -> u64 {
+        Fingerprints::new(7).of(check, &mut Nobody)
+    }
+
     fn of(fields: &str) -> u64 {
         let body = format!(r#"{{"id":"a1","kind":"pay","account":"u1"{fields}}}"#);
-        Fingerprints::new(7).of(&json::decode_check(body.as_bytes()).expect("a check"))
+        fingerprint(&json::decode_check(body.as_bytes()).expect("a check"))
     }
 
     #[test]
@@ -114,7 +135,7 @@ mod tests {
         let mut seen = vec![of("")];
         for &field in Field::ALL {
             let mut check = Check::new("a1", Kind::Pay, "u1");
-            let before = Fingerprints::new(7).of(&check);
+            let before = fingerprint(&check);
             let value = match field.of(&Check::new("a1", Kind::Pay, "u1")) {
                 FieldValue::Flag(_) => FieldValue::Flag(true),
                 FieldValue::Kind(_) => FieldValue::Kind(Kind::Scan),
@@ -133,7 +154,7 @@ mod tests {
                 },
             };
             field.put(&mut check, value);
-            let after = Fingerprints::new(7).of(&check);
+            let after = fingerprint(&check);
             let is_part = !matches!(field, Field::Id | Field::BudgetUs);
             assert_eq!(before != after, is_part, "{}", field.path());
             assert!(!is_part || !seen.contains(&after), "{} is told from every other field", field.path());

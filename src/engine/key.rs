@@ -8,6 +8,7 @@ use std::hash::Hasher as _;
 use std::net::IpAddr;
 
 use siphasher::sip128::{Hash128, Hasher128, SipHasher13};
+use wire::fields::Visit;
 use wire::{Check, FieldValue};
 
 use crate::fingerprint::Fingerprints;
@@ -32,9 +33,10 @@ impl Seed {
         Seed { keys, fingerprints: Fingerprints::new(keys.0 ^ keys.1.rotate_left(32)) }
     }
 
-    /// Fingerprint of every field of a check that a rule can read.
-    pub(crate) fn fingerprint(&self, check: &Check<'_>) -> u64 {
-        self.fingerprints.of(check)
+    /// Fingerprint of every field of a check that a rule can read; another visitor sees them by the way.
+    #[inline(always)]
+    pub(crate) fn fingerprint(&self, check: &Check<'_>, other: &mut impl Visit) -> u64 {
+        self.fingerprints.of(check, other)
     }
 
     /// Hash of a text; 0 for the empty one, which is an absent one.

@@ -4,12 +4,12 @@
 
 use std::collections::HashSet;
 
-use wire::{Check, Verdict};
+use wire::{Check, Kind, Verdict};
 
-use crate::decide::{by_kind, lanes, of_kinds};
+use crate::decide::{by_kind, lanes, list_of, of_kinds};
 use crate::feature::{Builtin, FeatureId};
-use crate::policy::{Mode, OnError, Policy, Status, Tier};
-use crate::program::{Output, Program, Source, TextSource};
+use crate::policy::{Mode, OnError, Policy, Rule, Status, Tier};
+use crate::program::{Kinds, Output, Program, Source, TextSource, Truth};
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::verdict;
@@ -62,35 +62,61 @@ enum Settles {
     Refused,
     /// They are allowed, if nothing of its tier refuses them.
     Allowed,
-    /// Nothing of its kinds: it is known later whether it allows.
+    /// Nothing for its kinds: it is known later whether it allows.
     Nothing,
 }
 
-/// The rules that settle something before anything is reserved, in the order of their tiers.
+/// A rule that settles something: what is looked at of it for every batch.
+#[derive(Clone, Copy)]
+struct Step {
+    settles: Settles,
+    /// Whether it acts on every check that meets its condition, and on no other.
+    plain: bool,
+    kinds: Kinds,
+    when: Truth,
+    /// Place in the policy.
+    rule: u32,
+}
+
+/// The rules that settle something before anything is reserved, in the order of their tiers: those of each kind, and at the end
+/// of all kinds.
 #[derive(Clone, Default)]
-pub(crate) struct Known(Vec<(Tier, Settles, u32)>);
+pub(crate) struct Known(Vec<Vec<Step>>);
 
 impl Known {
     /// Those of a policy; `late` says it by instruction.
     pub fn of(policy: &Policy, late: &[bool]) -> Known {
         let ops = policy.program.ops.iter().zip(late).filter(|(_, late)| **late);
         let late: HashSet<Output> = ops.map(|(op, _)| op.output()).collect();
-        let rules = policy.rules.iter().enumerate().filter(|(_, rule)| rule.is_evaluated());
-        let settles = rules.filter_map(|(at, rule)| {
-            let truths = rule.variants.iter().map(|variant| variant.of).chain([rule.when]);
-            let is_late = truths.into_iter().any(|truth| late.contains(&Output::Truth(truth)));
-            let settles = match (rule.verdict, is_late) {
-                (Verdict::Allow, true) => Settles::Nothing,
-                (Verdict::Allow, false) => Settles::Allowed,
-                (_, false) => Settles::Refused,
-                (_, true) => return None,
-            };
-            (rule.tier != Tier::Score).then_some((rule.tier, settles, at as u32))
-        });
-        let mut settles: Vec<_> = settles.collect();
-        settles.sort_unstable();
-        Known(settles)
+        let rules =
+            (0..).zip(&policy.rules).filter(|(_, rule)| rule.is_evaluated() && rule.tier != Tier::Score);
+        let mut all: Vec<(Tier, Step)> =
+            rules.filter_map(|(at, rule)| step(at, rule, &late).map(|step| (rule.tier, step))).collect();
+        all.sort_by_key(|(tier, step)| (*tier, step.settles));
+        let of = |kind: Option<&Kind>| {
+            let has = |step: &Step| kind.is_none_or(|kind| step.kinds.has(*kind));
+            all.iter().map(|(_, step)| *step).filter(has).collect()
+        };
+        Known(Kind::ALL.iter().map(Some).chain([None]).map(of).collect())
     }
+}
+
+/// What a rule settles, where that is anything; `late` are the registers of what is filled late.
+fn step(at: u32, rule: &Rule, late: &HashSet<Output>) -> Option<Step> {
+    let truths = rule.variants.iter().map(|variant| variant.of).chain([rule.when]);
+    let is_late = truths.into_iter().any(|truth| late.contains(&Output::Truth(truth)));
+    let settles = match (rule.verdict, is_late) {
+        (Verdict::Allow, true) => Settles::Nothing,
+        (Verdict::Allow, false) => Settles::Allowed,
+        (_, false) => Settles::Refused,
+        (_, true) => return None,
+    };
+    let plain = rule.mode == Mode::Live
+        && rule.variants.is_empty()
+        && rule.sample_percent == 100
+        && rule.expires_ms == i64::MAX
+        && rule.on_error == OnError::Skip;
+    Some(Step { settles, plain, kinds: rule.kinds, when: rule.when, rule: at })
 }
 
 /// Finds the lanes that are not allowed whatever comes: the token is invalid, or a rule that has run refuses them.
@@ -106,29 +132,33 @@ pub(crate) fn refuse(
         |lane: &usize| scratch.lanes[*lane].token.is_some_and(|token| token != TokenState::Valid);
     let mut refused = lanes(fresh).filter(is_invalid).fold(0, |mask, lane| mask | 1 << lane);
     let mut open = fresh & !refused;
-    for &(_, settles, at) in &snapshot.known.0 {
-        let rule = &snapshot.policy.rules[at as usize];
-        let mut those = open;
-        if settles != Settles::Nothing {
-            let failed =
-                if rule.on_error == OnError::Match { scratch.registers.failed(rule.when) } else { 0 };
-            those &= scratch.registers.met(rule.when) | failed;
-        }
-        if those == 0 || rule.expires_ms <= now_ms {
+    for &Step { settles, plain, kinds, when, rule } in &snapshot.known.0[list_of(&of_kind)] {
+        let mut those = open & scratch.registers.met(when);
+        if those == 0 && plain {
             continue;
         }
-        those &= of_kinds(rule.kinds, &of_kind);
-        if settles != Settles::Nothing
-            && (rule.sample_percent < 100 || !rule.variants.is_empty() || rule.mode != Mode::Live)
-        {
-            let acts =
-                |lane: &usize| verdict::mode(snapshot, at as usize, *lane, scratch) == Some(Mode::Live);
-            those = lanes(those).filter(acts).fold(0, |mask, lane| mask | 1 << lane);
+        if settles == Settles::Nothing {
+            those = open;
+        } else if !plain {
+            those = acting(snapshot, now_ms, rule as usize, open, scratch);
         }
+        those &= of_kinds(kinds, &of_kind);
         if settles == Settles::Refused {
             refused |= those;
         }
         open &= !those;
     }
     scratch.refused = refused;
+}
+
+/// The lanes among `open` that a rule acts on.
+fn acting(snapshot: &Snapshot, now_ms: i64, at: usize, open: u64, scratch: &Scratch) -> u64 {
+    let rule = &snapshot.policy.rules[at];
+    if rule.expires_ms <= now_ms {
+        return 0;
+    }
+    let failed = if rule.on_error == OnError::Match { scratch.registers.failed(rule.when) } else { 0 };
+    let those = open & (scratch.registers.met(rule.when) | failed);
+    let acts = |lane: &usize| verdict::mode(snapshot, at, *lane, scratch) == Some(Mode::Live);
+    lanes(those).filter(acts).fold(0, |mask, lane| mask | 1 << lane)
 }

@@ -23,6 +23,7 @@ mod currency;
 mod decide;
 mod decision;
 pub mod feature;
+mod few;
 mod fields;
 mod fingerprint;
 pub mod forest;

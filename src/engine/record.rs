@@ -122,8 +122,10 @@ fn write_features(out: &mut Vec<u8>, snapshot: &Snapshot, lane: usize, scratch: 
     out.extend((snapshot.missing.len() as u16).to_le_bytes());
     let bits = out.len();
     out.resize(bits + snapshot.missing.len().div_ceil(8), 0);
-    for (id, (column, &missing)) in scratch.columns.iter().zip(&snapshot.missing).enumerate() {
-        if column[lane] != missing {
+    let columns = scratch.present.iter().zip(&scratch.columns).zip(&snapshot.missing);
+    for (id, ((present, column), &missing)) in columns.enumerate() {
+        // What a lane does not have is the missing value; not to look there saves most of the columns.
+        if present >> lane & 1 != 0 && column[lane] != missing {
             out[bits + id / 8] |= 1 << (id % 8);
             out.extend(column[lane].to_le_bytes());
         }

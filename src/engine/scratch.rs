@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use arrayvec::{ArrayString, ArrayVec};
+use arrayvec::ArrayString;
 use wire::Check;
 use wire::limits::REASONS_MAX;
 
 use crate::breaker::Tripped;
 use crate::decision::Hit;
 use crate::feature::{FeatureId, Scalar, Type};
+use crate::few::Few;
 use crate::fields;
 use crate::forest::Lanes;
 use crate::key::Hash;
@@ -39,7 +40,7 @@ pub(crate) struct Match {
 }
 
 /// What a stage leaves of one check for the next ones.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Lane {
     /// Event time, within its bounds.
     pub time_ms: i64,
@@ -55,22 +56,22 @@ pub(crate) struct Lane {
     pub fingerprint: u64,
     /// Slot of the decision being made, if there was room for it.
     pub slot: Option<usize>,
-    pub pending: ArrayVec<Pending, PENDING_MAX>,
-    pub refused: ArrayVec<Refused, LIMITS_MAX>,
-    pub tripped: ArrayVec<Tripped, BREAKERS_MAX>,
+    pub pending: Few<Pending>,
+    pub refused: Few<Refused>,
+    pub tripped: Few<Tripped>,
     pub token: Option<crate::verify::TokenState>,
-    pub matches: ArrayVec<Match, HITS_MAX>,
+    pub matches: Few<Match>,
     /// Matches beyond the room for them.
     pub unkept: u32,
     /// What live ones of these add to the score, in millionths.
     pub unkept_score: i64,
     /// Reasons of the decision that an answer has no room for.
-    pub beyond: ArrayVec<Hit, BEYOND_MAX>,
+    pub beyond: Few<Hit>,
     /// Rules, limits and breakers whose condition ended in an error, by [`crate::policy::Policy::index_of`], as far as there is
     /// room.
-    pub errors: ArrayVec<u32, ERRORS_MAX>,
+    pub errors: Few<u32>,
     /// Velocity features whose values may be others than their definitions say: has room for all.
-    pub unsure: Vec<u16>,
+    pub unsure: Few<u16>,
 }
 
 impl Lane {
@@ -85,16 +86,16 @@ impl Lane {
             id: 0,
             fingerprint: 0,
             slot: None,
-            pending: ArrayVec::new(),
-            refused: ArrayVec::new(),
-            tripped: ArrayVec::new(),
+            pending: Few::with_room(PENDING_MAX),
+            refused: Few::with_room(LIMITS_MAX),
+            tripped: Few::with_room(BREAKERS_MAX),
             token: None,
-            matches: ArrayVec::new(),
+            matches: Few::with_room(HITS_MAX),
             unkept: 0,
             unkept_score: 0,
-            beyond: ArrayVec::new(),
-            errors: ArrayVec::new(),
-            unsure: Vec::with_capacity(WINDOWS_MAX),
+            beyond: Few::with_room(BEYOND_MAX),
+            errors: Few::with_room(ERRORS_MAX),
+            unsure: Few::with_room(WINDOWS_MAX),
         }
     }
 
@@ -178,7 +179,6 @@ impl Scratch {
             challenged: vec![Challenged::NONE; CHALLENGERS_MAX],
             scores: ScoreTally::default(),
             tally: MatchTally::default(),
-            // Each made by itself: a copy of what is empty has no room.
             lanes: (0..LANES).map(|_| Lane::new()).collect(),
             windows: vec![Sought::default(); GROUPS_MAX],
             accounts: Sought::default(),

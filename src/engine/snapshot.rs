@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Kind, Reason, Verdict};
+use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Form, Kind, Reason, Verdict};
 
 use crate::currency::Currencies;
 use crate::decision::{Decision, Hit};
@@ -449,7 +449,7 @@ fn words(policy: &Policy, book: &mut Book) -> Vec<u32> {
     rules.chain(limits).chain(breakers).chain(own).map(enter).collect()
 }
 
-/// Text features that the programs ask `has()` of, and those they read.
+/// Features held by a name that the programs ask `has()` of, and text features that they read.
 fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
     let (mut asked, mut read) = (Vec::new(), Vec::new());
     for (program, op) in
@@ -472,6 +472,9 @@ fn texts(policy: &Policy) -> (Vec<FeatureId>, Vec<FeatureId>) {
         // Prefixes are looked up by the text itself.
         .chain(policy.lists.iter().filter(|list| list.matching == Matching::Prefix).map(|list| list.on))
         .collect();
+    // Whether an event has any other is noted as its fields are read.
+    let named = |form| matches!(form, Form::Kind | Form::Class | Form::Currency);
+    asked.retain(|feature: &FeatureId| feature.field().is_some_and(|field| named(field.form())));
     for features in [&mut asked, &mut read] {
         features.sort_unstable();
         features.dedup();

@@ -148,9 +148,12 @@ pub(crate) fn reserve_approved(
             refuse_limits(snapshot, group, key, now_ms, check, lane, scratch);
             continue;
         };
+        if group.approved_kinds.0 == 0 {
+            continue;
+        }
+        let payload = group.table.payload(slot);
         let complete_ms = group.table.complete_ms(slot, now_ms);
         for window in group.of_status(Status::Approved) {
-            let payload = group.table.payload(slot);
             let held = window.held(&payload);
             if complete_ms < window.window_ms || held.is_late(now_ms) {
                 doubt(window, lane, scratch);
@@ -174,9 +177,9 @@ pub(crate) fn reserve_approved(
 #[cold]
 fn doubt(window: &Laid, lane: usize, scratch: &mut Scratch) {
     let unsure = &mut scratch.lanes[lane].unsure;
-    // There is room for every window of a policy; a check that is decided again comes here twice.
-    if !unsure.contains(&window.feature.0) && unsure.len() < unsure.capacity() {
-        unsure.push(window.feature.0);
+    // A check that is decided again comes here twice. There is room for every window of a policy.
+    if !unsure.contains(&window.feature.0) {
+        let _ = unsure.try_push(window.feature.0);
     }
 }
 
@@ -346,7 +349,7 @@ fn refuse(
     let those = applying(snapshot, window, lane, scratch).filter(|(at, limit)| refuses(*at, limit));
     refused.extend(those.map(|(limit, of)| Refused { limit, value, shadow: of.mode == Mode::Shadow }));
     // There is room for every limit of a policy.
-    let _ = scratch.lanes[lane].refused.try_extend_from_slice(&refused);
+    scratch.lanes[lane].refused.extend(refused);
 }
 
 /// The limits of a window that apply to the check.

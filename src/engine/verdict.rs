@@ -6,7 +6,7 @@ use wire::limits::REASONS_MAX;
 use wire::{Challenge, Check, Value, Verdict};
 
 use crate::breaker::Tripped;
-use crate::decide::{by_kind, lanes as lanes_of, of_kinds};
+use crate::decide::{by_kind, lanes as lanes_of, list_of, of_kinds};
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::key;
@@ -73,10 +73,7 @@ fn each_match(
     mut take: impl FnMut(&mut Scratch, Match, usize),
 ) {
     let kinds = by_kind(checks, lanes);
-    let there = (0..kinds.len()).filter(|&kind| kinds[kind] != 0);
-    let there = there.fold(0_u16, |there, kind| there | 1 << kind);
-    let of = if there.is_power_of_two() { there.trailing_zeros() as usize } else { kinds.len() };
-    for candidate in &snapshot.order[of] {
+    for candidate in &snapshot.order[list_of(&kinds)] {
         let mut met = scratch.registers.met(candidate.when) & lanes;
         let failed = scratch.registers.failed(candidate.when) & lanes;
         if met | failed == 0 {
@@ -167,7 +164,7 @@ fn crowd(rules: &[Rule], found: Match, lane: &mut Lane) {
             |kept: &Match| rule(kept).tier == rule(&found).tier && rule(kept).verdict < rule(&found).verdict;
         if let Some(at) = shadow.or_else(|| lane.matches.iter().rposition(milder)) {
             left = lane.matches.remove(at);
-            lane.matches.push(found);
+            let _ = lane.matches.try_push(found);
         }
     }
     lane.unkept += 1;
@@ -249,7 +246,7 @@ impl Judge {
     fn spill(&mut self, lane: &mut Lane) {
         self.show();
         lane.unkept += self.unkept;
-        lane.beyond = std::mem::take(&mut self.beyond);
+        lane.beyond.extend(std::mem::take(&mut self.beyond));
     }
 
     /// Has the match that decided among those of the answer, before the last of them.

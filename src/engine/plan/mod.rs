@@ -27,6 +27,8 @@ pub(crate) struct Group {
     pub table: Arc<Slots>,
     pub windows: Vec<Laid>,
     pub breakers: Vec<Wired>,
+    /// Kinds of event that its approved windows take in.
+    pub approved_kinds: Kinds,
 }
 
 impl Group {
@@ -34,11 +36,6 @@ impl Group {
     fn worth(&self) -> (usize, usize) {
         let limited = self.windows.iter().filter(|window| !window.limits.is_empty()).count();
         (limited + self.breakers.len(), self.windows.len())
-    }
-
-    /// Kinds of event that its approved windows take in.
-    pub fn approved_kinds(&self) -> Kinds {
-        Kinds(self.of_status(Status::Approved).fold(0, |kinds, window| kinds | window.kinds.0))
     }
 
     /// Its windows of that status.
@@ -117,6 +114,7 @@ impl Laid {
     }
 
     /// What an approved window holds of a key.
+    #[inline]
     pub fn held<'a>(&'a self, payload: &Payload<'a>) -> Held<'a> {
         let (near, far) = self.words(payload);
         let Some(open) = &self.open else {
@@ -203,7 +201,11 @@ impl Plan {
             let soon: Vec<_> = soon.collect();
             let parts = windows.iter().flat_map(Laid::parts).collect();
             let table = tables.velocity_table(shape, &soon, parts, expiry_ms).map_err(BuildError::Size)?;
-            plan.groups.push(Group { fields, table, windows, breakers });
+            plan.groups.push(Group { fields, table, windows, breakers, approved_kinds: Kinds(0) });
+        }
+        for group in &mut plan.groups {
+            let kinds = group.of_status(Status::Approved).fold(0, |kinds, window| kinds | window.kinds.0);
+            group.approved_kinds = Kinds(kinds);
         }
         Ok(plan)
     }
@@ -337,7 +339,8 @@ impl Plan {
         let found = self.groups.iter().position(|group| Arc::ptr_eq(&group.table, &old.table));
         let at = found.unwrap_or_else(|| {
             let (fields, table) = (fields.to_vec(), old.table.clone());
-            self.groups.push(Group { fields, table, windows: Vec::new(), breakers: Vec::new() });
+            let (windows, breakers) = (Vec::new(), Vec::new());
+            self.groups.push(Group { fields, table, windows, breakers, approved_kinds: Kinds(0) });
             self.groups.len() - 1
         });
         &mut self.groups[at]

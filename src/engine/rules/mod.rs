@@ -102,63 +102,62 @@ struct Inputs<'a> {
     lanes: &'a [Lane],
 }
 
-/// Runs the conditions of limits for some lanes.
-pub(crate) fn run_gate(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
-    std::mem::swap(&mut scratch.registers, &mut scratch.gate);
-    run(snapshot, &snapshot.policy.gate, &snapshot.schedules.gate, checks, those, 0, scratch);
-    std::mem::swap(&mut scratch.registers, &mut scratch.gate);
+/// Part of a policy's programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The conditions of limits.
+    Gate,
+    /// What is known before anything is reserved.
+    Early,
+    /// The rest.
+    Late,
 }
 
-/// Runs for some lanes what is known before anything is reserved.
-pub(crate) fn run_early(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
-    run(snapshot, &snapshot.policy.program, &snapshot.schedules.early, checks, those, 0, scratch);
-    scratch.registers.early_bytes = scratch.registers.written.len();
+/// Runs a part for some lanes; what was said of others stays.
+pub(crate) fn run(snapshot: &Snapshot, part: Part, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
+    let schedules = &snapshot.schedules;
+    let schedule = match part {
+        Part::Gate => &schedules.gate,
+        Part::Early => &schedules.early,
+        Part::Late => &schedules.late,
+    };
+    run_by(schedule, snapshot, part, checks, those, scratch);
 }
 
-/// Runs the rest for some lanes; what was said of others stays.
-pub(crate) fn run_late(snapshot: &Snapshot, checks: &[Check<'_>], those: u64, scratch: &mut Scratch) {
-    let kept = scratch.registers.early_bytes;
-    run(snapshot, &snapshot.policy.program, &snapshot.schedules.late, checks, those, kept, scratch);
-}
-
-/// Runs a program for some lanes. `kept` are the bytes of texts that stay.
-fn run(
-    snapshot: &Snapshot,
-    program: &Program,
+fn run_by(
     schedule: &Schedule,
+    snapshot: &Snapshot,
+    part: Part,
     checks: &[Check<'_>],
     those: u64,
-    kept: usize,
     scratch: &mut Scratch,
 ) {
-    if those == 0 {
+    let of_kind = by_kind(checks, those);
+    let Scratch { columns, present, on_lists, lanes, registers, gate, .. } = scratch;
+    let (program, registers) = match part {
+        Part::Gate => (&snapshot.policy.gate, gate),
+        Part::Early | Part::Late => (&snapshot.policy.program, registers),
+    };
+    if those == 0 || program.ops.is_empty() {
         return;
     }
-    let mut registers = std::mem::take(&mut scratch.registers);
-    let inputs = Inputs {
-        snapshot,
-        program,
-        checks,
-        span: those.trailing_zeros() as usize..LANES - those.leading_zeros() as usize,
-        columns: &scratch.columns,
-        present: &scratch.present,
-        on_lists: &scratch.on_lists,
-        lanes: &scratch.lanes,
-    };
-    registers.written.truncate(kept);
+    let span = those.trailing_zeros() as usize..LANES - those.leading_zeros() as usize;
+    let inputs = Inputs { snapshot, program, checks, span, columns, present, on_lists, lanes };
+    registers.written.truncate(if part == Part::Late { registers.early_bytes } else { 0 });
     registers.lanes = those;
-    let of_kind = by_kind(checks, those);
     let there =
         (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0).fold(0, |there, kind| there | 1 << kind);
-    schedule.look_up(&inputs, there, &of_kind, &mut registers);
+    schedule.look_up(&inputs, there, &of_kind, registers);
     for &at in schedule.rest(there) {
         let at = usize::from(at);
         let kinds = program.kinds.get(at).map_or(Kinds::ALL.0, |kinds| kinds.0) & there;
         if kinds != 0 {
-            inputs.step(&program.ops[at], kinds, &of_kind, &mut registers);
+            inputs.step(&program.ops[at], kinds, &of_kind, registers);
         }
     }
-    scratch.registers = registers;
+    if part == Part::Early {
+        registers.early_bytes = registers.written.len();
+    }
 }
 
 /// The bits of one number in every lane.

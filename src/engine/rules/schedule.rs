@@ -325,6 +325,7 @@ mod tests {
     use crate::decide::all;
     use crate::feature::{Builtin, Scalar};
     use crate::program::TextId;
+    use crate::rules::Part;
     use crate::scratch::Scratch;
     use crate::snapshot::{Parts, Snapshot};
     use crate::tables::{Sizes, Tables};
@@ -404,7 +405,7 @@ mod tests {
                 scratch.set(Builtin::SpeedKmh.id(), lane, Scalar::Double(*double));
             }
             let mut met = |schedule: &Schedule| -> Vec<u64> {
-                crate::rules::run(&snapshot, &program, schedule, &checks, all(&checks), 0, &mut scratch);
+                crate::rules::run_by(schedule, &snapshot, Part::Early, &checks, all(&checks), &mut scratch);
                 // Of lanes whose kind the instruction is not needed for nothing is said.
                 let needed = |kinds: Kinds| {
                     let has = |lane: &usize| kinds.has(checks[*lane].kind);

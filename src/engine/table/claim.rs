@@ -150,9 +150,8 @@ impl Slots {
     }
 
     /// The slot if it is the key's own, touched.
-    #[inline]
+    #[inline(always)]
     fn own_at(&self, slot: usize, key: u64, now_ms: i64) -> Step {
-        let now = touch(now_ms);
         let Some(own) = self.heads.words().get(slot) else { return Step::None };
         let held = own.load(Ordering::Acquire);
         if tag_of(held) != tag(key) || touched(held) == PREPARING {
@@ -161,7 +160,16 @@ impl Slots {
         if !self.holds(slot, key) {
             return Step::None;
         }
+        if held == head(tag(key), touch(now_ms)) {
+            return Step::Found(Found { slot, fresh: false });
+        }
+        self.touch_own(slot, held, key, now_ms)
+    }
+
+    /// Touches the key's own slot.
+    fn touch_own(&self, slot: usize, held: u64, key: u64, now_ms: i64) -> Step {
         let found = Step::Found(Found { slot, fresh: false });
+        let (now, own) = (touch(now_ms), &self.heads.words()[slot]);
         let idle = idle(held, now);
         if idle == 0 {
             return found;
