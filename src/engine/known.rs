@@ -133,14 +133,13 @@ pub(crate) fn refuse(
     let mut refused = lanes(fresh).filter(is_invalid).fold(0, |mask, lane| mask | 1 << lane);
     let mut open = fresh & !refused;
     for &Step { settles, plain, kinds, when, rule } in &snapshot.known.0[list_of(&of_kind)] {
-        let mut those = open & scratch.registers.met(when);
-        if those == 0 && plain {
+        let mut those = match settles {
+            Settles::Nothing => open,
+            _ if plain => open & scratch.registers.met(when),
+            _ => acting(snapshot, now_ms, rule as usize, open, scratch),
+        };
+        if those == 0 {
             continue;
-        }
-        if settles == Settles::Nothing {
-            those = open;
-        } else if !plain {
-            those = acting(snapshot, now_ms, rule as usize, open, scratch);
         }
         those &= of_kinds(kinds, &of_kind);
         if settles == Settles::Refused {

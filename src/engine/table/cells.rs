@@ -4,6 +4,8 @@
 //! no reader sees one without the other. Several cells may hold the same sub-window: two threads may have claimed one each.
 #![allow(unsafe_code)]
 
+use wire::limits::CLOCK_BEHIND_MS_MAX;
+
 use super::payload::Far;
 use super::slots::ERA_MS;
 use super::span::{CELLS, Span};
@@ -30,7 +32,8 @@ pub(super) type Counts<'a> = Cells<'a, 28>;
 const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX as u64 <= Amounts::HELD_MAX);
 // Of the shortest window none is older when it is let go of.
 const _: () = assert!(
-    2 * ERA_MS / (WINDOW_MS_MIN / SUB_WINDOWS) + CELLS < (Amounts::TURN - AHEAD) as i64,
+    (2 * ERA_MS + CLOCK_BEHIND_MS_MAX) / (WINDOW_MS_MIN / SUB_WINDOWS) + CELLS + 1
+        < (Amounts::TURN - AHEAD) as i64,
     "numbers begin again after more than two eras"
 );
 
@@ -155,11 +158,13 @@ impl<const BITS: u32> Cells<'_, BITS> {
         }
     }
 
-    /// Empties the cells that lie before the window of `time_ms`; all of them if nothing was written since before it. Numbers
+    /// Empties the cells that lie before the window of `time_ms`, and before that of the latest event that may still come; all of
+    /// them if nothing was written since before it. Numbers
     /// begin again soonest after eighteen hours, those of windows so short that a rest of an era empties them.
     pub fn keep_up(&self, span: &Span, time_ms: i64, rest_ms: i64, expired: impl Fn(u64)) {
         let epoch = span.epoch(time_ms);
-        let before = |held: u64| span.is_over(-rest_ms.max(0), 0) || Self::age(held, epoch) >= CELLS;
+        let oldest = CELLS + CLOCK_BEHIND_MS_MAX / span.sub_window_ms() + 1;
+        let before = |held: u64| span.is_over(-rest_ms.max(0), 0) || Self::age(held, epoch) >= oldest;
         for cell in self.near.iter().chain(self.far.used()) {
             let mut held = cell.load(Ordering::Acquire);
             while held & Self::HELD_MAX > 0 && before(held) {

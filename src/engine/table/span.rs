@@ -144,7 +144,6 @@ impl Span {
     }
 
     /// Milliseconds of a sub-window.
-    #[cfg(all(test, not(loom)))]
     pub(super) fn sub_window_ms(&self) -> i64 {
         self.sub_window_ms
     }
