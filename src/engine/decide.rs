@@ -12,7 +12,7 @@ use crate::feature::{FeatureId, Scalar};
 use crate::key;
 use crate::limits::LANES;
 use crate::program::Kinds;
-use crate::replay::{self, Seen};
+use crate::replay::{self, Made, Seen};
 use crate::rules::Part;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
@@ -195,7 +195,8 @@ fn decide_lanes(
         }
         record::write(snapshot, now, check, lane, decision, scratch);
         if let Some(slot) = scratch.lanes[lane].slot {
-            replay::publish(tables, slot, lane, scratch, decision);
+            let made = Made { kind: check.kind, next_tag: snapshot.plan.next_tag };
+            replay::publish(tables, slot, made, lane, scratch, decision);
         }
     }
     // Repetitions come last, so that those of this very batch find their decision.

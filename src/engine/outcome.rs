@@ -8,10 +8,10 @@ use std::sync::PoisonError;
 use wire::{OutcomeKind, Verdict};
 
 use crate::feature::FeatureId;
-use crate::replay;
+use crate::replay::{self, Made};
 use crate::snapshot::Snapshot;
 use crate::tables::Tables;
-use crate::velocity;
+use crate::velocity::{self, NotRestored};
 
 /// What an outcome did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub enum OutcomeEffect {
         /// The maximum.
         max: i64,
     },
+    /// A challenge was passed whose limits are no longer what they were: a reload changed their windows, or brought others. The
+    /// event must not go on because of it. Nothing moved.
+    Lapsed,
     /// A challenge was passed that is not open, so the event must not go on because of it. Nothing moved.
     NoChallenge(CheckState),
     /// An earlier outcome is final: nothing moved.
@@ -192,14 +195,20 @@ fn reserve(
     words: replay::Words<'_>,
     word: u64,
 ) -> Result<(), OutcomeEffect> {
+    if Made::of(words).is_none_or(|made| velocity::is_new(snapshot, made)) {
+        return Err(OutcomeEffect::Lapsed);
+    }
     for at in 0..replay::pending_count(word) {
         match velocity::restore(snapshot, now_ms, &replay::get_pending(words, at)) {
             Ok(pending) => replay::put_pending(words, at, &pending),
-            Err((feature, max)) => {
+            Err(refused) => {
                 (0..at).for_each(|at| {
                     velocity::release(snapshot, now_ms, &replay::get_pending(words, at));
                 });
-                return Err(OutcomeEffect::Full { feature, max });
+                return Err(match refused {
+                    NotRestored::Full(feature, max) => OutcomeEffect::Full { feature, max },
+                    NotRestored::Gone => OutcomeEffect::Lapsed,
+                });
             }
         }
     }

@@ -4,7 +4,7 @@
 //! written last and read first.
 
 use wire::limits::REASONS_MAX;
-use wire::{Challenge, Degraded, Value, Verdict};
+use wire::{Challenge, Degraded, Kind, Value, Verdict};
 
 use crate::decide;
 use crate::decision::{Decision, Hit};
@@ -13,7 +13,7 @@ use crate::limits::PENDING_MAX;
 use crate::outcome::CheckState;
 use crate::scratch::Scratch;
 use crate::table::{Displaced, Ordering, Payload, Shape, Word};
-use crate::tables::Tables;
+use crate::tables::{TAG, TAG_BITS, Tables};
 use crate::velocity::Pending;
 
 const ID: usize = 0;
@@ -21,7 +21,10 @@ const STATE: usize = 1;
 const BODY: usize = 2;
 const NUMBER: usize = 3;
 const SCORE: usize = 4;
+/// The version, the tag of the next window by then, and the kind.
 const VERSION: usize = 5;
+const NEXT_TAG: u32 = 32;
+const KIND: u32 = NEXT_TAG + TAG_BITS;
 /// Reservations stand here, and hits behind them: most decisions have few of either.
 const PENDING: usize = 6;
 const PENDING_WORDS: usize = 4;
@@ -97,14 +100,45 @@ fn hit_at(pending: usize, hit: usize) -> usize {
     PENDING + pending * PENDING_WORDS + hit * HIT_WORDS
 }
 
+/// What a decision was made of, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Made {
+    pub kind: Kind,
+    /// The tag of the next window: those of later plans are not below it.
+    pub next_tag: u32,
+}
+
+impl Made {
+    /// That of a decision that is done.
+    pub fn of(words: Words<'_>) -> Option<Made> {
+        let word = words.at(VERSION).load(Ordering::Relaxed);
+        let kind = Kind::from_code((word >> KIND) as u8)?;
+        Some(Made { kind, next_tag: (word >> NEXT_TAG) as u32 & TAG })
+    }
+
+    /// Whether a window was there already.
+    pub fn knew(self, tag: u32) -> bool {
+        // Tags begin again some day.
+        self.next_tag.wrapping_sub(tag + 1) & TAG <= TAG / 2
+    }
+}
+
 /// Publishes a decision into its slot.
-pub(crate) fn publish(tables: &Tables, slot: usize, lane: usize, scratch: &Scratch, decision: &Decision) {
+pub(crate) fn publish(
+    tables: &Tables,
+    slot: usize,
+    made: Made,
+    lane: usize,
+    scratch: &Scratch,
+    decision: &Decision,
+) {
     let words = Words::of(tables, slot);
     let put = |at: usize, bits: u64| words.at(at).store(bits, Ordering::Relaxed);
     put(BODY, scratch.lanes[lane].fingerprint);
     put(NUMBER, decision.number);
     put(SCORE, decision.score.to_bits());
-    put(VERSION, u64::from(decision.version));
+    let made = u64::from(made.kind.code()) << KIND | u64::from(made.next_tag) << NEXT_TAG;
+    put(VERSION, u64::from(decision.version) | made);
     let pending = &scratch.lanes[lane].pending;
     for (at, pending) in pending.iter().enumerate() {
         put_pending(words, at, pending);
@@ -205,7 +239,7 @@ pub(crate) fn pending_count(state: u64) -> usize {
 pub(crate) fn put_pending(words: Words<'_>, at: usize, pending: &Pending) {
     let at = PENDING + at * PENDING_WORDS;
     words.at(at).store(pending.key, Ordering::Relaxed);
-    words.at(at + 1).store((pending.time_ms as u64) << 20 | u64::from(pending.tag), Ordering::Relaxed);
+    words.at(at + 1).store((pending.time_ms as u64) << TAG_BITS | u64::from(pending.tag), Ordering::Relaxed);
     words.at(at + 2).store(pending.delta as u64, Ordering::Relaxed);
     words.at(at + 3).store(pending.max as u64, Ordering::Relaxed);
 }
@@ -215,8 +249,8 @@ pub(crate) fn get_pending(words: Words<'_>, at: usize) -> Pending {
     let at = PENDING + at * PENDING_WORDS;
     Pending {
         key: load(at),
-        tag: load(at + 1) as u32 & 0xf_ffff,
-        time_ms: (load(at + 1) >> 20) as i64,
+        tag: load(at + 1) as u32 & TAG,
+        time_ms: (load(at + 1) >> TAG_BITS) as i64,
         delta: load(at + 2) as i64,
         max: load(at + 3) as i64,
         held: true,

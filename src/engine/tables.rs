@@ -12,6 +12,11 @@ use crate::replay;
 use crate::snapshot::Snapshot;
 use crate::table::{Ordering, Part, Pins, Shape, Slots, Striped, Word};
 
+/// Bits of a window's tag, which says which window it is over reloads.
+pub(crate) const TAG_BITS: u32 = 20;
+/// All of them.
+pub(crate) const TAG: u32 = (1 << TAG_BITS) - 1;
+
 /// Sizes of the tables, in entries. All memory is taken and touched when the tables are made.
 #[derive(Clone, Debug)]
 pub struct Sizes {
@@ -259,7 +264,12 @@ impl Tables {
 
     /// An identity for a new window, in twenty bits: it comes again after a million windows, when nobody remembers the first.
     pub(crate) fn take_tag(&self) -> u32 {
-        self.tag.fetch_add(1, Ordering::Relaxed) as u32 & 0xf_ffff
+        self.tag.fetch_add(1, Ordering::Relaxed) as u32 & TAG
+    }
+
+    /// The tag that the next window gets.
+    pub(crate) fn next_tag(&self) -> u32 {
+        self.tag.load(Ordering::Relaxed) as u32 & TAG
     }
 
     /// A new velocity table, listed for [`Tables::fill`] as long as a snapshot holds it.

@@ -9,6 +9,7 @@ use crate::key;
 use crate::limits::LIMITS_MAX;
 use crate::plan::{Group, Laid};
 use crate::policy::{Absent, Aggregate, Limit, Mode, Status};
+use crate::replay::Made;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{
@@ -439,23 +440,39 @@ fn with_held(snapshot: &Snapshot, now_ms: i64, pending: &Pending, act: impl FnOn
     }
 }
 
+/// Why what a challenged check would have reserved is not taken.
+pub(crate) enum NotRestored {
+    /// The feature that is at its maximum, and the maximum.
+    Full(FeatureId, i64),
+    /// The window of a limit is no longer there.
+    Gone,
+}
+
+/// Whether a limit without a condition refuses checks like that one by a window that came after it was decided: nobody knows what the
+/// check takes of that.
+pub(crate) fn is_new(snapshot: &Snapshot, made: Made) -> bool {
+    let windows = snapshot.plan.groups.iter().flat_map(|group| &group.windows);
+    windows.filter(|window| window.kinds.has(made.kind) && !made.knew(window.tag)).any(|window| {
+        let mut limits = window.limits.iter().map(|&limit| &snapshot.policy.limits[limit]);
+        limits.any(|limit| limit.when.is_none() && denies(limit))
+    })
+}
+
 /// Takes what a challenged check would have reserved, dated now and within the limits that applied to it, and within those that
 /// apply to every check by now; gives it as it stands then. Limits that ask for a challenge have got one.
 ///
 /// # Errors
-/// The feature that is at its maximum, and the maximum. Nothing is taken then.
-pub(crate) fn restore(
-    snapshot: &Snapshot,
-    now_ms: i64,
-    pending: &Pending,
-) -> Result<Pending, (FeatureId, i64)> {
-    // What a dropped window would hold nobody asks.
-    let Some((group, window)) = snapshot.plan.window(pending.tag) else { return Ok(*pending) };
+/// [`NotRestored`]. Nothing is taken then.
+pub(crate) fn restore(snapshot: &Snapshot, now_ms: i64, pending: &Pending) -> Result<Pending, NotRestored> {
+    let Some((group, window)) = snapshot.plan.window(pending.tag) else {
+        // What a dropped window would hold nobody asks, but where a limit did.
+        return if pending.max == i64::MAX { Ok(*pending) } else { Err(NotRestored::Gone) };
+    };
     let limits = window.limits.iter().map(|&limit| &snapshot.policy.limits[limit]);
     let of_all = limits.filter(|limit| limit.when.is_none() && denies(limit));
     let unconditional = of_all.map(|limit| limit.max).min();
     let max = unconditional.map_or(pending.max, |max| max.min(pending.max));
-    let full = (window.feature, max);
+    let full = NotRestored::Full(window.feature, max);
     let Some(found) = group.table.find_or_claim(pending.key, now_ms) else {
         // Without limits it goes uncounted, like a check whose key has no room.
         return if max == i64::MAX { Ok(*pending) } else { Err(full) };

@@ -77,6 +77,10 @@ fn told(snapshot: &Snapshot, outcome: OutcomeKind, effect: OutcomeEffect) -> Kep
             );
             Err(DecodeError::new(ErrorCode::LimitReached, "outcome", message))
         }
+        OutcomeEffect::Lapsed => {
+            let message = "the limits were changed since the challenge was asked for, so that nothing could be reserved within them: send a new check";
+            Err(DecodeError::new(ErrorCode::NoOpenChallenge, "outcome", message))
+        }
         OutcomeEffect::NoChallenge(state) => {
             let message =
                 format!("no challenge of this check is open, so nothing is reserved: {}", advice(state));

@@ -180,6 +180,8 @@ pub(crate) struct Plan {
     pub groups: Vec<Group>,
     /// Windows that kept their counts and have no room to be as exact as rules and limits now ask.
     pub narrowed: Vec<FeatureId>,
+    /// Tags from this one on are of windows that a later plan brings.
+    pub next_tag: u32,
     /// Unchanged windows and breakers that forgot what they held, by name: their tables had to go for others to have room.
     pub begun_anew: Vec<String>,
 }
@@ -207,6 +209,7 @@ impl Plan {
             let kinds = group.of_status(Status::Approved).fold(0, |kinds, window| kinds | window.kinds.0);
             group.approved_kinds = Kinds(kinds);
         }
+        plan.next_tag = tables.next_tag();
         Ok(plan)
     }
 

@@ -61,6 +61,8 @@ struct Known {
     asked: bool,
     /// Whether an outcome ended it.
     ended: bool,
+    /// Windows that there had been by then.
+    windows: usize,
 }
 
 /// A check of a batch that is decided anew.
@@ -471,6 +473,7 @@ impl<'a> Twin<'a> {
             holds: expected == Verdict::Allow,
             asked: expected == Verdict::Challenge,
             ended: false,
+            windows: self.windows.len(),
         };
         self.ids.insert(fresh.check.id, known);
         Ok(())

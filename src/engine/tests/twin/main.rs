@@ -67,6 +67,7 @@ fn policies_over_events_agree_with_the_twin() {
         "taken after a challenge",
         "full after a challenge",
         "no challenge is open",
+        "challenges that lapsed",
         "reloads",
         "ids forgotten",
         "windows without room",

@@ -85,3 +85,56 @@ fn frames_carry_the_same_refusals() {
     assert!(results[..8].iter().all(Result::is_ok), "applied in their order");
     assert!(results[8..].iter().all(|result| result.as_ref().unwrap_err().code == ErrorCode::LimitReached));
 }
+
+/// A limit of two claims a packet, and a rule that asks for a proof from 5.00 on.
+const LIMITED: &str = r#"
+features: { n: { count: claim, by: packet, window: 1h, status: approved } }
+limits: [ { id: once, feature: n, max: 2, reason: { code: L1, text: t } } ]
+rules: [ { id: c, tier: challenge, when: amount >= 5.00, challenge: sms, reason: { code: R1, text: t } } ]
+"#;
+
+#[test]
+fn whatever_a_reload_does_to_the_limits_a_passed_challenge_passes_none_of_them() {
+    let replaced = |from: &str, to: &str| LIMITED.replace(from, to);
+    let added = "count: claim, by: [packet, account], window: 1h, status: approved }, m: { count: claim, by: packet, window: 30m, status: approved } }\nlimits: [ { id: more, feature: m, max: 1, reason: { code: L2, text: t } }, {";
+    // What goes on of five passed challenges, at most.
+    let reloads = [
+        ("as it was", LIMITED.to_owned(), 2),
+        ("a longer window", replaced("1h", "2h"), 0),
+        (
+            "another name",
+            replaced("features: { n: {", "features: { k: {").replace("feature: n", "feature: k"),
+            0,
+        ),
+        ("another key", replaced("by: packet", "by: [packet, account]"), 0),
+        ("more kinds", replaced("count: claim", "count: [claim, pay]"), 0),
+        ("a lower maximum", replaced("max: 2", "max: 1"), 1),
+        (
+            "a limit on a new window",
+            replaced(
+                "count: claim, by: packet, window: 1h, status: approved } }\nlimits: [ {",
+                &added.replacen("by: [packet, account]", "by: packet", 1),
+            ),
+            0,
+        ),
+    ];
+    for (what, rules, most) in reloads {
+        let daemon = Daemon::start_with(|config| {
+            std::fs::remove_dir_all(&config.policy.dir).unwrap();
+            std::fs::create_dir_all(&config.policy.dir).unwrap();
+            std::fs::write(config.policy.dir.join("a.yaml"), LIMITED).unwrap();
+        });
+        for n in 0..5 {
+            let check = json!({"id": format!("c{n}"), "kind": "claim", "account": format!("u{n}"), "packet": PACKET, "amount": "5.00"});
+            assert_eq!(daemon.check(&check).verdict(), "challenge", "{what}");
+        }
+        std::fs::write(daemon.rules().join("a.yaml"), rules).unwrap();
+        let reload = daemon.admin_call("POST", "/v1/reload", "");
+        assert_eq!(reload.status, 200, "{what}: {reload:?}");
+        let replies: Vec<Reply> =
+            (0..5).map(|n| tell(&daemon, &format!("c{n}"), "challenge_passed")).collect();
+        let on = replies.iter().filter(|reply| reply.status == 200).count();
+        assert_eq!(on, most, "{what}: {replies:?}");
+        assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 409)), "{what}: {replies:?}");
+    }
+}

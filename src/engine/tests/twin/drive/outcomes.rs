@@ -4,7 +4,7 @@ use engine::feature::FeatureId;
 use engine::{OutcomeEffect, outcome};
 use wire::{OutcomeKind, Verdict};
 
-use super::{Asked, Reserved, Twin};
+use super::{Asked, Known, Reserved, Twin};
 
 impl Twin<'_> {
     pub(super) fn outcome(&mut self, id: usize, kind: OutcomeKind) -> Result<(), String> {
@@ -33,6 +33,7 @@ impl Twin<'_> {
             // Which state it is said to be in is another test's.
             OutcomeEffect::NoChallenge(_) if passes && !known.asked => effect,
             OutcomeEffect::Full { .. } if passes && known.asked => effect,
+            _ if passes && known.asked && self.lapses(&known) => OutcomeEffect::Lapsed,
             _ if passes && known.asked => OutcomeEffect::Taken,
             _ if matches!(kind, OutcomeKind::Fraud | OutcomeKind::Legit) => OutcomeEffect::Noted,
             _ if known.ended => OutcomeEffect::Settled,
@@ -58,6 +59,7 @@ impl Twin<'_> {
                 self.take_again(&mut known.reserved, Some((feature, max)))?;
             }
             OutcomeEffect::NoChallenge(_) => self.note("no challenge is open"),
+            OutcomeEffect::Lapsed => self.note("challenges that lapsed"),
             _ => {}
         }
         let is_open = known.holds || known.asked;
@@ -66,6 +68,25 @@ impl Twin<'_> {
         }
         self.ids.insert(id, known);
         Ok(())
+    }
+
+    /// Whether a reload has taken a window with a limit away, or brought one that the check might have been refused by.
+    fn lapses(&self, known: &Known) -> bool {
+        let is_gone =
+            |reserved: &Reserved| reserved.max != i64::MAX && !self.active.contains(&reserved.window);
+        let Some(built) = &self.built else { return false };
+        let is_new = |(place, at): (usize, &usize)| {
+            let spec = &self.case.windows[self.windows[*at].spec];
+            let mut limits = built.limits.iter().map(|&limit| &self.case.limits[limit]);
+            *at >= known.windows
+                && spec.kinds.has(known.check.kind)
+                && limits.any(|limit| {
+                    limit.window == built.windows[place].0
+                        && limit.kyc.is_none()
+                        && limit.verdict != Verdict::Challenge
+                })
+        };
+        known.reserved.iter().any(is_gone) || self.active.iter().enumerate().any(is_new)
     }
 
     /// The engine looks every reserved key up again, where its window is in force.
