@@ -20,6 +20,7 @@ pub mod money;
 mod near;
 pub mod outcome;
 pub mod owned;
+mod prefix;
 pub mod visible;
 
 pub use answer::{Answer, AnswerHead, Challenge, Degraded, Reason, Value, Verdict};

@@ -53,7 +53,7 @@ impl ListKey {
                     _ => bad("a prefix length is at most 32 (v4) or 128 (v6)"),
                 }
             }
-            Matching::Prefix => match canonical_prefix(form, key) {
+            Matching::Prefix => match form.read_prefix(key) {
                 Ok(prefix) if prefix.is_empty() || prefix.len() > LIST_PREFIX_MAX => {
                     bad("a prefix is text of 1 to 64 bytes")
                 }
@@ -77,7 +77,7 @@ pub fn canonical(matching: Matching, form: Form, key: &str) -> Result<Cow<'_, st
             FieldValue::Text(text) => text,
             other => Cow::Owned(other.into_text()),
         }),
-        Matching::Prefix => canonical_prefix(form, key).map_err(bad),
+        Matching::Prefix => form.read_prefix(key).map_err(bad),
         Matching::Network => canonical_network(key).map(Cow::Owned).ok_or_else(|| {
             ListError::BadKey("a key is an address or a network such as 203.0.113.0/24".to_owned())
         }),
@@ -112,19 +112,6 @@ fn read_exact(form: Form, key: &str) -> Result<FieldValue<'_>, Refusal> {
         });
     }
     form.read(Cow::Borrowed(key))
-}
-
-/// The beginning of values of that form: letters in the case that values have.
-fn canonical_prefix(form: Form, key: &str) -> Result<Cow<'_, str>, Refusal> {
-    wire::visible::all_visible(key)?;
-    Ok(match form {
-        Form::Packet | Form::Mac | Form::Kind | Form::Class | Form::Address => {
-            Cow::Owned(key.to_ascii_lowercase())
-        }
-        Form::Imei | Form::Currency => Cow::Owned(key.to_ascii_uppercase()),
-        Form::Identifier | Form::Id => Cow::Borrowed(key.trim_start()),
-        _ => Cow::Borrowed(key),
-    })
 }
 
 /// Tells the hashes of all entries that would put a value (its hash from the seed, and itself) on a list with entries of
