@@ -13,8 +13,8 @@ use crate::replay::Made;
 use crate::scratch::Scratch;
 use crate::snapshot::Snapshot;
 use crate::table::{
-    Displaced, Distinct, First, Full, Held, Max, Ordering, Payload, Reading, Recent, Reserved, Sum, Work,
-    vectorised,
+    AMOUNT_MAX, Displaced, Distinct, First, Full, Held, Max, Ordering, Payload, Reading, Recent, Reserved,
+    Sum, Work, vectorised,
 };
 use crate::verdict;
 
@@ -481,7 +481,8 @@ pub(crate) fn restore(snapshot: &Snapshot, now_ms: i64, pending: &Pending) -> Re
     taken.map(|reserved| Pending { time_ms: reserved.time_ms, ..*pending }).map_err(|_| full)
 }
 
-/// A whole-number or money feature of the event itself; negative ones count as nothing.
+/// A whole-number or money feature of the event itself; negative ones count as nothing. What is more than a window can hold is above
+/// every maximum of a limit as well.
 fn amount(scratch: &Scratch, field: FeatureId, lane: usize) -> i64 {
-    (scratch.columns[field.index()][lane] as i64).clamp(0, wire::limits::AMOUNT_MINOR_MAX)
+    (scratch.columns[field.index()][lane] as i64).clamp(0, AMOUNT_MAX)
 }

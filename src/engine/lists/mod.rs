@@ -232,6 +232,18 @@ impl Lists {
         self.entries(list).ended(now_ms)
     }
 
+    /// Entries of a list that had not ended by then, and how many of those a draft has as well.
+    pub fn kept_by(&self, list: &ListHandle, draft: &Draft, now_ms: i64) -> (u64, u64) {
+        let (mut standing, mut kept) = (0, 0);
+        self.entries(list).each(|hash, expires_ms| {
+            if expires_ms > now_ms {
+                standing += 1;
+                kept += u64::from(draft.entries.stands(hash));
+            }
+        });
+        (standing, kept)
+    }
+
     /// Entries of a list, those that have ended and not made room yet among them.
     pub fn len_of(&self, list: &ListHandle) -> u64 {
         self.entries(list).len()

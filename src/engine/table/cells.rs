@@ -29,7 +29,11 @@ pub(super) type Amounts<'a> = Cells<'a, 44>;
 /// Cells of counts: numbers wrap after a hundred years of the shortest window.
 pub(super) type Counts<'a> = Cells<'a, 28>;
 
-const _: () = assert!(wire::limits::AMOUNT_MINOR_MAX as u64 <= Amounts::HELD_MAX);
+/// The largest amount that windows hold, in whatever decimals: the largest of two decimals is written with three here, where a policy
+/// has a currency of three.
+pub const AMOUNT_MAX: i64 = Amounts::HELD_MAX as i64;
+
+const _: () = assert!(10 * wire::limits::AMOUNT_MINOR_MAX <= AMOUNT_MAX);
 // Of the shortest window none is older when it is let go of.
 const _: () = assert!(
     (2 * ERA_MS + CLOCK_BEHIND_MS_MAX) / (WINDOW_MS_MIN / SUB_WINDOWS) + CELLS + 1

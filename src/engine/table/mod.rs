@@ -38,6 +38,7 @@ mod vectors;
 
 pub use approved::Approved;
 pub use blocks::PARTS_MAX;
+pub use cells::AMOUNT_MAX;
 pub use circuit::{Circuit, Passage, TRIALS_MAX, Terms};
 pub use distinct::Distinct;
 pub use first::First;

@@ -167,8 +167,8 @@ impl<V: FnMut(Entry) -> Result<(), String>> Seen<'_, V> {
             if text.as_ref().is_ok_and(|text| text.is_empty() || text.starts_with('#')) {
                 continue;
             }
-            if text.as_ref().is_ok_and(|text| HEADERS.iter().any(|name| text.eq_ignore_ascii_case(name))) {
-                self.fault(line, format!("it looks like a header, {}", expected_header()));
+            if let Some(fault) = text.as_ref().ok().and_then(|text| no_plain_key(text)) {
+                self.fault(line, fault);
                 return;
             }
             let given = text.map(|text| Given { key: text.into(), ..Given::default() });
@@ -249,6 +249,19 @@ impl Lines<'_> {
 
 /// What people write above a column of keys.
 const HEADERS: [&str; 4] = ["key", "keys", "reason", "expires"];
+
+/// Why a line is no key of a file of keys: it is of another kind of file.
+fn no_plain_key(text: &str) -> Option<String> {
+    let first = text.split([';', '\t', '|']).next().unwrap_or_default().trim();
+    if HEADERS.iter().any(|name| first.eq_ignore_ascii_case(name)) {
+        return Some(format!("it looks like a header, {}", expected_header()));
+    }
+    match text.as_bytes().first()? {
+        b'"' => Some("a key a line stands without quotes; CSV is sent as text/csv, JSON as an array or an object a line".to_owned()),
+        b'<' => Some("it looks like a page or a conflict, and not like a key".to_owned()),
+        _ => None,
+    }
+}
 
 /// The lines that are not empty, with their numbers from 1, without their ends.
 fn lines(body: &[u8]) -> impl Iterator<Item = (u64, Result<&str, String>)> {

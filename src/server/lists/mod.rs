@@ -221,10 +221,11 @@ impl ListStore {
                 lists.reserve(&list.handle, entries.iter().map(|&(key, _)| key), now_ms)?;
             }
             Prepared::Whole(draft) => {
-                let from = lists.len_of(&list.handle) - lists.ended(&list.handle, now_ms);
-                let to = draft.len();
-                if !bulk.force && to < from - from / 2 {
-                    return Err(ChangeError::Doubtful(Doubt::Shrinks { from, to }));
+                if !bulk.force {
+                    let (from, kept) = lists.kept_by(&list.handle, draft, now_ms);
+                    if kept < from - from / 2 {
+                        return Err(ChangeError::Doubtful(Doubt::Takes { from, kept }));
+                    }
                 }
                 lists.admit(&list.handle, draft, now_ms)?;
             }

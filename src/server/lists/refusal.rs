@@ -30,11 +30,11 @@ pub enum Doubt {
         key: String,
     },
     /// A replacement that takes most entries away.
-    Shrinks {
+    Takes {
         /// Entries that are in force.
         from: u64,
-        /// Entries that would be.
-        to: u64,
+        /// Entries that would stay.
+        kept: u64,
     },
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Doubt {
                 let key: String = key.chars().take(64).collect();
                 write!(f, "{key:?} takes in a large part of all addresses")?;
             }
-            Doubt::Shrinks { from, to } => write!(f, "the list would go from {from} entries to {to}")?,
+            Doubt::Takes { from, kept } => write!(f, "of {from} entries {kept} would stay")?,
         }
         f.write_str("; if that is meant, force it: force=true in the call, --force with riskctl")
     }

@@ -94,3 +94,21 @@ fn an_amount_of_a_currency_that_nobody_named_is_refused_and_a_reload_takes_it() 
     assert_eq!(reply.status, 422);
     assert!(reply.body.contains("takes amounts of CNY and JPY"), "{}", reply.body);
 }
+
+#[test]
+fn no_amount_is_so_large_that_a_limit_takes_it_for_less() {
+    for currencies in ["[CNY]", "[CNY, JPY]", "[CNY, KWD]", "[CNY, JPY, KWD, CLF]"] {
+        let rules = format!(
+            "settings: {{ currencies: {currencies} }}\nfeatures: {{ paid: {{ sum: amount, on: transfer, by: account, window: 1d, currency: CNY }} }}\nlimits: [ {{ id: l, feature: paid, max: 100000000.00, absent: deny, reason: {{ code: L1, text: t }} }} ]\n"
+        );
+        let daemon = daemon(&rules);
+        for (at, (amount, verdict)) in
+            [("9999999999.99", "deny"), ("100000000.01", "deny"), ("100000000.00", "allow"), ("0.01", "deny")]
+                .into_iter()
+                .enumerate()
+        {
+            let check = json!({"id": format!("t{at}"), "kind": "transfer", "account": "u", "amount": amount, "currency": "CNY"});
+            assert_eq!(daemon.check(&check).verdict(), verdict, "{amount} of {currencies}");
+        }
+    }
+}

@@ -166,7 +166,7 @@ fn a_file_of_entries_is_taken_whole_or_not_at_all() {
 fn a_list_is_replaced_whole_while_checks_look_at_it() {
     let daemon = Daemon::start();
     let half = |odd: u64| (0..30).fold("key\n".to_owned(), |body, n| format!("{body}u{}\n", 2 * n + odd));
-    let replace = |odd: u64| daemon.admin_call("PUT", "/v1/lists/bad_accounts", half(odd));
+    let replace = |odd: u64| daemon.admin_call("PUT", "/v1/lists/bad_accounts?force=true", half(odd));
     let reply = replace(0);
     assert_eq!((reply.status, &reply.json()["entries"]), (200, &json!(30)), "{reply:?}");
     let over = AtomicBool::new(false);
@@ -328,4 +328,43 @@ fn a_day_ends_where_the_policy_is_at_home_as_it_does_in_rules() {
         refused.body.contains("Asia/Shanghai") && refused.body.contains("2099-03-01T08:00:00+08:00"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn what_is_no_file_of_keys_is_refused_whole() {
+    let daemon = Daemon::start();
+    let path = "/v1/lists/vip";
+    for body in [
+        "\"evilA\"\n\"evilB\"\n",
+        "\"u1\nu2\n",
+        "key;reason\nbad1;x\n",
+        "Key\treason\nbad1\tx\n",
+        "<!DOCTYPE html>\n<html>\n<body>502 Bad Gateway</body>\n</html>\n",
+        "u1\n<<<<<<< HEAD\nu2\n",
+    ] {
+        for method in ["POST", "PUT"] {
+            let reply = daemon.admin_call(method, path, body);
+            assert_eq!(reply.status, 400, "{method} {body:?}: {reply:?}");
+        }
+    }
+    assert_eq!(daemon.admin_call("GET", path, "").json()["entries"], json!([]));
+}
+
+#[test]
+fn a_put_of_another_list_of_that_length_has_to_be_forced() {
+    let daemon = Daemon::start();
+    let keys = |name: &str, range: std::ops::Range<u32>| {
+        range.fold(String::new(), |body, n| body + &format!("{name}{n}\n"))
+    };
+    let put = |path: &str, body: String| daemon.admin_call("PUT", path, body).status;
+    assert_eq!(put("/v1/lists/vip", keys("o", 0..100)), 200);
+    for (body, status) in [
+        (keys("n", 0..100), 400),
+        (keys("o", 0..49), 400),
+        (keys("o", 0..49) + &keys("n", 0..51), 400),
+        (keys("o", 0..60) + &keys("n", 0..40), 200),
+    ] {
+        assert_eq!(put("/v1/lists/vip", body.clone()), status, "{}", &body[..4]);
+    }
+    assert_eq!(put("/v1/lists/vip?force=true", keys("n", 0..100)), 200);
 }
