@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub use source::{Source, System};
-use steering::Steering;
+use steering::{SLACK_MS, Steering};
 
 /// Milliseconds between two looks at the wall clock. An eighth of it is the most by which time waits at a look.
 const LOOK_MS: i64 = 16;
@@ -84,7 +84,8 @@ impl Clock {
     /// readings the one nearer to now is meant.
     pub fn stated_ms(&self, stated_ms: i64) -> i64 {
         let apart_ms = self.apart_ms();
-        if apart_ms == 0 {
+        // A millisecond to and fro is no reason to read one statement in two ways.
+        if apart_ms.abs() <= SLACK_MS {
             return stated_ms;
         }
         let (now_ms, by_wall_ms) = (self.now_ms(), stated_ms.saturating_add(apart_ms));
@@ -193,5 +194,18 @@ mod tests {
             clock.now_ms();
         }
         assert_eq!(clock.steps(), [2, 2]);
+    }
+
+    #[test]
+    fn a_statement_is_read_in_one_way_while_the_clocks_differ_by_a_moment() {
+        let source = Arc::new(Given::default());
+        let clock = Clock::of(source.clone());
+        let stated_ms = clock.now_ms() + 7;
+        for (boot_ms, wall_ms) in [(1_000, 1_001), (2_000, 1_999), (3_000, 3_002), (4_000, 4_000)] {
+            source.boot_ms.store(boot_ms, Ordering::Relaxed);
+            source.wall_ms.store(wall_ms, Ordering::Relaxed);
+            clock.now_ms();
+            assert_eq!(clock.stated_ms(stated_ms), stated_ms, "{boot_ms} {wall_ms}");
+        }
     }
 }

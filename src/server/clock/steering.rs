@@ -11,7 +11,7 @@ pub const HELD_MS: i64 = 60_000;
 /// Our time runs faster or slower by one in so many.
 pub const SLEW: i64 = 8;
 /// Less than this is not corrected: two clocks are not read in the same instant.
-const SLACK_MS: i64 = 2;
+pub(super) const SLACK_MS: i64 = 2;
 
 /// A wall clock that leapt ahead, and since when it keeps to it.
 #[derive(Clone, Copy, Debug)]
