@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use engine::Tables;
-use journal::{Folder, Log, OnFailure, Recent, SegmentConfig, Writer, WriterConfig};
+use journal::{Folder, Log, OnFailure, Recent, SeedError, SegmentConfig, Writer, WriterConfig};
 use tokio::sync::watch;
 
 use crate::activation::{self, Refusal};
@@ -172,30 +172,21 @@ fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
 /// The engine's tables, keyed with a seed that stays the same for as long as the data folder does: hashes in the journal
 /// are compared over restarts.
 fn tables(config: &Config) -> Result<Tables, StartError> {
-    let path = config.data.dir.join("hash.seed");
+    let path = journal::seed_path(&config.data.dir);
     let data = |error: &dyn fmt::Display| StartError::Data(format!("{}: {error}", path.display()));
     if !path.exists() {
         let seed = tokens::random::<16>().map_err(|error| data(&error))?;
-        files::write_secret(&path, &seed_file(&seed)).map_err(|error| data(&error))?;
+        files::write_secret(&path, &journal::seed_file(&seed)).map_err(|error| data(&error))?;
     }
-    let bytes = std::fs::read(&path).map_err(|error| data(&error))?;
-    let seed = match bytes.as_slice().split_first_chunk::<16>() {
-        // As versions before the checksum wrote it.
-        Some((seed, [])) => *seed,
-        Some((seed, _)) if bytes == seed_file(seed) => *seed,
-        _ => {
-            return Err(data(
-                &"it is damaged or cut short; restore it, or take it away and begin without the old records",
-            ));
-        }
-    };
+    let seed = journal::read_seed(&config.data.dir).map_err(|error| {
+        let advice = match error {
+            SeedError::Damaged(_) => "; restore it, or take it away and begin without the old records",
+            SeedError::File(..) => "",
+        };
+        StartError::Data(format!("{error}{advice}"))
+    })?;
     Tables::within(&config.tables.sizes(seed), memory::free_bytes())
         .map_err(|error| StartError::Tables(error.to_string()))
-}
-
-/// A seed and its checksum: another seed would make every hash in the journal a stranger's.
-fn seed_file(seed: &[u8; 16]) -> Vec<u8> {
-    [seed, &blake3::hash(seed).as_bytes()[..16]].concat()
 }
 
 fn writer_config(config: &Config) -> WriterConfig {

@@ -174,6 +174,22 @@ fn a_replay_takes_what_the_daemon_takes_and_names_the_row_of_what_it_refuses() {
     assert!(refused > 20, "{refused}");
 }
 
+#[test]
+fn the_seed_that_a_daemon_writes_opens_its_log() {
+    let place = place();
+    daemon(&place).shutdown();
+    place.write("labels.csv", "id,label\ne1,1\n");
+    let compare = ["model", "compare", "data", "--labels", "labels.csv"];
+    let said = place.refuses(&compare);
+    assert!(said.contains("no challenger scored in these decisions"), "{said}");
+    // What is damaged is told, and is no other seed.
+    let seed = place.path("data/hash.seed");
+    let mut bytes = std::fs::read(&seed).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(&seed, bytes).unwrap();
+    assert!(place.refuses(&compare).contains("hash.seed: it is damaged or cut short"));
+}
+
 /// Rows of a day, one a minute, of that many accounts: id, time, account, label.
 fn minutes(count: usize, accounts: usize) -> Vec<[String; 4]> {
     let row = |row: usize| {

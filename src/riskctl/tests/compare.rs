@@ -336,6 +336,9 @@ fn labels_come_from_a_file_too_and_silence_may_be_taken_for_honesty() {
         assert_eq!(compared["pairs"][0]["labelled"], json!(known + 1), "{name}");
         assert_eq!(frauds(&compared), before + 1, "{name}");
     }
+    // As versions before the checksum wrote the seed.
+    std::fs::write(site.folder.path().join("data/hash.seed"), SEED).unwrap();
+    assert_eq!(frauds(&site.compared(&["data", "--labels", "by_id.csv"])), before + 1);
     let all = site.compared(&["data", "--legit-after", "0"]);
     assert_eq!(all["pairs"][0]["labelled"], json!(CHECKS));
     // The first 100 of the checks, which are a second apart.
@@ -367,4 +370,10 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
         assert!(said.contains(why), "{arguments:?}: {said}");
     }
+    write("ids.csv", "id,label\np1,1\n");
+    std::fs::write(site.folder.path().join("data/hash.seed"), [3; 31]).unwrap();
+    let output = site.run(&["data", "--labels", "ids.csv"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("hash.seed: it is damaged or cut short"), "{said}");
 }

@@ -93,10 +93,7 @@ impl Labels {
 }
 
 fn seed(data: &Path) -> Result<Seed, Failure> {
-    let path = data.join("hash.seed");
-    let bytes = std::fs::read(&path).map_err(|error| Failure::of(path.display(), error))?;
-    let bytes = <[u8; 16]>::try_from(bytes.as_slice());
-    bytes.map(Seed::new).map_err(|_| Failure::of(path.display(), "expected 16 bytes"))
+    journal::read_seed(data).map(Seed::new).map_err(|error| Failure(error.to_string()))
 }
 
 fn fraud(cell: &Cell) -> Option<bool> {
