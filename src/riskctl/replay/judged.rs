@@ -68,10 +68,11 @@ impl Known {
         Known { since_ms, after_ms, first_ms: HashMap::new() }
     }
 
-    /// Takes note of a fraud; in time order.
+    /// Takes note of a fraud; the earliest counts, whenever it is told.
     pub fn fraud(&mut self, account: u32, time_ms: i64) {
         if time_ms >= self.since_ms {
-            self.first_ms.entry(account).or_insert(time_ms);
+            let first_ms = self.first_ms.entry(account).or_insert(time_ms);
+            *first_ms = time_ms.min(*first_ms);
         }
     }
 

@@ -153,7 +153,7 @@ pub fn run(options: &Options) -> Outcome {
         judged: &tally.judged,
         accounts: &tally.accounts,
         scenarios: &tally.scenarios,
-        from_ms: tally.from_ms,
+        days_from_ms: tally.days_from_ms,
         cards_a_day: options.cards_a_day,
         policy: &policy_version,
         model: &model_version,

@@ -14,14 +14,14 @@ const DAY_MS: i64 = 86_400_000;
 
 /// What was measured, and on what.
 pub struct Report<'a> {
-    /// Answered events with their truth, in time order.
+    /// Answered events with their truth, in the order of their coming.
     pub judged: &'a [Judged],
     /// Names of accounts.
     pub accounts: &'a Names,
     /// Names of kinds of fraud.
     pub scenarios: &'a Names,
     /// Start of the days that card precision counts in.
-    pub from_ms: i64,
+    pub days_from_ms: i64,
     /// Cards looked at each day, for card precision.
     pub cards_a_day: usize,
     /// Version of the policy.
@@ -103,7 +103,7 @@ impl Report<'_> {
             .judged
             .iter()
             .map(|event| CardEvent {
-                day: (event.time_ms - self.from_ms).div_euclid(DAY_MS),
+                day: (event.time_ms - self.days_from_ms).div_euclid(DAY_MS),
                 card: self.accounts.name(event.account),
                 scored: scored(event),
             })
@@ -114,9 +114,10 @@ impl Report<'_> {
     /// Prints it, as JSON if asked for.
     pub fn print(&self, json: bool) {
         let frauds = self.judged.iter().filter(|event| event.fraud).count();
-        let span =
-            |event: Option<&Judged>| event.map(|event| show_instant(event.time_ms)).unwrap_or_default();
-        let (first, last) = (span(self.judged.first()), span(self.judged.last()));
+        // The order is not that of time where events came late.
+        let times = || self.judged.iter().map(|event| event.time_ms);
+        let (first, last) = (times().min(), times().max());
+        let [first, last] = [first, last].map(|ms| ms.map(show_instant).unwrap_or_default());
         let money = self.money();
         let rate = |seconds: f64| (self.events as f64 / seconds.max(1e-9)) as u64;
         if json {

@@ -16,8 +16,8 @@ const FILL_EVENTS: u64 = 1 << 16;
 
 /// What is kept of the answers.
 pub struct Tally {
-    /// Start of what is reported.
-    pub from_ms: i64,
+    /// Start of the days that the report counts in: `--from`, or the first event. Nothing is left out by it.
+    pub days_from_ms: i64,
     /// Answered events with their truth.
     pub judged: Vec<Judged>,
     /// Names of accounts.
@@ -30,6 +30,7 @@ pub struct Tally {
     pub events: u64,
     /// What is amiss.
     pub findings: Findings,
+    from_ms: Option<i64>,
     known: Option<Known>,
     features: Vec<FeatureId>,
     now_ms: i64,
@@ -52,8 +53,8 @@ impl Tally {
         };
         let after_ms = (options.known_after_days * DAY_MS as f64) as i64;
         Ok(Tally {
-            // Without a start the days of the report begin with its first event.
-            from_ms: options.from.unwrap_or(i64::MIN),
+            days_from_ms: options.from.unwrap_or(i64::MIN),
+            from_ms: options.from,
             judged: Vec::new(),
             accounts: Names::default(),
             scenarios: Names::default(),
@@ -121,11 +122,12 @@ impl Tally {
         answer: &Answered,
     ) -> Result<(), Failure> {
         let account = self.accounts.number(&check.account);
-        if self.from_ms == i64::MIN {
-            self.from_ms = event.time_ms;
+        if self.days_from_ms == i64::MIN {
+            self.days_from_ms = event.time_ms;
         }
-        if event.time_ms >= self.from_ms {
-            let day_start_ms = event.time_ms - (event.time_ms - self.from_ms).rem_euclid(DAY_MS);
+        // Without --from an event that comes late is reported, however old it is.
+        if self.from_ms.is_none_or(|from_ms| event.time_ms >= from_ms) {
+            let day_start_ms = event.time_ms - (event.time_ms - self.days_from_ms).rem_euclid(DAY_MS);
             if !self.known.as_ref().is_some_and(|known| known.has(account, day_start_ms)) {
                 self.judged.push(Judged {
                     time_ms: event.time_ms,

@@ -1,0 +1,48 @@
+//! Streams that are out of order, damaged or empty: every event is reported, or the command says why not.
+
+#[path = "support/place.rs"]
+mod place;
+use place::Place;
+
+const MAP: &str = "[time]\ncolumn = \"t\"\nunit = \"ms\"\n[label]\ncolumn = \"lab\"\nfraud = [\"1\"]\n[fields]\n\
+                   id = { column = \"id\" }\nkind = { value = \"pay\" }\naccount = { column = \"acc\" }\n\
+                   \"device.id\" = { column = \"dev\" }\namount = { column = \"amt\" }\n";
+const HEAD: &str = "t,id,acc,dev,amt,lab\n";
+const REPLAY: [&str; 6] = ["replay", "rows.csv", "--map", "map.toml", "--entries", "256"];
+
+fn place(rows: &str) -> Place {
+    let place = Place::new();
+    place.write("map.toml", MAP);
+    place.write("rows.csv", rows);
+    place
+}
+
+/// Events at these seconds past 2026-03-01, in that order.
+fn at(seconds: &[i64]) -> String {
+    let row = |(number, second): (usize, &i64)| {
+        format!("{},e{number},a,,1.00,{}\n", 1_772_323_200_000 + second * 1000, u8::from(number == 0))
+    };
+    HEAD.to_owned() + &seconds.iter().enumerate().map(row).collect::<String>()
+}
+
+fn with(more: &[&'static str]) -> Vec<&'static str> {
+    [&REPLAY[..], more].concat()
+}
+
+#[test]
+fn events_earlier_than_the_first_row_are_reported_and_written() {
+    for (seconds, from, to) in [
+        (&[0, -5, 1, -10, 2][..], "2026-02-28T23:59:50Z", "2026-03-01T00:00:02Z"),
+        (&[90_000, 3_600, 60, 1, 0], "2026-03-01T00:00:00Z", "2026-03-02T01:00:00Z"),
+    ] {
+        let place = place(&at(seconds));
+        let late = with(&["--allow", "late", "--out", "out.csv"]);
+        let report = place.json(&late);
+        assert_eq!(report["events"], seconds.len(), "{report:#}");
+        assert_eq!((report["from"].as_str(), report["to"].as_str()), (Some(from), Some(to)), "{report:#}");
+        assert_eq!(place.column("out.csv", "_id").len(), seconds.len());
+        // A start that is asked for still leaves out what is before it, wherever it stands.
+        let report = place.json(&with(&["--allow", "late,labels", "--from", "2026-03-01"]));
+        assert_eq!(report["events"], seconds.iter().filter(|second| **second >= 0).count(), "{report:#}");
+    }
+}
