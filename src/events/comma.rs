@@ -6,6 +6,7 @@ use csv::ByteRecord;
 
 use crate::cell::Cell;
 use crate::error::{Place, ReadError};
+use crate::quotes::Quotes;
 use crate::table::Row;
 
 /// Longest line of a file, in bytes: without a bound, a file without line ends would be read as one row.
@@ -22,8 +23,6 @@ pub struct Commas {
     width: usize,
     na: Vec<String>,
     record: ByteRecord,
-    /// Line of the latest record, if a field of it goes over a line's end.
-    long: Option<u64>,
     ended: bool,
 }
 
@@ -32,7 +31,7 @@ impl Commas {
     pub fn open(bytes: Box<dyn Read>) -> Result<(Vec<String>, Source), String> {
         // Lengths are compared here, where the line is known.
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(Lines::new(bytes));
-        let header = reader.byte_headers().map_err(|error| error.to_string())?;
+        let header = reader.byte_headers().map_err(why)?;
         let name = |field: &[u8]| String::from_utf8(field.to_vec());
         let columns = header.iter().map(name).collect::<Result<_, _>>();
         Ok((columns.map_err(|_| "line 1: the header is not UTF-8".to_owned())?, reader))
@@ -40,7 +39,7 @@ impl Commas {
 
     /// The rows of those columns, of as many as the header has.
     pub fn new(reader: Source, width: usize, places: Vec<usize>, na: Vec<String>) -> Commas {
-        Commas { reader, places, width, na, record: ByteRecord::new(), long: None, ended: false }
+        Commas { reader, places, width, na, record: ByteRecord::new(), ended: false }
     }
 
     /// The line that the latest record began on. The library knows where it stopped reading: after the line's end, or between
@@ -79,33 +78,33 @@ impl Iterator for Commas {
             Ok(true) => {
                 let bytes = self.record.as_slice();
                 let line_ends = bytes.iter().filter(|byte| **byte == b'\n').count();
-                let line = self.line(line_ends);
-                self.long = (line_ends > 0).then_some(line);
-                Some(self.row(Place::Line(line)))
+                Some(self.row(Place::Line(self.line(line_ends))))
             }
             Ok(false) => {
                 self.ended = true;
-                // A quote that nothing closes makes one field of all the lines after it.
-                let open = self.long.filter(|_| self.reader.get_ref().quotes % 2 == 1);
-                open.map(|line| Err(ReadError::File(format!("line {line}: a quote opens and is not closed"))))
+                None
             }
             Err(error) => {
                 self.ended = true;
-                let why = match error.into_kind() {
-                    csv::ErrorKind::Io(error) => error.to_string(),
-                    other => format!("{other:?}"),
-                };
-                Some(Err(ReadError::File(why)))
+                Some(Err(ReadError::File(why(error))))
             }
         }
     }
 }
 
-/// Bytes whose lines are not past the bound. Takes note of what tells where lines end.
+/// What the library or the bytes under it say.
+fn why(error: csv::Error) -> String {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Bytes whose lines are not past the bound and whose quotes stand where they should. Takes note of what tells where lines end.
 pub struct Lines {
     bytes: Box<dyn Read>,
     since_end: usize,
-    quotes: u64,
+    quotes: Quotes,
     /// Whether lines end in two bytes, by the first one.
     crlf: Option<bool>,
     before: u8,
@@ -114,7 +113,7 @@ pub struct Lines {
 
 impl Lines {
     fn new(bytes: Box<dyn Read>) -> Lines {
-        Lines { bytes, since_end: 0, quotes: 0, crlf: None, before: 0, ended: false }
+        Lines { bytes, since_end: 0, quotes: Quotes::new(), crlf: None, before: 0, ended: false }
     }
 }
 
@@ -123,7 +122,11 @@ impl Read for Lines {
         let count = self.bytes.read(bytes)?;
         let read = &bytes[..count];
         self.ended |= read.is_empty() && !bytes.is_empty();
-        self.quotes += read.iter().filter(|byte| **byte == b'"').count() as u64;
+        let refused = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+        self.quotes.pass(read).map_err(refused)?;
+        if self.ended {
+            self.quotes.end().map_err(refused)?;
+        }
         if self.crlf.is_none()
             && let Some(end) = read.iter().position(|byte| *byte == b'\n')
         {
@@ -137,7 +140,7 @@ impl Read for Lines {
         };
         if self.since_end > LINE_BYTES_MAX {
             let why = format!("a line is longer than {LINE_BYTES_MAX} bytes");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            return Err(refused(why));
         }
         Ok(count)
     }

@@ -15,6 +15,7 @@ mod feedback;
 mod maker;
 mod mapping;
 mod parquet_file;
+mod quotes;
 mod stream;
 mod table;
 

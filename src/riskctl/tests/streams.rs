@@ -46,3 +46,33 @@ fn events_earlier_than_the_first_row_are_reported_and_written() {
         assert_eq!(report["events"], seconds.iter().filter(|second| **second >= 0).count(), "{report:#}");
     }
 }
+
+#[test]
+fn a_quote_out_of_its_place_swallows_no_rows() {
+    let rows = |memo: &[&str]| {
+        let row = |(number, memo): (usize, &&str)| {
+            let time = 1_772_323_200_000 + number as i64;
+            format!("{time},e{number},a,,1.00,{},{memo}\n", u8::from(number == 0))
+        };
+        format!("t,id,acc,dev,amt,lab,memo\n{}", memo.iter().enumerate().map(row).collect::<String>())
+    };
+    for (memo, why) in [
+        (&["\"hello", "x", "\"bye"][..], "line 4: text after a closing quote, which opened on line 2"),
+        (&["\"hello\"", "x", "\"by\"e"], "line 4: text after a closing quote: double the quotes"),
+        (&["x", "\"say \"no\"\""], "line 3: text after a closing quote"),
+        (&["x", "5\" screen", "y"], "line 3: a quote within a field"),
+        (&["x", " \"y\""], "line 3: a quote within a field"),
+        (&["x", "\"y", "z"], "line 3: a quote opens and is not closed"),
+    ] {
+        let place = place(&rows(memo));
+        let said = place.refuses(&with(&["--out", "out.csv", "--allow", "refused"]));
+        assert!(said.contains(why), "{memo:?}: {said}");
+        assert!(!place.path("out.csv").exists());
+        let train = ["model", "train", "--data", "rows.csv", "--label", "lab", "--features", "amt"];
+        let said = place.refuses(&[&train[..], &["--out", "m"]].concat());
+        assert!(said.contains(why), "{memo:?}: {said}");
+    }
+    // As pandas writes a text of two lines.
+    let place = place(&rows(&["\"two\nlines, \"\"quoted\"\"\"", "", "\"z\""]));
+    assert_eq!(place.json(&REPLAY)["events"], 3);
+}
