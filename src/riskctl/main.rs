@@ -10,6 +10,7 @@ mod outcome;
 mod print;
 mod replay;
 mod rules;
+mod span;
 mod token;
 
 use std::process::ExitCode;

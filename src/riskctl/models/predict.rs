@@ -128,7 +128,11 @@ fn rows(artefact: &Artefact, options: &Options) -> Result<Dataset, Failure> {
                 time: None,
                 na: &options.reading.na,
             };
-            table::read(data, &columns, i64::MIN, i64::MAX)
+            let rows = table::read(data, &columns, i64::MIN, i64::MAX)?;
+            if rows.is_empty() {
+                return Err(Failure::of(data.display(), "it has no rows"));
+            }
+            Ok(rows)
         }
         (None, None) => Err("either --given or --data".into()),
     }

@@ -1,5 +1,6 @@
 //! Where rows to train on or to measure with come from: a file of features, or simulated traffic.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use model::Dataset;
 use super::simulated;
 use super::table::{self, Columns, Reading};
 use crate::outcome::Failure;
+use crate::span::{self, span};
 
 /// The column of the event time that `riskctl replay --out` writes.
 const TIME: &str = "_time_ms";
@@ -49,18 +51,32 @@ pub struct Source {
 }
 
 impl Source {
-    /// The rows, with these features or, if none is named, with all, but `without` those. Labels may be missing as a column where they are only
+    /// The rows, at least one, with these features or, if none is named, with all, but `without` those. Labels may be missing as a column where they are only
     /// measured with.
     ///
     /// # Errors
-    /// If the file cannot be read, a feature is unknown or the rules do not compile.
+    /// If the file cannot be read, no row is left, a feature is unknown or the rules do not compile.
     pub fn read(
         &self,
         features: &[String],
         without: &[String],
         without_labels: bool,
     ) -> Result<Dataset, Failure> {
-        let (from_ms, to_ms) = (self.from.unwrap_or(i64::MIN), self.to.unwrap_or(i64::MAX));
+        let rows = self.rows(features, without, without_labels, span(self.from, self.to)?)?;
+        if rows.is_empty() {
+            let what = self.data.as_ref().map_or_else(|| self.describe(), |path| path.display().to_string());
+            return Err(Failure::of(what, span::nothing(self.from, self.to)));
+        }
+        Ok(rows)
+    }
+
+    fn rows(
+        &self,
+        features: &[String],
+        without: &[String],
+        without_labels: bool,
+        span: Range<i64>,
+    ) -> Result<Dataset, Failure> {
         match (&self.data, self.sim_events, &self.rules) {
             (Some(path), _, _) => {
                 let table = Table::open(path)?;
@@ -72,7 +88,7 @@ impl Source {
                     )));
                 }
                 let columns = Columns { features, without, label, time, na: &self.reading.na };
-                table::read(path, &columns, from_ms, to_ms)
+                table::read(path, &columns, span.start, span.end)
             }
             (None, Some(events), Some(rules)) => {
                 let rows = simulated::rows(rules, events, self.sim_accounts, self.seed, features)?;
@@ -80,7 +96,7 @@ impl Source {
                     return Err(Failure(format!("--exclude {unknown}: there is no such feature")));
                 }
                 let rows = rows.without(without);
-                Ok(rows.filter(|row| (from_ms..to_ms).contains(&rows.time_ms(row))))
+                Ok(rows.filter(|row| span.contains(&rows.time_ms(row))))
             }
             _ => Err("either --data, or --sim-events with --rules".into()),
         }

@@ -137,7 +137,8 @@ pub fn run(options: &Options) -> Outcome {
         Some(rules) => crate::rules::compile(rules)?.features,
         None => FeatureTable::default(),
     };
-    let data = read(options, settings.kind == Kind::Isolation)?;
+    let without_labels = settings.kind == Kind::Isolation;
+    let data = options.source.read(&options.features, &options.without, without_labels)?;
     // A feature that never varies tells nothing, and a model that names it could not be used where it is unknown.
     let constant = data.constant_inputs();
     let data = data.without(&constant);
@@ -232,14 +233,6 @@ fn settings(options: &Options) -> Settings {
         isolated_rows: options.isolated_rows,
         seed: options.source.seed,
     }
-}
-
-fn read(options: &Options, without_labels: bool) -> Result<Dataset, Failure> {
-    let data = options.source.read(&options.features, &options.without, without_labels)?;
-    if data.is_empty() {
-        return Err("there are no rows; see --from and --to".into());
-    }
-    Ok(data)
 }
 
 fn calibration(options: &Options, forest: &engine::forest::ForestSpec, validation: &Dataset) -> Calibration {

@@ -26,6 +26,7 @@ use tally::Tally;
 
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
+use crate::span::{self, span};
 
 /// Shown after the help.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -88,6 +89,7 @@ pub struct Options {
 
 /// Replays and reports.
 pub fn run(options: &Options) -> Outcome {
+    let to_ms = span(options.from, options.to)?.end;
     let mapping = Mapping::read(&options.map)?;
     let table = Table::open(&options.file)?;
     let bar = print::progress(table.length(), "replaying");
@@ -107,7 +109,6 @@ pub fn run(options: &Options) -> Outcome {
     let mut driver = Driver::new(Parts { policy, forest, anomaly, ..Parts::default() }, options.entries)?;
     let mut tally = Tally::new(options, driver.columns())?;
     let mut batch: Vec<Event> = Vec::with_capacity(usize::from(options.batch));
-    let to_ms = options.to.unwrap_or(i64::MAX);
     // Taking the tables' memory is no part of the rate.
     let started = Instant::now();
     let mut latest_ms = i64::MIN;
@@ -145,6 +146,9 @@ pub fn run(options: &Options) -> Outcome {
     tally.take(&mut driver, &batch)?;
     tally.fill(&driver)?;
     tally.findings.end(stream.labels())?;
+    if tally.reported == 0 {
+        return Err(Failure::of(options.file.display(), span::nothing(options.from, options.to)));
+    }
     bar.finish_and_clear();
     if let Some(out) = tally.out.take() {
         out.finish()?;

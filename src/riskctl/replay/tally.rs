@@ -28,6 +28,8 @@ pub struct Tally {
     pub out: Option<OutFile>,
     /// Events decided.
     pub events: u64,
+    /// Of those, events in the span that is reported.
+    pub reported: u64,
     /// What is amiss.
     pub findings: Findings,
     from_ms: Option<i64>,
@@ -62,6 +64,7 @@ impl Tally {
             out,
             features: columns.into_iter().map(|(id, ..)| id).collect(),
             events: 0,
+            reported: 0,
             findings: Findings::new(&options.allow, options.entries),
             now_ms: i64::MIN,
             next_fill: FILL_EVENTS,
@@ -127,6 +130,7 @@ impl Tally {
         }
         // Without --from an event that comes late is reported, however old it is.
         if self.from_ms.is_none_or(|from_ms| event.time_ms >= from_ms) {
+            self.reported += 1;
             let day_start_ms = event.time_ms - (event.time_ms - self.days_from_ms).rem_euclid(DAY_MS);
             if !self.known.as_ref().is_some_and(|known| known.has(account, day_start_ms)) {
                 self.judged.push(Judged {

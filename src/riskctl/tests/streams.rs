@@ -76,3 +76,38 @@ fn a_quote_out_of_its_place_swallows_no_rows() {
     let place = place(&rows(&["\"two\nlines, \"\"quoted\"\"\"", "", "\"z\""]));
     assert_eq!(place.json(&REPLAY)["events"], 3);
 }
+
+#[test]
+fn an_empty_stream_does_not_pass() {
+    let place = place(HEAD);
+    let three = at(&[0, 1, 2]);
+    place.write("three.csv", &three);
+    place.write_parquet(
+        "none.parquet",
+        HEAD.trim().split(',').map(|name| (name, place::texts(Vec::<String>::new()))).collect(),
+        parquet::basic::Compression::SNAPPY,
+    );
+    let map = ["--map", "map.toml", "--entries", "256", "--out", "out.csv"];
+    for (file, more, why) in [
+        ("rows.csv", &[][..], "it has no rows"),
+        ("none.parquet", &[], "it has no rows"),
+        ("three.csv", &["--from", "2026-03-02"], "no row of it is of 2026-03-02T00:00:00Z or later"),
+        ("three.csv", &["--to", "2026-02-01"], "no row of it is earlier than"),
+        ("three.csv", &["--to", "2026-02-01", "--allow", "late"], "no row of it is earlier than"),
+        ("three.csv", &["--from", "2026-03-02", "--to", "2026-03-01"], "nothing lies between"),
+    ] {
+        let said = place.refuses(&[&["replay", file][..], &map, more].concat());
+        assert!(said.contains(why), "{file} {more:?}: {said}");
+        assert!(!place.path("out.csv").exists(), "{file} {more:?}");
+    }
+    let train = ["model", "train", "--label", "lab", "--time", "t", "--features", "amt", "--out", "m"];
+    for (file, more, why) in [
+        ("rows.csv", &[][..], "it has no rows"),
+        ("none.parquet", &[], "it has no rows"),
+        ("three.csv", &["--from", "2026-03-02"], "no row of it"),
+        ("three.csv", &["--from", "2026-03-02", "--to", "2026-03-01"], "nothing lies between"),
+    ] {
+        let said = place.refuses(&[&train[..], &["--data", file], more].concat());
+        assert!(said.contains(why), "{file} {more:?}: {said}");
+    }
+}

@@ -222,7 +222,7 @@ fn faulty_data_is_refused_with_its_place_and_reason() {
         (line(9, "soon,5,3,3,0"), "line 9: column `seen` holds \"soon\", expected a time"),
         (line(9, "1700000000000,5,3"), "line 9: "),
         (honest, "nothing to learn from 0 fraudulent"),
-        (good.lines().next().unwrap().to_owned(), "there are no rows"),
+        (good.lines().next().unwrap().to_owned(), "it has no rows"),
         (String::new(), "no column `fraud`"),
     ];
     for (text, why) in cases {

@@ -12,6 +12,7 @@ use wire::money::Major;
 
 use crate::outcome::{Ended, Outcome};
 use crate::print::{self, Table, decimals, thousands};
+use crate::span::span;
 use events::parse_instant;
 
 use labels::Labels;
@@ -57,7 +58,7 @@ pub fn run(options: &Options) -> Outcome {
     }
     let policy = options.rules.as_deref().map(crate::rules::compile).transpose()?;
     let labels = Labels::read(&options.data, options.labels.as_deref())?;
-    let span = options.from.unwrap_or(i64::MIN)..options.to.unwrap_or(i64::MAX);
+    let span = span(options.from, options.to)?;
     let mut log = Log::read(&options.data, policy.as_ref(), &labels, span)?;
     if let Some(days) = options.legit_after {
         log.take_for_honest(days);
