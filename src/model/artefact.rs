@@ -16,6 +16,14 @@ use crate::walk;
 /// Name of the manifest in a model's folder.
 pub const MANIFEST_FILE: &str = "manifest.toml";
 
+/// Name of the file of trees that [`save`] writes beside it.
+const FOREST_FILE: &str = "forest.txt";
+
+/// The files that [`save`] writes into a folder.
+pub fn files(folder: &Path) -> [PathBuf; 2] {
+    [FOREST_FILE, MANIFEST_FILE].map(|name| folder.join(name))
+}
+
 /// Largest difference between a test vector's score and ours. Sums run in one order everywhere, so that equal bits are
 /// the rule; the room is for scores written down by other programs.
 pub const SCORE_TOLERANCE: f64 = 1e-12;
@@ -262,7 +270,7 @@ pub fn save(
     check_forest(forest).map_err(SaveError::Forest)?;
     let text = file::encode(&forest.trees, forest.inputs.len(), covers);
     manifest.covers = covers.of;
-    manifest.file = "forest.txt".to_owned();
+    manifest.file = FOREST_FILE.to_owned();
     manifest.sha256 = sha256(text.as_bytes());
     manifest.describe(forest);
     let shares = split_shares(forest);

@@ -25,7 +25,7 @@ pub mod split;
 pub mod train;
 pub mod walk;
 
-pub use artefact::{Artefact, LoadError, SaveError, load, read, save};
+pub use artefact::{Artefact, LoadError, SaveError, files, load, read, save};
 pub use covers::{CoverOf, Covers};
 pub use dataset::Dataset;
 pub use drift::Drift;

@@ -1,6 +1,7 @@
 //! riskctl: the analyst's and operator's tool. Every command has `--help` with an example.
 #![forbid(unsafe_code)]
 
+mod beside;
 mod http;
 mod journal;
 mod lengths;

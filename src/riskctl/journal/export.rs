@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use wire::money::Major;
 use wire::{Challenge, Degraded, Verdict};
 
+use crate::beside;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, thousands};
 use events::show_instant;
@@ -44,6 +45,10 @@ pub struct Options {
 
 /// Writes the decisions; exit code 1 when something in the journal could not be read.
 pub fn run(options: &Options) -> Outcome {
+    if let Some(out) = &options.out {
+        let inputs = [Some(&options.journal), options.rules.as_ref(), options.model.as_ref()];
+        beside::keep(out, inputs.into_iter().flatten().map(PathBuf::as_path))?;
+    }
     let policy = options.rules.as_deref().map(crate::rules::compile).transpose()?;
     let mut reader =
         Reader::open(&options.journal).map_err(|error| Failure::of(options.journal.display(), error))?;

@@ -12,6 +12,7 @@ use super::describe::{command, fitted};
 use super::held;
 use super::table::{self, Columns, Reading};
 use super::train::CalibrationName;
+use crate::beside;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 
@@ -68,6 +69,11 @@ pub struct Options {
 
 /// Reads, checks, writes and loads again.
 pub fn run(options: &Options) -> Outcome {
+    let out = options.out.clone().unwrap_or_else(|| options.file.with_extension(""));
+    let read = [Some(&options.file), options.data.as_ref(), options.rules.as_ref()];
+    for file in model::files(&out) {
+        beside::keep(&file, read.into_iter().flatten().map(PathBuf::as_path))?;
+    }
     let (mut imported, sha256) = match model::import::read_file(&options.file) {
         Ok(read) => read,
         Err(error @ ImportError::File(_)) => return Err(Failure(error.to_string())),
@@ -101,7 +107,6 @@ pub fn run(options: &Options) -> Outcome {
             .map_err(|why| Failure(format!("--label {label}: there is nothing to calibrate by: {why}")))?;
     }
     imported.notes.extend(imported.cut());
-    let out = options.out.clone().unwrap_or_else(|| options.file.with_extension(""));
     let folder = out.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     let name = options.name.clone().or(folder).ok_or("--name is needed: the folder has none")?;
     save(&imported, &name, options, sha256, &given, &features, &out)?;

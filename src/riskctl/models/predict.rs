@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::contributions::Explained;
 use super::table::{self, Columns, Reading};
+use crate::beside;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 use crate::replay::{Column, OutFile};
@@ -55,6 +56,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Outcome {
     let artefact =
         model::read(&options.model).map_err(|error| Failure::of(options.model.display(), error))?;
+    if let Some(out) = &options.out {
+        let inputs = [Some(&options.model), options.data.as_ref(), options.rules.as_ref()];
+        beside::keep(out, inputs.into_iter().flatten().map(PathBuf::as_path))?;
+    }
     let rows = rows(&artefact, options)?;
     if options.contributions {
         explain(options, artefact, &rows)?;

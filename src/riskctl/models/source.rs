@@ -1,7 +1,7 @@
 //! Where rows to train on or to measure with come from: a file of features, or simulated traffic.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use events::{Table, parse_instant};
@@ -100,6 +100,11 @@ impl Source {
             }
             _ => Err("either --data, or --sim-events with --rules".into()),
         }
+    }
+
+    /// What is read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        [&self.data, &self.rules].into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// What the rows are, in words.

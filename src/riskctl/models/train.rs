@@ -16,6 +16,7 @@ use model::{CoverOf, Covers, Dataset, Settings};
 use super::describe::{self, command};
 use super::said::Said;
 use super::source::Source;
+use crate::beside;
 use crate::lengths;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
@@ -133,6 +134,9 @@ impl CalibrationName {
 /// Trains, measures, writes and loads again.
 pub fn run(options: &Options) -> Outcome {
     let settings = settings(options);
+    for file in model::files(&options.out) {
+        beside::keep(&file, options.source.paths())?;
+    }
     let features = match &options.source.rules {
         Some(rules) => crate::rules::compile(rules)?.features,
         None => FeatureTable::default(),

@@ -24,6 +24,7 @@ pub use out::{Column, OutFile};
 use report::Report;
 use tally::Tally;
 
+use crate::beside;
 use crate::outcome::{Ended, Failure, Outcome};
 use crate::print;
 use crate::span::{self, span};
@@ -90,6 +91,11 @@ pub struct Options {
 /// Replays and reports.
 pub fn run(options: &Options) -> Outcome {
     let to_ms = span(options.from, options.to)?.end;
+    if let Some(out) = &options.out {
+        let folders = [&options.rules, &options.model, &options.anomaly].into_iter().flatten();
+        let inputs = [&options.file, &options.map].into_iter().chain(folders);
+        beside::keep(out, inputs.map(PathBuf::as_path))?;
+    }
     let mapping = Mapping::read(&options.map)?;
     let table = Table::open(&options.file)?;
     let bar = print::progress(table.length(), "replaying");

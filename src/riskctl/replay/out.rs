@@ -15,6 +15,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
+use crate::beside;
 use crate::outcome::Failure;
 
 /// Rows held before they are written as one group: tens of megabytes with a hundred features.
@@ -76,7 +77,7 @@ impl OutFile {
     /// # Errors
     /// If it has another ending, or cannot be made.
     pub fn create(path: &Path, columns: Vec<(String, Column)>) -> Result<OutFile, Failure> {
-        let draft = PathBuf::from(format!("{}.draft", path.display()));
+        let draft = beside::draft(path);
         let failed = |error: &dyn std::fmt::Display| Failure::of(path.display(), error);
         let ending = path.extension().and_then(|ending| ending.to_str());
         if !matches!(ending, Some("csv" | "parquet")) {

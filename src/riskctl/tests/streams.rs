@@ -111,3 +111,54 @@ fn an_empty_stream_does_not_pass() {
         assert!(said.contains(why), "{file} {more:?}: {said}");
     }
 }
+
+#[test]
+fn what_is_read_is_never_written_over() {
+    use std::os::unix::fs::symlink;
+    let place = place(&at(&[0, 1, 2]));
+    place.write(
+        "rules/own.yaml",
+        "features:\n  pays_1h: { count: pay, by: account, window: 1h, for: model }\n",
+    );
+    std::fs::create_dir(place.path("folder")).unwrap();
+    symlink("rows.csv", place.path("link.csv")).unwrap();
+    symlink("rules/own.yaml", place.path("rule.csv")).unwrap();
+    symlink("rows.csv", place.path("fresh.csv.draft")).unwrap();
+    symlink("folder", place.path("other")).unwrap();
+    std::fs::hard_link(place.path("rows.csv"), place.path("folder/hard.csv")).unwrap();
+    let before = place.read("rows.csv");
+    let absolute = place.path("rows.csv").to_str().unwrap().to_owned();
+    for out in ["rows.csv", "./folder/../rows.csv", &absolute, "link.csv", "other/hard.csv", "fresh.csv"] {
+        let said = place.refuses(&with(&[]).into_iter().chain(["--out", out]).collect::<Vec<_>>());
+        assert!(said.contains("it is what is read from"), "{out}: {said}");
+    }
+    let rule = place.refuses(&with(&["--rules", "rules", "--out", "rule.csv"]));
+    assert!(rule.contains("rules/own.yaml"), "{rule}");
+    place.write("m.txt", LIGHTGBM);
+    place.ends(0, &["model", "import", "m.txt", "--features", "amt", "--out", "m"]);
+    for more in [&[][..], &["--contributions"]] {
+        let predict = ["model", "predict", "--model", "m", "--data", "rows.csv", "--out", "link.csv"];
+        let said = place.refuses(&[&predict[..], more].concat());
+        assert!(said.contains("it is what is read from"), "{said}");
+    }
+    place.write("m/forest.txt", LIGHTGBM);
+    let said = place.refuses(&["model", "import", "m/forest.txt", "--features", "amt", "--out", "m"]);
+    assert!(said.contains("it is what is read from"), "{said}");
+    std::fs::create_dir(place.path("trained")).unwrap();
+    symlink("../rows.csv", place.path("trained/forest.txt")).unwrap();
+    let train = ["model", "train", "--data", "rows.csv", "--label", "lab", "--features", "amt"];
+    let said = place.refuses(&[&train[..], &["--out", "trained"]].concat());
+    assert!(said.contains("it is what is read from"), "{said}");
+    place.write("journal/00.seg", "not a segment");
+    let said = place.refuses(&["journal", "export", "journal", "--out", "journal/00.seg"]);
+    assert!(said.contains("it is what is read from"), "{said}");
+    assert_eq!((place.read("rows.csv"), place.read("journal/00.seg").as_str()), (before, "not a segment"));
+    // A file beside it, and one of an earlier run, are written.
+    for _ in 0..2 {
+        place.ends(0, &with(&["--out", "out.csv"]));
+    }
+}
+
+const LIGHTGBM: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\
+objective=binary sigmoid:1\nfeature_names=Column_0\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=2.5\n\
+decision_type=2\nleft_child=-1\nright_child=-2\nleaf_value=-2 0\nis_linear=0\n\nend of trees\n";
