@@ -62,7 +62,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => return outcome::usage(&said),
+    };
     outcome::exit_code(match &arguments.command {
         Command::Replay(options) => replay::run(options),
         Command::Rules(command) => rules::run(command),
@@ -71,7 +74,10 @@ fn main() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Journal(command) => journal::run(command),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Arguments::command(), "riskctl", &mut std::io::stdout());
+            // The library takes a writer that fails for impossible.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "riskctl", &mut script);
+            print::out(&String::from_utf8_lossy(&script));
             Ok(outcome::Ended::Clean)
         }
     })

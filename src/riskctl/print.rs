@@ -1,6 +1,7 @@
 //! What goes to the terminal: tables or JSON on standard output, progress on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
@@ -100,20 +101,38 @@ pub fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
+/// Whether something that should stand on standard output does not.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Writes to standard output. A reader that has had enough (`| head`) is no error.
 pub fn out(text: &str) {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    if let Err(error) = written
+    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Takes note of what became of something for standard output; a full disk is told once.
+pub fn written(result: io::Result<()>) {
+    if let Err(error) = result
         && error.kind() != io::ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
     {
-        eprintln!("riskctl: standard output: {error}");
+        tell(&format!("riskctl: standard output: {error}"));
     }
+}
+
+/// Whether something was lost on its way to standard output.
+pub fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// A line on standard error. Where that is gone too nobody is left to tell.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Says on standard error what the reader should know of a result.
 pub fn note(text: &str) {
-    eprintln!("note: {text}");
+    tell(&format!("note: {text}"));
 }
 
 /// A progress bar where standard error is a terminal, otherwise nothing. Without a known length it shows a count.

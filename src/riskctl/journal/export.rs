@@ -84,11 +84,14 @@ pub fn run(options: &Options) -> Outcome {
             Entry::Fault(fault) => fault.to_string(),
         };
         faults += 1;
-        eprintln!("{fault}");
+        print::tell(&fault);
     }
     bar.finish_and_clear();
-    out.flush().map_err(|error| Failure::of("writing", error))?;
-    eprintln!("{} decisions, {} faults", thousands(written), thousands(faults));
+    match out.flush() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(Failure::of("writing", error)),
+        _ => {}
+    }
+    print::tell(&format!("{} decisions, {} faults", thousands(written), thousands(faults)));
     Ok(if faults == 0 { Ended::Clean } else { Ended::Found })
 }
 

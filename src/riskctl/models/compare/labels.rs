@@ -9,6 +9,7 @@ use journal::{Entry, Reader};
 use wire::OutcomeKind;
 
 use crate::outcome::Failure;
+use crate::print;
 
 /// Whether a check was fraud, by what the log knows it by.
 #[derive(Default)]
@@ -50,9 +51,9 @@ impl Labels {
                         OutcomeKind::Legit => drop(self.by_key.insert(record.key, false)),
                         _ => {}
                     },
-                    Err(error) => eprintln!("outcome {}: {error}", record.number),
+                    Err(error) => print::tell(&format!("outcome {}: {error}", record.number)),
                 },
-                Entry::Fault(fault) => eprintln!("outcomes: {fault}"),
+                Entry::Fault(fault) => print::tell(&format!("outcomes: {fault}")),
             }
         }
         Ok(())

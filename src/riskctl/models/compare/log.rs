@@ -93,7 +93,7 @@ impl Log {
                 Entry::Fault(fault) => fault.to_string(),
             };
             log.faults += 1;
-            eprintln!("{fault}");
+            print::tell(&fault);
         }
         bar.finish_and_clear();
         Ok(log)

@@ -1,0 +1,52 @@
+//! What reaches the terminal: a reader that leaves and a disk that is full, and text of others that would drive the terminal.
+
+use std::fs::OpenOptions;
+use std::process::{Command, Stdio};
+
+fn riskctl(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_riskctl"));
+    command.args(arguments).stderr(Stdio::piped()).stdin(Stdio::null());
+    command
+}
+
+const PRINTING: [&[&str]; 8] = [
+    &["completions", "bash"],
+    &["completions", "zsh"],
+    &["--help"],
+    &["--version"],
+    &["help", "replay"],
+    &["model", "train", "--help"],
+    &["rules", "schema"],
+    &["rules", "eval", "1 + 1", "--json"],
+];
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    for arguments in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = riskctl(arguments).stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_is_told_once() {
+    for arguments in PRINTING {
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = riskctl(arguments).stdout(full()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {said}");
+        assert!(said.starts_with("riskctl: standard output: "), "{arguments:?} {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        // Nothing can be told of it where standard error is full too.
+        let output = riskctl(arguments).stdout(full()).stderr(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    let wrong = riskctl(&["replay", "--nonsense"])
+        .stderr(OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
