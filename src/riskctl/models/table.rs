@@ -115,6 +115,7 @@ pub fn read(path: &Path, columns: &Columns<'_>, from_ms: i64, to_ms: i64) -> Res
 
 /// The columns that are features.
 fn features(table: &Table, columns: &Columns<'_>) -> Result<Vec<String>, Failure> {
+    apart(columns)?;
     if let Some(unknown) = columns.without.iter().find(|name| !table.has(name)) {
         let there = table.columns().join(", ");
         return Err(Failure(format!("--exclude {unknown}: no such feature among the columns {there}")));
@@ -131,6 +132,24 @@ fn features(table: &Table, columns: &Columns<'_>) -> Result<Vec<String>, Failure
         print::note(&format!("column `{name}` is the index of a table and no feature: it is left out"));
     }
     Ok(features.into_iter().cloned().collect())
+}
+
+/// Refuses a label among the features, which would tell what is to be found, and label or time among what is not read.
+fn apart(columns: &Columns<'_>) -> Result<(), Failure> {
+    let among = |names: &[String], other: Option<&str>| names.iter().any(|name| Some(name.as_str()) == other);
+    if let Some(name) = columns.label.filter(|_| among(columns.features, columns.label)) {
+        return Err(Failure(format!(
+            "`{name}` is the label: it cannot be a feature too, which would tell the answer"
+        )));
+    }
+    for (other, what) in [(columns.label, "label"), (columns.time, "time")] {
+        if let Some(name) = other.filter(|_| among(columns.without, other)) {
+            return Err(Failure(format!(
+                "--exclude {name}: it is the {what} and no feature; to do without it, name another with --{what}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a column without a name of its own: the numbers that some programs write before each row, and what they call them

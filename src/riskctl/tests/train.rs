@@ -243,6 +243,9 @@ fn faulty_data_is_refused_with_its_place_and_reason() {
         (&["--exclude", "amounts"], "no such feature"),
         (&["--features", "amounts"], "no column `amounts`; there are seen, amount"),
         (&["--features", "same"], "nothing to learn"),
+        (&["--features", "amount,fraud"], "`fraud` is the label: it cannot be a feature too"),
+        (&["--exclude", "fraud"], "--exclude fraud: it is the label"),
+        (&["--exclude", "same,seen"], "--exclude seen: it is the time"),
     ] {
         let said = place.train(2, &[more, &["--out", "mine"]].concat());
         assert!(said.contains(why), "{why}: {said}");
