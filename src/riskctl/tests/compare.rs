@@ -354,12 +354,22 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
     write("no_name.csv", "who,label\np1,1\n");
     write("odd.csv", "id,label\np1,perhaps\n");
     write("key.csv", "key,label\nxyz,1\n");
+    write("none.csv", "id,label\n");
+    write("stranger.csv", "id,label\nnobody,1\n");
+    write("strange_number.csv", "decision,label\n123456789,1\n");
+    write("both.csv", "id,label\np1,1\np2,0\np1,legit\n");
+    write("both_numbers.csv", "decision,label\n7,1\n7,0\n");
     std::fs::create_dir(site.folder.path().join("empty")).unwrap();
     for (arguments, why) in [
         (vec!["data", "--labels", "no_label.csv"], "label"),
         (vec!["data", "--labels", "no_name.csv"], "expected a column `id`, `key` or `decision`"),
         (vec!["data", "--labels", "odd.csv"], "fraud or legit, 1 or 0"),
         (vec!["data", "--labels", "key.csv"], "expected a key of 16 digits"),
+        (vec!["data", "--labels", "none.csv"], "none.csv: it has no rows"),
+        (vec!["data", "--labels", "stranger.csv"], "stranger.csv: no label matches a decision"),
+        (vec!["data", "--labels", "strange_number.csv"], "no label matches a decision"),
+        (vec!["data", "--labels", "both.csv"], "line 4: id \"p1\" is both fraud and legit"),
+        (vec!["data", "--labels", "both_numbers.csv"], "line 3: decision \"7\" is both fraud and legit"),
         (vec!["data", "--legit-after", "1e9"], "legit-after"),
         (vec!["data", "--from", "2030-01-01"], "no challenger scored"),
         (vec!["empty"], "no challenger scored"),

@@ -70,7 +70,7 @@ impl Log {
     pub fn read(
         data: &Path,
         policy: Option<&Policy>,
-        labels: &Labels,
+        labels: &mut Labels,
         span: Range<i64>,
     ) -> Result<Log, Failure> {
         let inner = data.join("journal");

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use wire::money::Major;
 
-use crate::outcome::{Ended, Outcome};
+use crate::outcome::{Ended, Failure, Outcome};
 use crate::print::{self, Table, decimals, thousands};
 use crate::span::span;
 use events::parse_instant;
@@ -57,14 +57,28 @@ pub fn run(options: &Options) -> Outcome {
         return Err("--legit-after: expected a number of days".into());
     }
     let policy = options.rules.as_deref().map(crate::rules::compile).transpose()?;
-    let labels = Labels::read(&options.data, options.labels.as_deref())?;
+    let mut labels = Labels::read(&options.data, options.labels.as_deref())?;
     let span = span(options.from, options.to)?;
-    let mut log = Log::read(&options.data, policy.as_ref(), &labels, span)?;
+    let mut log = Log::read(&options.data, policy.as_ref(), &mut labels, span)?;
     if let Some(days) = options.legit_after {
         log.take_for_honest(days);
     }
     if log.pairs.is_empty() {
         return Err("no challenger scored in these decisions".into());
+    }
+    if let Some(file) = &options.labels {
+        match labels.unmet() {
+            (all, unmet) if all == unmet => {
+                let why = "no label matches a decision of the log: is it the file of another site or time?";
+                return Err(Failure::of(file.display(), why));
+            }
+            (_, 0) => {}
+            (all, unmet) => print::note(&format!(
+                "{} of {} match no decision of the log",
+                thousands(unmet as u64),
+                print::counted(all, "label")
+            )),
+        }
     }
     let compared: Vec<(&Pair, Comparison)> = log.pairs.iter().map(|pair| (pair, measure(pair))).collect();
     if options.json {
