@@ -10,6 +10,7 @@ use model::{Artefact, CoverOf, Dataset, inputs, scale};
 
 use super::describe::{command, fitted};
 use super::held;
+use super::names;
 use super::table::{self, Columns, Reading};
 use super::train::CalibrationName;
 use crate::beside;
@@ -34,7 +35,7 @@ const NO_COVERS: &str = "nothing tells how many rows reached the leaves: contrib
 pub struct Options {
     /// LightGBM text, XGBoost JSON or UBJSON, or ONNX with a tree ensemble
     file: PathBuf,
-    /// riskd's names of the inputs, in the order of training; or pairs THEIRS=OURS, where the file has names
+    /// riskd's names of the inputs, in the order of training; where the file has names of its own, pairs THEIRS=OURS
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     features: Vec<String>,
     /// CSV or Parquet with rows, a column for each of riskd's names: they become test vectors, and covers where the file
@@ -82,7 +83,7 @@ pub fn run(options: &Options) -> Outcome {
             return Ok(Ended::Found);
         }
     };
-    imported.forest.inputs = inputs(&imported.forest.inputs, &options.features)?;
+    imported.forest.inputs = names::of(&imported.forest.inputs, &options.features)?;
     let features = match &options.rules {
         Some(rules) => crate::rules::compile(rules)?.features,
         None => FeatureTable::default(),
@@ -129,29 +130,6 @@ pub fn run(options: &Options) -> Outcome {
         return Ok(Ended::Found);
     }
     Ok(Ended::Clean)
-}
-
-/// The inputs by riskd's names.
-fn inputs(theirs: &[String], given: &[String]) -> Result<Vec<String>, Failure> {
-    let pairs: Vec<(&str, &str)> = given.iter().filter_map(|name| name.split_once('=')).collect();
-    if !pairs.is_empty() && pairs.len() < given.len() {
-        return Err("--features takes names in order, or pairs THEIRS=OURS, not both".into());
-    }
-    if let Some((unknown, _)) = pairs.iter().find(|(name, _)| !theirs.iter().any(|known| known == name)) {
-        return Err(Failure(format!("the model has no input `{unknown}`; it has {}", theirs.join(", "))));
-    }
-    if pairs.is_empty() && !given.is_empty() {
-        if given.len() != theirs.len() {
-            let (names, inputs) = (given.len(), theirs.len());
-            return Err(Failure(format!("--features has {names} names, the model {inputs} inputs")));
-        }
-        return Ok(given.to_vec());
-    }
-    let ours = |name: &String| {
-        let pair = pairs.iter().find(|(theirs, _)| theirs == name);
-        pair.map_or(name.as_str(), |(_, ours)| ours).to_owned()
-    };
-    Ok(theirs.iter().map(ours).collect())
 }
 
 /// A tolerance as it is typed.

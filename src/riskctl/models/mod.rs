@@ -7,6 +7,7 @@ mod eval;
 mod held;
 mod import;
 mod inspect;
+mod names;
 mod predict;
 mod said;
 mod simulated;

@@ -178,6 +178,10 @@ fn names_are_given_in_order_or_as_pairs() {
         ("amount,Column_1=kyc", "not both"),
         ("Column_7=kyc", "no input `Column_7`"),
         ("amount,amount", "named twice"),
+        ("amount, kyc", "\" kyc\" is no name"),
+        ("amount,", "\"\" is no name"),
+        ("Column_0= amount", "\" amount\" is no name"),
+        ("Column_0=a,Column_0=b", "`Column_0` of the model is given two names"),
     ] {
         let said = place.ends(2, &["import", "model.txt", "--features", features]);
         assert!(said.contains(why), "{said}");
@@ -185,6 +189,36 @@ fn names_are_given_in_order_or_as_pairs() {
     let rules = ["import", "model.txt", "--rules", "ROOT/rules", "--out", "mine", "--features"];
     place.ends(0, &[&rules[..], &["amount,kyc"]].concat());
     assert!(place.ends(1, &[&rules[..], &["amount,kycc"]].concat()).contains("the nearest is `kyc`"));
+}
+
+#[test]
+fn names_that_the_file_has_are_not_contradicted() {
+    let place = Place::new();
+    let named = MODEL.replace("Column_0 Column_1", "amount kyc");
+    place.write("model.txt", &named);
+    let own = || {
+        let shown = place.ends(0, &["inspect", "model"]);
+        assert!(shown.find("amount").unwrap() < shown.find("kyc").unwrap(), "{shown}");
+    };
+    for features in [&["--features", "amount,kyc"][..], &[], &["--features", "kyc=kyc,amount=amount"]] {
+        place.ends(0, &[&["import", "model.txt"][..], features].concat());
+        own();
+    }
+    for (features, why) in [
+        ("kyc,amount", "in another order than the file, whose order is amount,kyc"),
+        ("amount,factors", "`factors` where the file says `kyc`, input 2 of amount,kyc"),
+        ("minor,kyc", "--features amount=minor,…"),
+    ] {
+        let said = place.ends(2, &["import", "model.txt", "--out", "other", "--features", features]);
+        assert!(said.contains(why), "{said}");
+        assert!(!place.path("other").exists());
+    }
+    place.ends(0, &["import", "model.txt", "--out", "other", "--features", "kyc=factors"]);
+    assert!(place.ends(0, &["inspect", "other"]).contains("factors"));
+    // Placeholders in another order than that of the columns are names.
+    place.write("model.txt", &MODEL.replace("Column_0 Column_1", "f1 f0"));
+    let said = place.ends(2, &["import", "model.txt", "--features", "amount,kyc"]);
+    assert!(said.contains("`amount` where the file says `f1`"), "{said}");
 }
 
 #[test]
