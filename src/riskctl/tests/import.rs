@@ -14,8 +14,11 @@ Tree=0\nnum_leaves=3\nnum_cat=1\nsplit_feature=0 1\nthreshold=100.5 0\ndecision_
 left_child=-1 -2\nright_child=1 -3\nleaf_value=0.25 0.5 1\ncat_boundaries=0 1\ncat_threshold=2\nis_linear=0\n\n\
 Tree=1\nnum_leaves=1\nnum_cat=0\nleaf_value=-1\n\nend of trees\n";
 
+#[path = "support/onnx.rs"]
+mod onnx;
 #[path = "support/parquet.rs"]
 mod table;
+use onnx::Classes;
 
 struct Place(tempfile::TempDir);
 
@@ -168,6 +171,36 @@ fn a_library_that_rounds_further_is_taken_at_its_word() {
 }
 
 #[test]
+fn classes_that_are_not_0_and_1_are_named_with_the_one_that_scores() {
+    let place = Place::new();
+    let import = |classes: &Classes<'_>| {
+        std::fs::write(place.path("model.onnx"), onnx::classifier(classes)).unwrap();
+        place.ends(0, &["import", "model.onnx", "--features", "amount", "--out", "mine"])
+    };
+    for (classes, note) in [
+        (
+            Classes::Texts(["fraud", "ok"]),
+            "the probability of the class \"ok\", the second of \"fraud\" and \"ok\"",
+        ),
+        (Classes::Texts(["ham", "spam"]), "the probability of the class \"spam\""),
+        (Classes::Texts(["a", "\u{1b}[2J"]), "the probability of the class \"\\u{1b}[2J\""),
+        (Classes::Numbers([1, 0]), "the probability of the class 0, the second of 1 and 0"),
+        (Classes::Numbers([-1, 1]), "the probability of the class 1, the second of -1 and 1"),
+    ] {
+        let said = import(&classes);
+        assert!(said.contains(note) && said.contains("no option takes the other"), "{said}");
+        let shown = place.ends(0, &["inspect", "mine"]);
+        assert!(shown.contains("probability of the second class, "), "{shown}");
+    }
+    for classes in [Classes::Numbers([0, 1]), Classes::Texts(["0", "1"])] {
+        let said = import(&classes);
+        assert!(!said.contains("probability of the class"), "{said}");
+    }
+    let scores = place.ends(0, &["predict", "--model", "mine", "--given", r#"{"amount": 9}"#]);
+    assert_eq!(scores, "raw,score\n1,1\n");
+}
+
+#[test]
 fn names_are_given_in_order_or_as_pairs() {
     let place = Place::new();
     place.ends(0, &["import", "model.txt", "--features", "Column_1=kyc,Column_0=amount"]);
@@ -197,8 +230,9 @@ fn names_that_the_file_has_are_not_contradicted() {
     let named = MODEL.replace("Column_0 Column_1", "amount kyc");
     place.write("model.txt", &named);
     let own = || {
-        let shown = place.ends(0, &["inspect", "model"]);
-        assert!(shown.find("amount").unwrap() < shown.find("kyc").unwrap(), "{shown}");
+        let manifest = std::fs::read_to_string(place.path("model/manifest.toml")).unwrap();
+        let at = |name: &str| manifest.find(&format!("name = \"{name}\"")).unwrap();
+        assert!(at("amount") < at("kyc"), "{manifest}");
     };
     for features in [&["--features", "amount,kyc"][..], &[], &["--features", "kyc=kyc,amount=amount"]] {
         place.ends(0, &[&["import", "model.txt"][..], features].concat());

@@ -31,6 +31,24 @@ enum Layout {
     Both,
 }
 
+/// Longest name of a class that is shown, in characters.
+const CLASS_CHARS_MAX: usize = 40;
+
+/// What the two classes are called, if it is not 0 and 1.
+pub fn named(attributes: &Attributes<'_>) -> Option<[String; 2]> {
+    let text = |text: &[u8]| {
+        let shown: String = String::from_utf8_lossy(text).chars().take(CLASS_CHARS_MAX).collect();
+        format!("{shown:?}")
+    };
+    match (attributes.texts("classlabels_strings"), attributes.integers("classlabels_int64s")) {
+        ([first, second], _) => {
+            Some([text(first), text(second)]).filter(|names| *names != ["\"0\"", "\"1\""])
+        }
+        (_, [first, second]) if [*first, *second] != [0, 1] => Some([first.to_string(), second.to_string()]),
+        _ => None,
+    }
+}
+
 /// Leaves of a classifier of two classes: the score is the second's.
 pub fn classes(attributes: &Attributes<'_>, inputs_as: Precision) -> Result<Leaves, Refusal> {
     let labels = match attributes.texts("classlabels_strings").len() {

@@ -67,9 +67,17 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         trees.grow(1, 0, |_| Ok(Step::Leaf(base, None)))?;
         base = 0.0;
     }
+    let named = classifier.then(|| leaves::named(&attributes)).flatten();
+    let objective = match (&named, classifier) {
+        (Some([_, second]), _) => format!("probability of the second class, {second}"),
+        (None, true) => "probability of the second class".to_owned(),
+        (None, false) => "regression".to_owned(),
+    };
+    let mut notes: Vec<String> = named.map(taken).into_iter().collect();
+    notes.extend(silent(&model.producer, &attributes).map(str::to_owned));
     Ok(Draft {
         library,
-        objective: if classifier { "probability of the second class" } else { "regression" }.to_owned(),
+        objective,
         inputs: numbered(inputs),
         // Added to a mean it is as much in each tree.
         base: base * trees.len() as f64,
@@ -81,8 +89,16 @@ pub fn read(bytes: &[u8]) -> Result<Draft, Refusal> {
         covers_of: CoverOf::Halves,
         gains: Vec::new(),
         categorical,
-        notes: silent(&model.producer, &attributes).map(str::to_owned).into_iter().collect(),
+        notes,
     })
+}
+
+/// What to know of classes that are not 0 and 1: libraries sort them, so that the second may well be the honest one.
+fn taken([first, second]: [String; 2]) -> String {
+    format!(
+        "the score is the probability of the class {second}, the second of {first} and {second}, and no option takes the other: if \
+         {first} is what should score high, train on 0 and 1, where 1 is fraud"
+    )
 }
 
 /// What to know of a file of skl2onnx that sends no missing value to the side of a yes: it writes those of gradient boosting by
