@@ -143,7 +143,7 @@ fn add(options: &Add) -> Outcome {
     let path = format!("/v1/lists/{}/{}{}", segment(list), segment(key), forced(options.force));
     let reply = admin.change("PUT", &path, JSON, entry.as_bytes(), &options.actor)?;
     let entry: Entry = reply.json(200)?;
-    print::out(&format!("{} is on {list}\n", entry.key));
+    print::out(&format!("{} is on {list}\n", print::visible(&entry.key)));
     Ok(Ended::Clean)
 }
 
@@ -152,7 +152,7 @@ fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
     let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
     let reply = admin.send("DELETE", &path, JSON, b"")?;
     if reply.is_not_found() {
-        print::out(&format!("{}\n", reply.message().unwrap_or_default()));
+        print::out(&format!("{}\n", print::visible(&reply.message().unwrap_or_default())));
         return Ok(Ended::Found);
     }
     reply.empty(204)?;
@@ -179,7 +179,7 @@ fn import(options: &Import, method: &str) -> Outcome {
         && let Ok(Faulty { lines }) = reply.shaped()
     {
         for Line { line, message } in lines {
-            print::out(&format!("{}:{line}: {message}\n", options.file.display()));
+            print::out(&format!("{}:{line}: {}\n", options.file.display(), print::visible(&message)));
         }
         print::out("nothing was changed\n");
         return Ok(Ended::Found);
@@ -198,26 +198,27 @@ const EXPORT_PAGE: usize = 10_000;
 
 /// Pages are printed as they come; one that is not whole is an error.
 fn export(options: &Export) -> Outcome {
-    let mut after = String::new();
+    let (mut after, mut several_lines) = (String::new(), 0);
     let mut head = if options.json { "" } else { "key,reason,source,expires\n" };
     loop {
         let (list, from) = (segment(&options.list), segment(&after));
         let path = format!("/v1/lists/{list}?count={EXPORT_PAGE}&after={from}&in_force=true");
         let page: ExportPage = options.admin.send("GET", &path, JSON, b"")?.json(200)?;
-        print::out(std::mem::take(&mut head));
+        print::raw(std::mem::take(&mut head));
         for Exported { key, reason, source, expires } in page.entries {
             let texts = [Some(key), reason, source, expires];
             if options.json {
                 let named = ["key", "reason", "source", "expires"].into_iter().zip(texts);
                 let given = named.filter_map(|(name, text)| Some((name.to_owned(), json!(text?))));
-                print::out(&format!("{}\n", Value::Object(given.collect::<Map<_, _>>())));
+                print::raw(&format!("{}\n", Value::Object(given.collect::<Map<_, _>>())));
             } else {
+                several_lines += usize::from(texts.iter().flatten().any(|text| text.contains('\n')));
                 let fields = texts.map(|text| quoted(&text.unwrap_or_default()));
-                print::out(&format!("{}\n", fields.join(",")));
+                print::raw(&format!("{}\n", fields.join(",")));
             }
         }
         match page.next {
-            None => return Ok(Ended::Clean),
+            None => break,
             Some(next) if next > after => after = next,
             Some(_) => {
                 return Err(
@@ -226,12 +227,19 @@ fn export(options: &Export) -> Outcome {
             }
         }
     }
+    if several_lines > 0 {
+        print::note(&format!(
+            "texts of {} go over lines, which `list import` takes as JSON alone: see --json",
+            print::counted(several_lines, "entry")
+        ));
+    }
+    Ok(Ended::Clean)
 }
 
-/// A field of CSV, on one line.
+/// A field of CSV. Control characters are kept, within quotes: tabs and line ends are part of a text.
 fn quoted(text: &str) -> String {
-    let text = &text.replace(char::is_control, " ");
-    let plain = text.trim() == text && !text.contains([',', '"', '#']);
+    let plain =
+        text.trim() == text && !text.contains(|c: char| c.is_control() || matches!(c, ',' | '"' | '#'));
     if plain { text.to_owned() } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
 
@@ -266,7 +274,7 @@ fn show(options: &Show) -> Outcome {
         }
     };
     if options.json {
-        print::out(&print::pretty(&value));
+        print::raw(&print::pretty(&value));
         return Ok(Ended::Clean);
     }
     let mut table = Table::new(columns);
@@ -275,7 +283,7 @@ fn show(options: &Show) -> Outcome {
     }
     table.print(false);
     if let Some(next) = next {
-        print::out(&format!("more: --after '{next}'\n"));
+        print::out(&format!("more: --after '{}'\n", print::visible(&next)));
     }
     Ok(Ended::Clean)
 }

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
             // The library takes a writer that fails for impossible.
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "riskctl", &mut script);
-            print::out(&String::from_utf8_lossy(&script));
+            print::raw(&String::from_utf8_lossy(&script));
             Ok(outcome::Ended::Clean)
         }
     })

@@ -1,5 +1,6 @@
 //! What goes to the terminal: tables or JSON on standard output, progress on standard error.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,7 +55,7 @@ impl Table {
 
     /// Prints it, as JSON if asked for.
     pub fn print(&self, json: bool) {
-        if json { out(&pretty(&self.to_json())) } else { out(&self.to_text()) }
+        if json { raw(&pretty(&self.to_json())) } else { out(&self.to_text()) }
     }
 }
 
@@ -68,13 +69,41 @@ pub fn counted(number: usize, one: &str) -> String {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => visible(text).into_owned(),
         Value::Number(number) => match number.as_u64() {
             Some(whole) => thousands(whole),
             None => number.to_string(),
         },
-        other => other.to_string(),
+        other => visible(&other.to_string()).into_owned(),
     }
+}
+
+/// Text of others as it may stand on a terminal: characters that would move its cursor, ring its bell, begin a line or turn the
+/// text about are written out, as `\\u{1b}`.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, drives)
+}
+
+/// Whether a character does something to a terminal instead of standing there.
+fn drives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&escape) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if escape(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
+}
+
+/// The same of lines that were put together here: their ends and tabs stay.
+fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| drives(c) && !matches!(c, '\n' | '\t'))
 }
 
 /// A whole number with its thousands apart.
@@ -104,8 +133,14 @@ pub fn pretty(value: &Value) -> String {
 /// Whether something that should stand on standard output does not.
 static LOST: AtomicBool = AtomicBool::new(false);
 
-/// Writes to standard output. A reader that has had enough (`| head`) is no error.
+/// Writes lines for people to standard output.
 pub fn out(text: &str) {
+    raw(&lines(text));
+}
+
+/// Writes to standard output what is data (JSON, CSV), or escaped and coloured already. A reader that has had enough (`| head`) is
+/// no error.
+pub fn raw(text: &str) {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
@@ -125,9 +160,14 @@ pub fn lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// A line on standard error. Where that is gone too nobody is left to tell.
+/// Lines on standard error. Where that is gone too nobody is left to tell.
 pub fn tell(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", lines(text));
+}
+
+/// Diagnostics on standard error, escaped and coloured already.
+pub fn diagnostics(rendered: &str) {
+    let _ = io::stderr().lock().write_all(rendered.as_bytes());
 }
 
 /// Says on standard error what the reader should know of a result.
@@ -189,6 +229,19 @@ mod tests {
             "name        rows\nsmall          7\nlarge  1,234,567\nnone           -\n"
         );
         assert_eq!(table.to_json()[1]["rows"], 1_234_567);
+    }
+
+    #[test]
+    fn what_drives_a_terminal_is_written_out() {
+        for (text, shown) in [
+            ("红包 é 👩\u{200d}👩", "红包 é 👩\u{200d}👩"),
+            ("a\nb\tc", "a\\nb\\tc"),
+            ("\u{1b}[2J\u{7}\u{9b}m", "\\u{1b}[2J\\u{7}\\u{9b}m"),
+            ("gpj.\u{202e}exe\u{2066}", "gpj.\\u{202e}exe\\u{2066}"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+        assert_eq!(lines("a\n\tb\u{1b}\r"), "a\n\tb\\u{1b}\\r");
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn verify(options: &Verify) -> Outcome {
                 TokenFault::UnknownKey => "sealed with a key that the file does not have",
                 TokenFault::Forged => "forged: its seal does not hold",
             };
-            print::out(&if options.json {
+            print::raw(&if options.json {
                 print::pretty(&json!({ "valid": false, "fault": words }))
             } else {
                 format!("{words}\n")
@@ -125,7 +125,7 @@ fn verify(options: &Verify) -> Outcome {
     let expired = body.expires_ms <= now_ms();
     let (packet, amount) = (Uuid::from_u128(body.packet), Major(body.amount_minor));
     let (minted, expires) = (show_instant(body.minted_ms), show_instant(body.expires_ms));
-    print::out(&if options.json {
+    print::raw(&if options.json {
         print::pretty(&json!({
             "valid": !expired,
             "packet": packet.to_string(),
@@ -149,7 +149,7 @@ fn render(options: &Render) -> Outcome {
             let written = std::fs::File::create(path).and_then(|mut file| file.write_all(svg.as_bytes()));
             written.map_err(|error| Failure::of(path.display(), error))?;
         }
-        None => print::out(&format!("{svg}\n")),
+        None => print::raw(&format!("{svg}\n")),
     }
     Ok(Ended::Clean)
 }

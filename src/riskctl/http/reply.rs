@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::outcome::Failure;
+use crate::print::visible;
 
 /// A reply that arrived whole, as far as its head says.
 pub struct Reply {
@@ -70,7 +71,7 @@ impl Reply {
     pub fn refusal(&self) -> Failure {
         match self.error() {
             Some(error) if !(200..300).contains(&self.status) => {
-                Failure(format!("refused ({}): {}", self.status, error.message))
+                Failure(format!("refused ({}): {}", self.status, visible(&error.message)))
             }
             _ => self.strange("is none that riskd gives to this call"),
         }
@@ -93,8 +94,9 @@ impl Reply {
 
     fn strange(&self, why: &str) -> Failure {
         let text = String::from_utf8_lossy(&self.body);
-        let visible = |c: char| if c.is_control() { ' ' } else { c };
-        let shown: String = text.chars().take(SHOWN_CHARS_MAX).map(visible).collect();
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let shown: String = text.chars().take(SHOWN_CHARS_MAX).map(plain).collect();
+        let shown = visible(&shown);
         let begins =
             if shown.is_empty() { String::new() } else { format!(", which begins `{}`", shown.trim()) };
         let kind = if self.kind.is_empty() { "no content type" } else { &self.kind };

@@ -27,7 +27,7 @@ pub fn run(options: &Options) -> Outcome {
         journal::verify(&options.journal).map_err(|error| Failure::of(options.journal.display(), error))?;
     let head = report.head.map(hex::encode);
     if options.json {
-        print::out(&print::pretty(&json!({
+        print::raw(&print::pretty(&json!({
             "sound": report.is_sound(),
             "segments": report.segments,
             "blocks": report.blocks,

@@ -41,12 +41,20 @@ pub fn run(options: &Options) -> Outcome {
         Ok(artefact) => artefact,
         Err(why) => {
             let (refused, text) = (json!({ "refused": why }), format!("refused: {why}\n"));
-            print::out(&if options.json { print::pretty(&refused) } else { text });
+            if options.json {
+                print::raw(&print::pretty(&refused));
+            } else {
+                print::out(&text);
+            }
             return Ok(Ended::Found);
         }
     };
     let look = Look::of(artefact, &features);
-    print::out(&if options.json { print::pretty(&look.json()) } else { look.text() });
+    if options.json {
+        print::raw(&print::pretty(&look.json()));
+    } else {
+        print::out(&look.text());
+    }
     Ok(Ended::Clean)
 }
 

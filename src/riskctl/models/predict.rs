@@ -85,7 +85,7 @@ fn score(options: &Options, artefact: &Artefact, rows: &Dataset) -> Result<(), F
         let lines = raw.iter().zip(&scores).map(|(raw, score)| format!("{raw},{score}\n"));
         format!("raw,score\n{}", lines.collect::<String>())
     };
-    print::out(&text);
+    print::raw(&text);
     Ok(())
 }
 
@@ -109,9 +109,9 @@ fn explain(options: &Options, artefact: Artefact, rows: &Dataset) -> Result<(), 
     let explained = Explained::new(artefact, (0..rows.len()).map(|row| rows.row(row)));
     match &options.out {
         Some(path) => explained.write(path)?,
-        None if options.json => print::out(&print::pretty(&explained.json())),
+        None if options.json => print::raw(&print::pretty(&explained.json())),
         None if options.given.is_some() => print::out(&explained.one(rows.row(0), &features)),
-        None => print::out(&explained.csv()),
+        None => print::raw(&explained.csv()),
     }
     Ok(())
 }

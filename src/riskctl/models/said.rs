@@ -31,7 +31,7 @@ pub struct Said<'a> {
 impl Said<'_> {
     /// Prints it.
     pub fn print(&self, json: bool) {
-        print::out(&if json { print::pretty(&self.json()) } else { self.text() });
+        if json { print::raw(&print::pretty(&self.json())) } else { print::out(&self.text()) }
     }
 
     fn json(&self) -> Value {

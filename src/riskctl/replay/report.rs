@@ -122,7 +122,7 @@ impl Report<'_> {
         let rate = |seconds: f64| (self.events as f64 / seconds.max(1e-9)) as u64;
         if json {
             let money = money.map(|(name, minor)| (name.to_owned(), Value::from(Major(minor).to_string())));
-            print::out(&print::pretty(&json!({
+            print::raw(&print::pretty(&json!({
                 "policy": self.policy,
                 "model": self.model,
                 "anomaly_model": self.anomaly,

@@ -37,9 +37,9 @@ pub fn run(options: &Options) -> Outcome {
         let located =
             serde_json::to_value(located.collect::<Vec<_>>()).map_err(|e| Failure(e.to_string()))?;
         let version = compiled.bundle.as_ref().map(|bundle| bundle.policy.version.as_str());
-        print::out(&print::pretty(&json!({ "version": version, "diagnostics": located })));
+        print::raw(&print::pretty(&json!({ "version": version, "diagnostics": located })));
     } else {
-        print::out(&compiled.render(io::stdout().is_terminal()));
+        print::raw(&compiled.render(io::stdout().is_terminal()));
         if let Some(bundle) = &compiled.bundle {
             let policy = &bundle.policy;
             print::out(&format!(

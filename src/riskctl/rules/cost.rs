@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Outcome {
     let (ops, gate) = (policy.program.ops.len(), policy.gate.ops.len());
     let (in_batch, single) = costs.all_ns;
     if options.json {
-        print::out(&print::pretty(&json!({
+        print::raw(&print::pretty(&json!({
             "version": policy.version,
             "events": options.events,
             "instructions": ops,

@@ -38,7 +38,7 @@ pub fn show(options: &Show) -> Outcome {
     let Demoted { demoted: rows } = reply.json(200)?;
     let ended = if rows.is_empty() { Ended::Clean } else { Ended::Found };
     if options.json {
-        print::out(&print::pretty(&reply.json::<Value>(200)?));
+        print::raw(&print::pretty(&reply.json::<Value>(200)?));
     } else if rows.is_empty() {
         print::out("nothing is demoted\n");
     } else {
@@ -68,7 +68,7 @@ pub fn turn_on(options: &TurnOn) -> Outcome {
         return Ok(Ended::Found);
     }
     let TurnedOn { by } = reply.json(200)?;
-    print::out(&format!("{id} acts again, turned on by {by}\n"));
+    print::out(&format!("{id} acts again, turned on by {}\n", print::visible(&by)));
     Ok(Ended::Clean)
 }
 

@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Outcome {
     match evaluate(&options.expression, &given, bundle.as_ref()) {
         Ok(value) => {
             if options.json {
-                print::out(&print::pretty(&json!({ "value": to_json(&value) })));
+                print::raw(&print::pretty(&json!({ "value": to_json(&value) })));
             } else {
                 print::out(&format!("{value}\n"));
             }
@@ -52,9 +52,9 @@ pub fn run(options: &Options) -> Outcome {
                     compiled.diagnostics.iter().map(|d| policy::render::locate(&compiled.sources, d));
                 let located = serde_json::to_value(located.collect::<Vec<_>>());
                 let located = located.map_err(|error| Failure(error.to_string()))?;
-                print::out(&print::pretty(&json!({ "diagnostics": located })));
+                print::raw(&print::pretty(&json!({ "diagnostics": located })));
             } else {
-                print::out(&compiled.render(io::stdout().is_terminal()));
+                print::raw(&compiled.render(io::stdout().is_terminal()));
             }
             Ok(Ended::Found)
         }

@@ -53,7 +53,7 @@ pub fn run(command: &Command) -> Outcome {
         Command::Demoted(options) => demoted::show(options),
         Command::TurnOn(options) => demoted::turn_on(options),
         Command::Schema => {
-            print::out(policy::FILE_SCHEMA);
+            print::raw(policy::FILE_SCHEMA);
             Ok(Ended::Clean)
         }
     }
@@ -74,17 +74,11 @@ pub fn compile(folder: &Path) -> Result<Policy, Failure> {
 /// As [`compile`].
 pub fn bundle(folder: &Path) -> Result<(Bundle, Sources), Failure> {
     let mut compiled = policy::compile_dir_with(folder, policy::Options { allow_empty: true });
-    let color = io::stderr().is_terminal();
-    match compiled.bundle.take() {
-        Some(bundle) => {
-            compiled.diagnostics.retain(|fault| fault.code == Code::Empty);
-            eprint!("{}", compiled.render(color));
-            Ok((bundle, compiled.sources))
-        }
-        None => Err(Failure(format!(
-            "{} does not compile\n{}",
-            folder.display(),
-            compiled.render(color).trim_end()
-        ))),
+    let ok = compiled.bundle.take();
+    if ok.is_some() {
+        compiled.diagnostics.retain(|fault| fault.code == Code::Empty);
     }
+    print::diagnostics(&compiled.render(io::stderr().is_terminal()));
+    let bundle = ok.ok_or_else(|| Failure(format!("{} does not compile", folder.display())))?;
+    Ok((bundle, compiled.sources))
 }

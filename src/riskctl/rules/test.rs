@@ -32,11 +32,11 @@ pub fn run(options: &Options) -> Outcome {
         super::bundle(&options.rules)?
     } else {
         let compiled = policy::compile_dir(&options.rules);
-        let shown = compiled.render(io::stderr().is_terminal());
+        if compiled.bundle.is_none() {
+            print::diagnostics(&compiled.render(io::stderr().is_terminal()));
+        }
         let folder = options.rules.display();
-        let bundle = compiled
-            .bundle
-            .ok_or_else(|| Failure(format!("{folder} does not compile\n{}", shown.trim_end())))?;
+        let bundle = compiled.bundle.ok_or_else(|| Failure(format!("{folder} does not compile")))?;
         (bundle, compiled.sources)
     };
     let failed = policy::testing::run(&bundle);
@@ -44,9 +44,9 @@ pub fn run(options: &Options) -> Outcome {
     if options.json {
         let located: Vec<_> = failed.iter().map(|diagnostic| render::locate(&sources, diagnostic)).collect();
         let located = serde_json::to_value(located).map_err(|error| Failure(error.to_string()))?;
-        print::out(&print::pretty(&json!({ "tests": all, "held": held, "failed": located })));
+        print::raw(&print::pretty(&json!({ "tests": all, "held": held, "failed": located })));
     } else {
-        print::out(&render::render(&sources, &failed, io::stdout().is_terminal()));
+        print::raw(&render::render(&sources, &failed, io::stdout().is_terminal()));
         print::out(&format!("{held} of {all} tests hold\n"));
     }
     Ok(if failed.is_empty() { Ended::Clean } else { Ended::Found })

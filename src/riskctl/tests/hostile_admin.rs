@@ -192,3 +192,72 @@ fn what_the_daemon_says_of_itself_is_told_in_its_words() {
         assert!(told.contains("refused (401): the token is wrong"), "{command:?}: {told}");
     }
 }
+
+/// A text of a feed that would clear the screen, ring, begin a line and turn the text about, as JSON has it and as it is shown.
+const FEED: &str = r"x\u001b[2J\u0007\ny\u202ez\u009bm";
+const SHOWN: &str = r"x\u{1b}[2J\u{7}\ny\u{202e}z\u{9b}m";
+
+#[test]
+fn text_of_a_feed_does_nothing_to_a_terminal() {
+    let hostile = Hostile::start();
+    let json = |status: &str, body: &str| whole(status, "application/json", body.len(), body);
+    let calm = |text: &str| !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\r']);
+    let entry = format!(r#"{{"key":"{FEED}","reason":"{FEED}","source":"{FEED}"}}"#);
+    let page = format!(r#"{{"entries":[{entry}],"next":"{FEED}"}}"#);
+    let lists = format!(r#"{{"lists":[{{"list":"{FEED}","matching":"exact","entries":1}}]}}"#);
+    let demoted = format!(
+        r#"{{"demoted":[{{"id":"{FEED}","time":"t","refused":1,"checks":1,"share_max_percent":1.0,"learned":true}}]}}"#
+    );
+    let by = format!(r#"{{"by":"{FEED}"}}"#);
+    for (command, body, lines) in [
+        (&["list", "show", "bad", "d-1"][..], &entry, 2),
+        (&["list", "show", "bad"], &page, 3),
+        (&["list", "show"], &lists, 2),
+        (&["rules", "demoted"], &demoted, 2),
+        (&["rules", "turn-on", "r1", "--by", "me"], &by, 1),
+    ] {
+        let (_, printed, _) = hostile.ends(command, &json("200 OK", body));
+        assert!(calm(&printed) && printed.contains(SHOWN), "{command:?}: {printed:?}");
+        assert_eq!(printed.lines().count(), lines, "{command:?}: {printed:?}");
+        // Programs get what the daemon said.
+        if command[1] != "turn-on" {
+            let (_, printed, _) = hostile.ends(&[command, &["--json"]].concat(), &json("200 OK", body));
+            let said: serde_json::Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(said, serde_json::from_str::<serde_json::Value>(body).unwrap(), "{command:?}");
+        }
+    }
+    let refused = format!(r#"{{"error":{{"code":"not_found","field":"key","message":"{FEED}"}}}}"#);
+    for (command, ..) in COMMANDS {
+        let (_, printed, told) = hostile.ends(command, &json("401 Unauthorized", &refused));
+        assert!(printed.is_empty() && calm(&told) && told.contains(SHOWN), "{command:?}: {told:?}");
+        assert_eq!(told.lines().count(), 1, "{command:?}: {told:?}");
+    }
+    let (_, printed, _) = hostile.ends(&["list", "remove", "bad", "d-1"], &json("404 Not Found", &refused));
+    assert_eq!(printed, format!("{SHOWN}\n"));
+    let faulty = format!(
+        r#"{{"error":{{"code":"malformed","field":"","message":"m"}},"lines":[{{"line":2,"message":"{FEED}"}}]}}"#
+    );
+    let (_, printed, _) = hostile.ends(&["list", "import", "bad", "FILE"], &json("400 Bad Request", &faulty));
+    assert!(calm(&printed) && printed.contains(SHOWN), "{printed:?}");
+    // Somebody else's page, shown to tell what answered.
+    let (_, _, told) = hostile.ends(&["list", "show"], &json("200 OK", "\u{1b}[2J\u{202e}no"));
+    assert!(calm(&told), "{told:?}");
+}
+
+#[test]
+fn an_export_changes_no_text() {
+    let hostile = Hostile::start();
+    let page =
+        r#"{"entries":[{"key":"a\tb","reason":"two\nlines, \"quoted\"","source":"\u001b[m"},{"key":"c"}]}"#;
+    let reply = whole("200 OK", "application/json", page.len(), page);
+    let (code, printed, told) = hostile.ends(&["list", "export", "bad"], &reply);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("texts of 1 entry go over lines") && told.contains("--json"), "{told}");
+    let mut reader = csv::Reader::from_reader(printed.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows[0].iter().collect::<Vec<_>>(), ["a\tb", "two\nlines, \"quoted\"", "\u{1b}[m", ""]);
+    assert_eq!(rows[1].iter().collect::<Vec<_>>(), ["c", "", "", ""]);
+    let (_, printed, told) = hostile.ends(&["list", "export", "bad", "--json"], &reply);
+    let first: serde_json::Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    assert_eq!((first["reason"].as_str(), told.as_str()), (Some("two\nlines, \"quoted\""), ""));
+}

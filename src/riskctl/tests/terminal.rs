@@ -50,3 +50,34 @@ fn a_full_disk_is_an_error_that_is_told_once() {
         .unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }
+
+#[test]
+fn text_of_files_does_nothing_to_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = "\u{1b}[2J\u{7}\u{202e}";
+    std::fs::write(folder.path().join("rows.csv"), format!("t,id,acc,how,bad\n0,1,a,{evil},1\n0,2,a,,0\n"))
+        .unwrap();
+    let map = |column: &str| {
+        let column = serde_json::to_string(column).unwrap();
+        let map = format!(
+            "[time]\ncolumn = {column}\nunit = \"ms\"\n[label]\ncolumn = \"bad\"\nfraud = [\"1\"]\n[scenario]\ncolumn = \"how\"\n\
+             [fields]\nid = {{ column = \"id\" }}\nkind = {{ value = \"pay\" }}\naccount = {{ column = \"acc\" }}\n"
+        );
+        std::fs::write(folder.path().join("map.toml"), map).unwrap();
+    };
+    let replay = |arguments: &[&str]| {
+        let arguments =
+            [&["replay", "rows.csv", "--map", "map.toml", "--entries", "256"], arguments].concat();
+        let output = riskctl(&arguments).current_dir(folder.path()).stdout(Stdio::piped()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    map("t");
+    let said = replay(&[]);
+    assert!(!said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
+    assert!(said.contains(r"\u{1b}[2J\u{7}\u{202e}  "), "{said}");
+    let json: serde_json::Value = serde_json::from_str(&replay(&["--json"])).unwrap();
+    assert_eq!(json["ranking"][1]["fraud"], evil);
+    map(evil);
+    let said = replay(&[]);
+    assert!(said.contains("no column") && !said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
+}

@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Outcome {
     let compared: Vec<(&Pair, Comparison)> = log.pairs.iter().map(|pair| (pair, measure(pair))).collect();
     if options.json {
         let pairs = compared.iter().map(|(pair, comparison)| pair_json(pair, comparison));
-        print::out(&print::pretty(&json!({
+        print::raw(&print::pretty(&json!({
             "decisions": log.decisions,
             "without_model": log.without_model,
             "pairs": pairs.collect::<Vec<_>>(),
