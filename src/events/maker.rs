@@ -172,11 +172,17 @@ fn field_value(
     if let Some(take) = field.take {
         text = text.chars().take(take).collect();
     }
+    // A number of JSON may be a zero with a minus, as programs write floats; the text that it becomes may not.
+    if name == "amount" && is_negative_zero(&text) {
+        text = "0".to_owned();
+    }
     match json {
         JsonType::Text => Ok(Value::String(format!("{}{text}", field.prefix))),
-        JsonType::Number => match (cell.to_int(), cell.to_float()) {
-            (Some(whole), _) => Ok(Value::from(whole)),
-            (None, Some(number)) if number.is_finite() => Ok(Value::from(number)),
+        JsonType::Number => match (cell.to_int(), text.parse::<u64>(), cell.to_float()) {
+            (Some(whole), ..) => Ok(Value::from(whole)),
+            // Whole as it is, so that it is judged as the whole number that a caller would send.
+            (None, Ok(huge), _) => Ok(Value::from(huge)),
+            (None, Err(_), Some(number)) if number.is_finite() => Ok(Value::from(number)),
             _ => Err(format!("{name}: {text:?} is not a number")),
         },
         JsonType::Bool => match (cell.to_bool(), cell.to_int(), text.to_ascii_lowercase().as_str()) {
@@ -186,6 +192,14 @@ fn field_value(
             _ => Err(format!("{name}: {text:?} is neither true nor false")),
         },
     }
+}
+
+fn is_negative_zero(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| {
+        rest.contains('0')
+            && rest.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+            && rest.parse::<f64>().is_ok()
+    })
 }
 
 /// Puts `device.id` into the object `device`.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, UInt64Array};
 use parquet::basic::Compression;
 use serde_json::{Value, json};
 use server::{Config, Running, Server};
@@ -342,6 +342,48 @@ fn events_out_of_order_end_the_run_or_are_sent_late() {
     place.write("map.toml", &map(&["id", "account", "kind"], "sort = true\n"));
     let report = place.json(&["replay", "rows.csv", "--map", "map.toml", "--entries", "256"]);
     assert_eq!(report["findings"]["late"], 0);
+}
+
+#[test]
+fn numbers_of_typed_columns_are_taken_as_the_daemon_takes_them() {
+    let place = place();
+    let running = daemon(&place);
+    let http = running.addresses().http.unwrap();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let floats = |number: f64| Arc::new(Float64Array::from(vec![number])) as ArrayRef;
+    let whole = |number: u64| Arc::new(UInt64Array::from(vec![number])) as ArrayRef;
+    for (field, array, cell, json, taken) in [
+        ("amount", floats(-0.0), "-0.0", json!(-0.0), true),
+        ("amount", floats(-0.01), "-0.01", json!(-0.01), false),
+        ("amount", floats(8.5), "8.5", json!(8.5), true),
+        ("ext.share", whole(u64::MAX), "18446744073709551615", json!(u64::MAX), false),
+        ("ext.share", whole(i64::MAX as u64), "9223372036854775807", json!(i64::MAX), true),
+        ("ext.share", floats(1.9e19), "1.9e19", json!(1.9e19), true),
+        ("ext.tier", whole(u64::MAX), "18446744073709551615", json!(u64::MAX), false),
+    ] {
+        let id = format!("{field} {cell}");
+        let mut check = json!({ "id": id, "kind": "pay", "account": "a", "time": now_ms });
+        match field.split_once('.') {
+            Some((outer, inner)) => check[outer] = json!({ inner: json }),
+            None => check[field] = json,
+        }
+        let daemon = refusal(http, &check);
+        assert_eq!(daemon.is_none(), taken, "{id}: {daemon:?}");
+        let columns = ["t", "bad", "id", "kind", "account", field];
+        place.write("map.toml", &map(&columns, ""));
+        place.write("rows.csv", &format!("{}\n{now_ms},1,e,pay,a,{cell}\n", columns.join(",")));
+        let time: ArrayRef = Arc::new(Int64Array::from(vec![now_ms]));
+        let arrays = [time, texts(["1"]), texts(["e"]), texts(["pay"]), texts(["a"]), array];
+        place.write_parquet("rows.parquet", columns.into_iter().zip(arrays).collect(), Compression::SNAPPY);
+        for file in ["rows.csv", "rows.parquet"] {
+            let replay = ["replay", file, "--map", "map.toml", "--entries", "256", "--rules", "rules"];
+            let said = place.ends(if taken { 0 } else { 2 }, &replay).stderr;
+            if let Some((at, why)) = &daemon {
+                assert!(said.contains(at.as_str()) && said.contains(why.as_str()), "{id}: {said}");
+            }
+        }
+    }
+    running.shutdown();
 }
 
 #[test]
