@@ -25,5 +25,6 @@ pub use days::days;
 pub use error::{Place, ReadError};
 pub use maker::Truth;
 pub use mapping::{JsonType, Mapping};
+pub use parquet_file::quiet_damage;
 pub use stream::{Event, Labels, Stream};
 pub use table::{Format, Row, Rows, Table};

@@ -1,5 +1,6 @@
 //! Parquet, through Arrow record batches of the columns asked for.
 
+use std::cell::Cell as Flag;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::IntoIter;
@@ -122,7 +123,25 @@ fn batches(
 /// What the library makes of a file. Of a damaged one it may assert what does not hold; that is no fault of ours, and no reason
 /// to end without a word.
 fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+    GUARDED.set(true);
+    let read = catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(false);
+    read.unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+}
+
+thread_local! {
+    /// Whether what panics on this thread is caught and told as a damaged file.
+    static GUARDED: Flag<bool> = const { Flag::new(false) };
+}
+
+/// From here on, assertions of the library that are caught and told as a damaged file are not told as panics too.
+pub fn quiet_damage() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !GUARDED.get() {
+            told(panic);
+        }
+    }));
 }
 
 /// Rows, a batch at a time.

@@ -62,6 +62,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    events::quiet_damage();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => return outcome::usage(&said),

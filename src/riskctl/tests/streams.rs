@@ -159,6 +159,34 @@ fn what_is_read_is_never_written_over() {
     }
 }
 
+#[test]
+fn a_damaged_file_is_told_in_a_line() {
+    let place = place(HEAD);
+    place.write("m.txt", LIGHTGBM);
+    place.ends(0, &["model", "import", "m.txt", "--features", "amt", "--out", "m"]);
+    let amounts = std::sync::Arc::new(arrow_array::Float64Array::from_iter_values((0..40).map(f64::from)));
+    place.write_parquet("rows.parquet", vec![("amt", amounts)], parquet::basic::Compression::SNAPPY);
+    let good = std::fs::read(place.path("rows.parquet")).unwrap();
+    let mut damaged = 0;
+    for at in (4..good.len()).step_by(good.len() / 250 + 1) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0xFF;
+        std::fs::write(place.path("rows.parquet"), bytes).unwrap();
+        let predict = ["model", "predict", "--model", "m", "--data", "rows.parquet"];
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_riskctl"))
+            .current_dir(place.path(""))
+            .env("RUST_BACKTRACE", "1")
+            .args(predict)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 2)), "byte {at}: {told}");
+        assert!(told.lines().count() <= 1 && !told.contains("panicked"), "byte {at}: {told}");
+        damaged += usize::from(told.contains("the file is damaged"));
+    }
+    assert!(damaged > 0, "no byte made the library panic");
+}
+
 const LIGHTGBM: &str = "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\
 objective=binary sigmoid:1\nfeature_names=Column_0\n\nTree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=2.5\n\
 decision_type=2\nleft_child=-1\nright_child=-2\nleaf_value=-2 0\nis_linear=0\n\nend of trees\n";
