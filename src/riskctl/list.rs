@@ -143,7 +143,9 @@ fn add(options: &Add) -> Outcome {
     let path = format!("/v1/lists/{}/{}{}", segment(list), segment(key), forced(options.force));
     let reply = admin.change("PUT", &path, JSON, entry.as_bytes(), &options.actor)?;
     let entry: Entry = reply.json(200)?;
-    print::out(&format!("{} is on {list}\n", print::visible(&entry.key)));
+    // The daemon keeps a key in its canonical form.
+    let written = if entry.key == *key { String::new() } else { format!(", which is how {key} is written") };
+    print::out(&format!("{} is on {list}{written}\n", print::visible(&entry.key)));
     Ok(Ended::Clean)
 }
 
@@ -151,7 +153,7 @@ fn add(options: &Add) -> Outcome {
 fn remove(list: &str, key: &str, admin: &AdminAddress) -> Outcome {
     let path = format!("/v1/lists/{}/{}", segment(list), segment(key));
     let reply = admin.send("DELETE", &path, JSON, b"")?;
-    if reply.is_not_found() {
+    if reply.is_not_found("key") {
         print::out(&format!("{}\n", print::visible(&reply.message().unwrap_or_default())));
         return Ok(Ended::Found);
     }
@@ -184,7 +186,8 @@ fn import(options: &Import, method: &str) -> Outcome {
         print::out("nothing was changed\n");
         return Ok(Ended::Found);
     }
-    let Imported { entries } = reply.json(200)?;
+    let Imported { list, entries } = reply.json(200)?;
+    reply.is_of_list(&options.list, &list)?;
     let (entries, list) = (print::thousands(entries), &options.list);
     print::out(&match method {
         "PUT" => format!("{list} was replaced: {entries} entries\n"),
@@ -203,7 +206,9 @@ fn export(options: &Export) -> Outcome {
     loop {
         let (list, from) = (segment(&options.list), segment(&after));
         let path = format!("/v1/lists/{list}?count={EXPORT_PAGE}&after={from}&in_force=true");
-        let page: ExportPage = options.admin.send("GET", &path, JSON, b"")?.json(200)?;
+        let reply = options.admin.send("GET", &path, JSON, b"")?;
+        let page: ExportPage = reply.json(200)?;
+        reply.is_of_list(&options.list, &page.list)?;
         print::raw(std::mem::take(&mut head));
         for Exported { key, reason, source, expires } in page.entries {
             let texts = [Some(key), reason, source, expires];
@@ -268,8 +273,9 @@ fn show(options: &Show) -> Outcome {
             let Entry { .. } = reply.shaped()?;
             (ENTRIES, vec![value.clone()], None)
         }
-        (Some(_), None) => {
-            let Page { entries, next } = reply.shaped()?;
+        (Some(asked), None) => {
+            let Page { list, entries, next } = reply.shaped()?;
+            reply.is_of_list(asked, &list)?;
             (ENTRIES, rows(&value["entries"], entries.len())?, next)
         }
     };
@@ -301,6 +307,7 @@ struct Entry {
 
 #[derive(Deserialize)]
 struct Imported {
+    list: String,
     entries: u64,
 }
 
@@ -330,6 +337,7 @@ struct ListRow {
 
 #[derive(Deserialize)]
 struct ExportPage {
+    list: String,
     entries: Vec<Exported>,
     next: Option<String>,
 }
@@ -344,6 +352,7 @@ struct Exported {
 
 #[derive(Deserialize)]
 struct Page {
+    list: String,
     entries: Vec<Entry>,
     next: Option<String>,
 }

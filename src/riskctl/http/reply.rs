@@ -28,6 +28,8 @@ struct Refused {
 #[derive(Deserialize)]
 struct RefusedError {
     code: String,
+    #[serde(default)]
+    field: String,
     message: String,
 }
 
@@ -43,9 +45,23 @@ impl Reply {
         if self.status == expected { self.shaped() } else { Err(self.refusal()) }
     }
 
-    /// Whether the daemon says that what was asked for is not there. A 404 of somebody else is no such word.
-    pub fn is_not_found(&self) -> bool {
-        self.status == 404 && self.error().is_some_and(|error| error.code == "not_found")
+    /// Whether the daemon says that what that field of the request names is not there. A 404 of somebody else, or of an unknown
+    /// list, is no such word.
+    pub fn is_not_found(&self, field: &str) -> bool {
+        let absent = |error: RefusedError| error.code == "not_found" && error.field == field;
+        self.status == 404 && self.error().is_some_and(absent)
+    }
+
+    /// Checks that the reply tells of the list that was asked about.
+    ///
+    /// # Errors
+    /// It tells of another.
+    pub fn is_of_list(&self, asked: &str, told: &str) -> Result<(), Failure> {
+        if asked == told {
+            Ok(())
+        } else {
+            Err(self.strange(&format!("tells of another list, `{}`", visible(told))))
+        }
     }
 
     /// Checks that the reply has that status and nothing in it.
@@ -151,9 +167,10 @@ mod tests {
     #[test]
     fn not_found_is_what_the_daemon_says_and_not_a_page_of_somebody_else() {
         let body = r#"{"error":{"code":"not_found","field":"key","message":"it is not on list x"}}"#;
-        assert!(reply(404, "application/json", body).is_not_found());
-        assert!(!reply(404, "text/html", "<html>not found</html>").is_not_found());
-        assert!(!reply(404, "application/json", "{}").is_not_found());
-        assert!(!reply(200, "application/json", body).is_not_found());
+        assert!(reply(404, "application/json", body).is_not_found("key"));
+        assert!(!reply(404, "application/json", body).is_not_found("id"));
+        assert!(!reply(404, "text/html", "<html>not found</html>").is_not_found("key"));
+        assert!(!reply(404, "application/json", "{}").is_not_found("key"));
+        assert!(!reply(200, "application/json", body).is_not_found("key"));
     }
 }

@@ -63,7 +63,7 @@ pub fn turn_on(options: &TurnOn) -> Outcome {
     let TurnOn { id, actor, admin } = options;
     let path = format!("/v1/demoted/{}", segment(id));
     let reply = admin.change("DELETE", &path, "application/json", b"", actor)?;
-    if reply.is_not_found() {
+    if reply.is_not_found("id") {
         print::out(&format!("{id} is not demoted\n"));
         return Ok(Ended::Found);
     }

@@ -173,7 +173,9 @@ fn what_the_daemon_says_of_itself_is_told_in_its_words() {
     );
     let (ended, printed, _) = hostile.ends(&["list", "remove", "bad", "d-1"], &absent);
     assert_eq!((ended, printed.as_str()), (Some(1), "it is not on list bad\n"));
-    let (ended, printed, _) = hostile.ends(&["rules", "turn-on", "r1", "--by", "me"], &absent);
+    let demoted =
+        json("404 Not Found", r#"{"error":{"code":"not_found","field":"id","message":"r1 is not demoted"}}"#);
+    let (ended, printed, _) = hostile.ends(&["rules", "turn-on", "r1", "--by", "me"], &demoted);
     assert_eq!((ended, printed.as_str()), (Some(1), "r1 is not demoted\n"));
     let faulty = json(
         "400 Bad Request",
@@ -203,7 +205,7 @@ fn text_of_a_feed_does_nothing_to_a_terminal() {
     let json = |status: &str, body: &str| whole(status, "application/json", body.len(), body);
     let calm = |text: &str| !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\r']);
     let entry = format!(r#"{{"key":"{FEED}","reason":"{FEED}","source":"{FEED}"}}"#);
-    let page = format!(r#"{{"entries":[{entry}],"next":"{FEED}"}}"#);
+    let page = format!(r#"{{"list":"bad","entries":[{entry}],"next":"{FEED}"}}"#);
     let lists = format!(r#"{{"lists":[{{"list":"{FEED}","matching":"exact","entries":1}}]}}"#);
     let demoted = format!(
         r#"{{"demoted":[{{"id":"{FEED}","time":"t","refused":1,"checks":1,"share_max_percent":1.0,"learned":true}}]}}"#
@@ -247,8 +249,7 @@ fn text_of_a_feed_does_nothing_to_a_terminal() {
 #[test]
 fn an_export_changes_no_text() {
     let hostile = Hostile::start();
-    let page =
-        r#"{"entries":[{"key":"a\tb","reason":"two\nlines, \"quoted\"","source":"\u001b[m"},{"key":"c"}]}"#;
+    let page = r#"{"list":"bad","entries":[{"key":"a\tb","reason":"two\nlines, \"quoted\"","source":"\u001b[m"},{"key":"c"}]}"#;
     let reply = whole("200 OK", "application/json", page.len(), page);
     let (code, printed, told) = hostile.ends(&["list", "export", "bad"], &reply);
     assert_eq!(code, Some(0), "{told}");
@@ -260,4 +261,29 @@ fn an_export_changes_no_text() {
     let (_, printed, told) = hostile.ends(&["list", "export", "bad", "--json"], &reply);
     let first: serde_json::Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
     assert_eq!((first["reason"].as_str(), told.as_str()), (Some("two\nlines, \"quoted\""), ""));
+}
+
+#[test]
+fn a_reply_of_another_list_is_not_believed() {
+    let hostile = Hostile::start();
+    let json = |status: &str, body: &str| whole(status, "application/json", body.len(), body);
+    for (command, _, body, _) in COMMANDS.iter().filter(|(.., body, _)| body.contains(r#""list":"bad","#)) {
+        if command.len() == 2 {
+            continue;
+        }
+        let other = body.replace(r#""list":"bad""#, r#""list":"worse""#);
+        let (ended, printed, told) = hostile.ends(command, &json("200 OK", &other));
+        assert_eq!((ended, printed.as_str()), (Some(2), ""), "{command:?}");
+        assert!(told.contains("tells of another list, `worse`"), "{command:?}: {told}");
+    }
+    let (_, printed, _) =
+        hostile.ends(&["list", "add", "bad", "10.1.2.3/8"], &json("200 OK", r#"{"key":"10.0.0.0/8"}"#));
+    assert_eq!(printed, "10.0.0.0/8 is on bad, which is how 10.1.2.3/8 is written\n");
+    // A list that is not there is no key that is not on it.
+    let unknown =
+        r#"{"error":{"code":"not_found","field":"list","message":"the policy declares no list bad"}}"#;
+    for command in [&["list", "remove", "bad", "d-1"], &["list", "show", "bad", "d-1"]] {
+        let (ended, printed, told) = hostile.ends(command, &json("404 Not Found", unknown));
+        assert_eq!((ended, printed.as_str()), (Some(2), ""), "{command:?}: {told}");
+    }
 }
