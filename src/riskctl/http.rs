@@ -3,6 +3,7 @@
 mod reply;
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub use reply::Reply;
 
 /// Longest reply that is read, in bytes.
 const REPLY_BYTES_MAX: u64 = 64 << 20;
+/// Longest file with a token: a device that never ends is none.
+const TOKEN_BYTES_MAX: u64 = 4096;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A daemon that is slower to take a body in is taken for dead.
 const BODY_BYTES_A_SECOND: usize = 100_000;
@@ -67,6 +70,23 @@ impl AdminAddress {
         self.ask(method, path, kind, body, name.as_deref())
     }
 
+    fn token(&self) -> Result<String, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::of(format!("the admin token, {}", self.token_file.display()), error)
+        };
+        let file = std::fs::File::open(&self.token_file).map_err(|error| failed(&error))?;
+        let mut token = String::new();
+        file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut token).map_err(|error| failed(&error))?;
+        let token = token.trim();
+        if token.is_empty()
+            || token.len() as u64 > TOKEN_BYTES_MAX
+            || !token.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return Err(failed(&"expected one line with a token"));
+        }
+        Ok(token.to_owned())
+    }
+
     fn ask(
         &self,
         method: &str,
@@ -75,15 +95,14 @@ impl AdminAddress {
         body: &[u8],
         actor: Option<&str>,
     ) -> Result<Reply, Failure> {
-        let token = std::fs::read_to_string(&self.token_file)
-            .map_err(|error| Failure::of(format!("the admin token, {}", self.token_file.display()), error))?;
+        let token = self.token()?;
         let failed =
             |error: &dyn std::fmt::Display| Failure::of(format!("admin address {}", self.admin), error);
         let method: Method = method.parse().map_err(|error| failed(&error))?;
         let mut head = Request::builder()
             .method(&method)
             .uri(format!("http://{}{path}", self.admin))
-            .header("Authorization", format!("Bearer {}", token.trim()))
+            .header("Authorization", format!("Bearer {token}"))
             .header("Content-Type", kind);
         if let Some(name) = actor {
             head = head.header("Riskd-Actor", name);

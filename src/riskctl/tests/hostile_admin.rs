@@ -287,3 +287,15 @@ fn a_reply_of_another_list_is_not_believed() {
         assert_eq!((ended, printed.as_str()), (Some(2), ""), "{command:?}: {told}");
     }
 }
+
+#[test]
+fn a_token_file_that_never_ends_is_none() {
+    for (file, why) in [("/dev/zero", "expected one line"), ("/dev/null", "expected one line")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_riskctl"))
+            .args(["list", "show", "--admin", "127.0.0.1:1", "--token-file", file])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(why), "{told}");
+    }
+}
