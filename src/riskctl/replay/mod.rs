@@ -91,11 +91,7 @@ pub struct Options {
 /// Replays and reports.
 pub fn run(options: &Options) -> Outcome {
     let to_ms = span(options.from, options.to)?.end;
-    if let Some(out) = &options.out {
-        let folders = [&options.rules, &options.model, &options.anomaly].into_iter().flatten();
-        let inputs = [&options.file, &options.map].into_iter().chain(folders);
-        beside::keep(out, inputs.map(PathBuf::as_path))?;
-    }
+    keep_inputs(options)?;
     let mapping = Mapping::read(&options.map)?;
     let table = Table::open(&options.file)?;
     let bar = print::progress(table.length(), "replaying");
@@ -128,11 +124,12 @@ pub fn run(options: &Options) -> Outcome {
             Err(error) => return Err(Failure::of(options.file.display(), error)),
         };
         if event.time_ms >= to_ms {
-            // What is out of order may still be followed by what comes before the end.
-            if options.allow.contains(&Fault::Late) {
-                continue;
+            if mapping.sort {
+                break;
             }
-            break;
+            // Unless the rows are in order it may still be followed by what comes before the end, and is then late.
+            latest_ms = latest_ms.max(event.time_ms);
+            continue;
         }
         if event.late {
             tally.findings.late(&event, latest_ms)?;
@@ -175,6 +172,14 @@ pub fn run(options: &Options) -> Outcome {
     };
     report.print(options.json);
     Ok(Ended::Clean)
+}
+
+/// Refuses an out file that is one of what is read.
+fn keep_inputs(options: &Options) -> Result<(), Failure> {
+    let Some(out) = &options.out else { return Ok(()) };
+    let folders = [&options.rules, &options.model, &options.anomaly].into_iter().flatten();
+    let inputs = [&options.file, &options.map].into_iter().chain(folders);
+    beside::keep(out, inputs.map(PathBuf::as_path))
 }
 
 /// Of what type in JSON a policy declares its own fields.

@@ -48,6 +48,24 @@ fn events_earlier_than_the_first_row_are_reported_and_written() {
 }
 
 #[test]
+fn events_after_one_past_the_end_are_not_left_out_in_silence() {
+    let place = place(&at(&[0, 90_000, 1, 2]));
+    let to = with(&["--to", "2026-03-02"]);
+    let said = place.refuses(&to);
+    assert!(
+        said.contains("line 4: an event of 2026-03-01T00:00:01Z follows one of 2026-03-02T01:00:00Z"),
+        "{said}"
+    );
+    assert_eq!(place.json(&[&to[..], &["--allow", "late"]].concat())["events"], 3);
+    place.write("map.toml", &format!("sort = true\n{MAP}"));
+    assert_eq!(place.json(&to)["events"], 3);
+    // In order, what is past the end is no fault.
+    place.write("map.toml", MAP);
+    place.write("rows.csv", &at(&[0, 1, 90_000, 90_001]));
+    assert_eq!(place.json(&to)["events"], 2);
+}
+
+#[test]
 fn a_quote_out_of_its_place_swallows_no_rows() {
     let rows = |memo: &[&str]| {
         let row = |(number, memo): (usize, &&str)| {
