@@ -143,33 +143,7 @@ impl Tally {
                     amount_minor: check.amount_minor.unwrap_or(0),
                 });
             }
-            if let Some(out) = &mut self.out {
-                let texts = [
-                    &*check.id,
-                    "",
-                    &*check.account,
-                    check.kind.name(),
-                    answer.verdict.name(),
-                    "",
-                    "",
-                    "",
-                    &*truth.scenario,
-                ];
-                let odd = driver.value(Builtin::AnomalyScore.id(), lane);
-                for ((column, text), name) in out.columns.iter_mut().zip(texts).zip(META) {
-                    match column {
-                        Column::Text(values) => values.push(text.to_owned()),
-                        Column::Int(values) => values.push(event.time_ms),
-                        Column::Double(_) if name == "_anomaly_score" => column.push(odd),
-                        Column::Double(values) => values.push(answer.score),
-                        Column::Bool(values) => values.push(truth.fraud),
-                    }
-                }
-                for (column, feature) in out.columns[META.len()..].iter_mut().zip(&self.features) {
-                    column.push(driver.value(*feature, lane));
-                }
-                out.end_row()?;
-            }
+            self.write(driver, lane, event, truth, check, answer)?;
         }
         if truth.fraud
             && let Some(known) = &mut self.known
@@ -177,6 +151,44 @@ impl Tally {
             known.fraud(account, event.time_ms);
         }
         Ok(())
+    }
+
+    /// A row of the out file, if there is to be one.
+    fn write(
+        &mut self,
+        driver: &Driver,
+        lane: usize,
+        event: &Event,
+        truth: &Truth,
+        check: &Check<'_>,
+        answer: &Answered,
+    ) -> Result<(), Failure> {
+        let Some(out) = &mut self.out else { return Ok(()) };
+        let texts = [
+            &*check.id,
+            "",
+            &*check.account,
+            check.kind.name(),
+            answer.verdict.name(),
+            "",
+            "",
+            "",
+            &*truth.scenario,
+        ];
+        let odd = driver.value(Builtin::AnomalyScore.id(), lane);
+        for ((column, text), name) in out.columns.iter_mut().zip(texts).zip(META) {
+            match column {
+                Column::Text(values) => values.push(text.to_owned()),
+                Column::Int(values) => values.push(event.time_ms),
+                Column::Double(_) if name == "_anomaly_score" => column.push(odd),
+                Column::Double(values) => values.push(answer.score),
+                Column::Bool(values) => values.push(truth.fraud),
+            }
+        }
+        for (column, feature) in out.columns[META.len()..].iter_mut().zip(&self.features) {
+            column.push(driver.value(*feature, lane));
+        }
+        out.end_row()
     }
 }
 
