@@ -1,6 +1,6 @@
 //! `riskctl token`: mint, open and draw sealed QR tokens, with the daemon's key file and without the daemon.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -89,7 +89,7 @@ pub fn run(command: &Command) -> Outcome {
 
 fn mint(options: &Mint) -> Outcome {
     let keys = read_keys(&options.keys.file)?;
-    let newest = keys.first().ok_or("the key file has no key")?;
+    let newest = keys.first().ok_or("there is no key")?;
     let mut nonce = [0; 12];
     SystemRandom::new().fill(&mut nonce).map_err(|_| "the system gives no random bytes")?;
     let minted_ms = now_ms();
@@ -154,10 +154,17 @@ fn render(options: &Render) -> Outcome {
     Ok(Ended::Clean)
 }
 
-/// The daemon's key file. A faulty line is named by its number and never shown: it may be most of a key.
+/// Longest key file: ids are one byte, so that there are 256 keys at most; the rest are notes.
+const KEYS_BYTES_MAX: u64 = 1 << 20;
+
+/// The daemon's key file, taken and refused as the daemon does. A faulty line is named by its number and never shown: it may be
+/// most of a key.
 fn read_keys(path: &Path) -> Result<Vec<TokenKey>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::of(path.display(), error))?;
-    let mut keys = Vec::new();
+    let failed = |error: &dyn std::fmt::Display| Failure::of(path.display(), error);
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    file.take(KEYS_BYTES_MAX).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    let mut keys: Vec<TokenKey> = Vec::new();
     for (number, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -167,11 +174,14 @@ fn read_keys(path: &Path) -> Result<Vec<TokenKey>, Failure> {
             hex::decode_to_slice(digits.trim(), &mut bytes).ok()?;
             Some(TokenKey::new(id.parse().ok()?, bytes))
         });
-        keys.push(key.ok_or_else(|| {
-            Failure(format!("{}:{}: expected an id and 64 hexadecimal digits", path.display(), number + 1))
-        })?);
+        let refused = |why: &str| Failure(format!("{}:{}: {why}", path.display(), number + 1));
+        let key = key.ok_or_else(|| refused("expected an id and 64 hexadecimal digits"))?;
+        if keys.iter().any(|other| other.id() == key.id()) {
+            return Err(refused("another key has this id"));
+        }
+        keys.push(key);
     }
-    Ok(keys)
+    if keys.is_empty() { Err(failed(&"there is no key")) } else { Ok(keys) }
 }
 
 fn now_ms() -> i64 {

@@ -1,4 +1,5 @@
-//! What reaches the terminal: a reader that leaves and a disk that is full, and text of others that would drive the terminal.
+//! What reaches the terminal: a reader that leaves and a disk that is full, text of others that would drive the terminal, and
+//! never a key.
 
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
@@ -80,4 +81,29 @@ fn text_of_files_does_nothing_to_a_terminal() {
     map(evil);
     let said = replay(&[]);
     assert!(said.contains("no column") && !said.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{said:?}");
+}
+
+#[test]
+fn a_key_file_is_refused_as_the_daemon_refuses_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("token.keys");
+    let (one, other) = ("5a".repeat(32), "6b".repeat(32));
+    for (text, why) in [
+        (format!("1 {one}\n2 {other}\n1 {other}\n"), "token.keys:3: another key has this id"),
+        ("# none\n".to_owned(), "token.keys: there is no key"),
+        (format!("256 {one}\n"), "token.keys:1: expected an id and 64"),
+    ] {
+        std::fs::write(&keys, text).unwrap();
+        let path = keys.to_str().unwrap();
+        for command in
+            [&["token", "verify", "x"][..], &["token", "mint", "0192f6c4-7c1e-7000-8000-000000000001"]]
+        {
+            let output = riskctl(&[command, &["--keys", path]].concat()).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(2) && told.contains(why), "{command:?}: {told}");
+            assert!(!told.contains(&one) && !told.contains(&other), "a key is never shown");
+        }
+    }
+    let output = riskctl(&["token", "verify", "x", "--keys", "/dev/zero"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }
