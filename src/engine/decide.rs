@@ -305,6 +305,12 @@ pub(crate) fn of_kinds(kinds: Kinds, of_kind: &[u64; Kind::ALL.len()]) -> u64 {
     those
 }
 
+/// Those things for each kind, and at the end all of them; [`list_of`] says which serve a batch.
+pub(crate) fn lists_by_kind<T: Copy>(all: &[T], kinds: impl Fn(&T) -> Kinds) -> Vec<Vec<T>> {
+    let of = |kind: &Kind| all.iter().filter(|thing| kinds(thing).has(*kind)).copied().collect();
+    Kind::ALL.iter().map(of).chain([all.to_vec()]).collect()
+}
+
 /// Which of the lists for each kind, and at the end for all, serves lanes of those kinds.
 pub(crate) fn list_of(of_kind: &[u64; Kind::ALL.len()]) -> usize {
     let mut there = (0..of_kind.len()).filter(|&kind| of_kind[kind] != 0);

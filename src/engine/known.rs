@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use wire::{Check, Kind, Verdict};
+use wire::{Check, Verdict};
 
-use crate::decide::{by_kind, lanes, list_of, of_kinds};
+use crate::decide::{by_kind, lanes, list_of, lists_by_kind, of_kinds};
 use crate::feature::{Builtin, FeatureId};
 use crate::policy::{Mode, OnError, Policy, Rule, Status, Tier};
 use crate::program::{Kinds, Output, Program, Source, TextSource, Truth};
@@ -93,11 +93,7 @@ impl Known {
         let mut all: Vec<(Tier, Step)> =
             rules.filter_map(|(at, rule)| step(at, rule, &late).map(|step| (rule.tier, step))).collect();
         all.sort_by_key(|(tier, step)| (*tier, step.settles));
-        let of = |kind: Option<&Kind>| {
-            let has = |step: &Step| kind.is_none_or(|kind| step.kinds.has(*kind));
-            all.iter().map(|(_, step)| *step).filter(has).collect()
-        };
-        Known(Kind::ALL.iter().map(Some).chain([None]).map(of).collect())
+        Known(lists_by_kind(&all.into_iter().map(|(_, step)| step).collect::<Vec<_>>(), |step| step.kinds))
     }
 }
 

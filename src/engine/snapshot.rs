@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Form, Kind, Reason, Verdict};
+use wire::{AnswerHead, Check, DecodeError, ErrorCode, ExtValue, Form, Reason, Verdict};
 
 use crate::currency::Currencies;
 use crate::decision::{Decision, Hit};
@@ -16,12 +16,13 @@ use crate::limits::{BREAKERS_MAX, LIMITS_MAX, LISTS_MAX, OPS_MAX, RULES_MAX, WIN
 use crate::lists::ListHandle;
 use crate::models::{Challenger, Loaded, Models};
 use crate::plan::{Laid, Plan};
-use crate::policy::{Aggregate, BreakerState, List, Matching, Origin, Policy, ReasonText, Tier, Window};
-use crate::program::{Kinds, Op, TextSource, Truth};
+use crate::policy::{Aggregate, BreakerState, List, Matching, Origin, Policy, ReasonText, Window};
+use crate::program::{Op, TextSource};
 use crate::reasons::BUILTIN_REASONS;
 use crate::rules::Schedules;
 use crate::tables::{SizeError, Sizes, Tables};
 use crate::token::TokenKey;
+use crate::verdict::{self, Candidate};
 
 /// What a snapshot is made of.
 #[derive(Debug, Default)]
@@ -146,15 +147,6 @@ pub struct Snapshot {
     read: Vec<FeatureId>,
 }
 
-/// A rule that may match: what is looked at of every rule for every batch, in eight bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Candidate {
-    /// Place in the policy.
-    pub rule: u32,
-    pub when: Truth,
-    pub kinds: Kinds,
-}
-
 impl Snapshot {
     /// Whether tables of these sizes, with those that the policy needs and with full lists, fit into so much memory, and how
     /// much they take. Makes none.
@@ -200,7 +192,7 @@ impl Snapshot {
             models: Arc::new(models),
             token_keys: token_keys.into(),
             lists,
-            order: order(&policy),
+            order: verdict::order(&policy),
             known,
             currencies: Currencies::of(&policy),
             salts: policy.rules.iter().map(|rule| key::salt(&rule.reason.rule)).collect(),
@@ -217,7 +209,7 @@ impl Snapshot {
     pub fn demoted(&self, policy: &Policy, origins: impl IntoIterator<Item = Origin>) -> Snapshot {
         let mut next = Snapshot { serial: serial(), policy: policy.clone(), ..self.clone() };
         origins.into_iter().for_each(|origin| next.policy.demote(origin));
-        next.order = order(&next.policy);
+        next.order = verdict::order(&next.policy);
         next.known = Known::of(&next.policy, &known::late(&next.policy));
         next
     }
@@ -388,21 +380,6 @@ impl Snapshot {
 fn serial() -> u64 {
     static SERIAL: AtomicU64 = AtomicU64::new(1);
     SERIAL.fetch_add(1, Ordering::Relaxed)
-}
-
-/// The rules that are evaluated, in the order of their tiers, for each kind and for all.
-fn order(policy: &Policy) -> Vec<Vec<Candidate>> {
-    let mut all: Vec<(Tier, Candidate)> = (0_u32..)
-        .zip(&policy.rules)
-        .filter(|(_, rule)| rule.is_evaluated())
-        .map(|(at, rule)| (rule.tier, Candidate { rule: at, when: rule.when, kinds: rule.kinds }))
-        .collect();
-    all.sort_by_key(|(tier, _)| *tier);
-    let of = |kind: Option<&Kind>| {
-        let has = |candidate: &Candidate| kind.is_none_or(|kind| candidate.kinds.has(*kind));
-        all.iter().map(|(_, candidate)| *candidate).filter(has).collect()
-    };
-    Kind::ALL.iter().map(Some).chain([None]).map(of).collect()
 }
 
 fn check_sizes(policy: &Policy) -> Result<(), BuildError> {

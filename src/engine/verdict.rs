@@ -6,13 +6,13 @@ use wire::limits::REASONS_MAX;
 use wire::{Challenge, Check, Value, Verdict};
 
 use crate::breaker::Tripped;
-use crate::decide::{by_kind, lanes as lanes_of, list_of, of_kinds};
+use crate::decide::{by_kind, lanes as lanes_of, list_of, lists_by_kind, of_kinds};
 use crate::decision::{Decision, Hit};
 use crate::feature::{Builtin, Scalar, Type};
 use crate::key;
 use crate::limits::LANES;
-use crate::policy::{BreakerState, Mode, OnError, Origin, Rule, Tier, Variant, Witness};
-use crate::program::{NumberType, Source};
+use crate::policy::{BreakerState, Mode, OnError, Origin, Policy, Rule, Tier, Variant, Witness};
+use crate::program::{Kinds, NumberType, Source, Truth};
 use crate::reasons::BuiltinReason;
 use crate::score::{millionths, of_millionths};
 use crate::scratch::{BEYOND_MAX, Lane, Match, Scratch};
@@ -23,6 +23,28 @@ use crate::verify::TokenState;
 /// Whether it is known that a lane is not allowed, before anything is reserved ([`crate::known`]). Such a check reserves nothing.
 pub(crate) fn is_refused(lane: usize, scratch: &Scratch) -> bool {
     scratch.refused >> lane & 1 != 0
+}
+
+/// A rule that may match: what is looked at of every rule for every batch, in eight bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Candidate {
+    /// Place in the policy.
+    rule: u32,
+    when: Truth,
+    kinds: Kinds,
+}
+
+/// The rules that are evaluated, in the order of their tiers, for each kind and for all.
+pub(crate) fn order(policy: &Policy) -> Vec<Vec<Candidate>> {
+    let mut all: Vec<(Tier, Candidate)> = (0_u32..)
+        .zip(&policy.rules)
+        .filter(|(_, rule)| rule.is_evaluated())
+        .map(|(at, rule)| (rule.tier, Candidate { rule: at, when: rule.when, kinds: rule.kinds }))
+        .collect();
+    all.sort_by_key(|(tier, _)| *tier);
+    lists_by_kind(&all.into_iter().map(|(_, candidate)| candidate).collect::<Vec<_>>(), |candidate| {
+        candidate.kinds
+    })
 }
 
 /// Collects the rules that match in each lane, in the order of their tiers.
