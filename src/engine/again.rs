@@ -22,7 +22,7 @@ const SAID_ANEW: u16 = Degraded::Velocity.bit() | Degraded::Model.bit() | Degrad
 /// The lanes that have to be decided again.
 pub(crate) struct Again {
     waiting: u64,
-    /// Lanes that were decided again and are not committed yet.
+    /// Lanes that were decided again.
     decided: u64,
     /// How many are decided at once.
     width: u32,
@@ -46,7 +46,7 @@ impl Again {
         }
         let due = self.waiting & !rest;
         self.waiting = rest;
-        self.decided = due;
+        self.decided |= due;
         due
     }
 
