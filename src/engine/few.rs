@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// A list of at most so many.
+/// A bounded list.
 #[derive(Debug)]
 pub(crate) struct Few<T> {
     items: Vec<T>,

@@ -54,7 +54,7 @@ impl Fingerprints {
     }
 }
 
-/// Which fields there are, and the hash of what they say so far. A hash of a text takes in its length.
+/// Which fields are present, and the hash of their values so far. A hash of a text takes in its length.
 struct Fields<'o, H, O> {
     hasher: H,
     present: u64,

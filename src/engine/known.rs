@@ -97,7 +97,7 @@ impl Known {
     }
 }
 
-/// What a rule settles, where that is anything; `late` are the registers of what is filled late.
+/// What a rule settles, where that is anything; `late` are the registers that depend on late features.
 fn step(at: u32, rule: &Rule, late: &HashSet<Output>) -> Option<Step> {
     let truths = rule.variants.iter().map(|variant| variant.of).chain([rule.when]);
     let is_late = truths.into_iter().any(|truth| late.contains(&Output::Truth(truth)));

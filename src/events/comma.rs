@@ -100,7 +100,7 @@ fn why(error: csv::Error) -> String {
     }
 }
 
-/// Bytes whose lines are not past the bound and whose quotes stand where they should. Takes note of what tells where lines end.
+/// Bytes whose lines are not past the bound and whose quotes stand where they should. Records how lines end.
 pub struct Lines {
     bytes: Box<dyn Read>,
     since_end: usize,

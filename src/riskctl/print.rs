@@ -145,7 +145,7 @@ pub fn raw(text: &str) {
     written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
-/// Takes note of what became of something for standard output; a full disk is told once.
+/// Takes note of what became of something for standard output; a full disk is reported once.
 pub fn written(result: io::Result<()>) {
     if let Err(error) = result
         && error.kind() != io::ErrorKind::BrokenPipe

@@ -37,7 +37,7 @@ pub(crate) struct Registers {
     word_faults: Vec<u64>,
     /// Bytes of the texts that the running program has written; never beyond the room taken for them.
     written: Vec<u8>,
-    /// How many of these are of what was run early.
+    /// How many of these the early part wrote.
     early_bytes: usize,
     /// Lanes by their places among the constants of a group; all 0 between runs.
     marks: Vec<[u64; 2]>,

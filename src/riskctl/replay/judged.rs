@@ -68,7 +68,7 @@ impl Known {
         Known { since_ms, after_ms, first_ms: HashMap::new() }
     }
 
-    /// Takes note of a fraud; the earliest counts, whenever it is told.
+    /// Takes note of a fraud; the earliest counts, in whatever order they are reported.
     pub fn fraud(&mut self, account: u32, time_ms: i64) {
         if time_ms >= self.since_ms {
             let first_ms = self.first_ms.entry(account).or_insert(time_ms);

@@ -174,7 +174,7 @@ pub fn run(options: &Options) -> Outcome {
     Ok(Ended::Clean)
 }
 
-/// Refuses an out file that is one of what is read.
+/// Refuses an output file that is also an input.
 fn keep_inputs(options: &Options) -> Result<(), Failure> {
     let Some(out) = &options.out else { return Ok(()) };
     let folders = [&options.rules, &options.model, &options.anomaly].into_iter().flatten();

@@ -182,7 +182,7 @@ fn the_seed_that_a_daemon_writes_opens_its_log() {
     let compare = ["model", "compare", "data", "--labels", "labels.csv"];
     let said = place.refuses(&compare);
     assert!(said.contains("no challenger scored in these decisions"), "{said}");
-    // What is damaged is told, and is no other seed.
+    // A damaged file is an error, and never another seed.
     let seed = place.path("data/hash.seed");
     let mut bytes = std::fs::read(&seed).unwrap();
     bytes[0] ^= 1;

@@ -250,7 +250,7 @@ impl Lines<'_> {
 /// What people write above a column of keys.
 const HEADERS: [&str; 4] = ["key", "keys", "reason", "expires"];
 
-/// Why a line is no key of a file of keys: it is of another kind of file.
+/// Why a line is no key: it belongs to another file format.
 fn no_plain_key(text: &str) -> Option<String> {
     let first = text.split([';', '\t', '|']).next().unwrap_or_default().trim();
     if HEADERS.iter().any(|name| first.eq_ignore_ascii_case(name)) {
